@@ -1,0 +1,1 @@
+"""From a learner to the prediction of a whole case."""

@@ -1,0 +1,1 @@
+"""Loss functions of the survey (section 2.2), one file a family."""

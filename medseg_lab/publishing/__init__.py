@@ -1,0 +1,1 @@
+"""From chapters to executed notebooks, and from those to the book."""

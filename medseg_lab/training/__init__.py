@@ -1,0 +1,1 @@
+"""Recipes, learners, budgets, the training loop and its runs."""
