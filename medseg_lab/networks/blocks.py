@@ -1,0 +1,130 @@
+"""What the networks of section 2.1.1 share: a convolution with its norm, two of them, up-sampling, padding.
+
+Everything takes `spatial_dims`, so that one class is the 2D and the 3D network.
+
+Departures from the papers, the same for all our networks, so that a comparison is one of structure: the
+convolutions are padded (U-Net [14] and 3D U-Net [18] crop instead), each is followed by an instance norm
+(the U-Net has none, 3D U-Net and U-Net++ [28] use batch norm), and the activation is a leaky ReLU. An
+instance norm does not look across the batch, so it works at batch 1, which volumes often force.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+NormName = Literal["instance", "batch", "none"]
+
+CONV: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+CONV_TRANSPOSED: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
+    2: nn.ConvTranspose2d,
+    3: nn.ConvTranspose3d,
+}
+MAX_POOL: dict[int, type[nn.MaxPool2d] | type[nn.MaxPool3d]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+BATCH_NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+
+
+class InstanceNorm(nn.Module):
+    """Each channel of each sample to mean 0 and variance 1 over space, then scaled and shifted.
+
+    For any number of spatial dimensions. A map of a single voxel has no spread and passes unchanged, where
+    `torch.nn.InstanceNorm2d` raises: deep networks reach that point on small patches.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, C, *S)` to the same shape."""
+        if x.shape[2:].numel() == 1:
+            return x
+        # Group norm with a group a channel computes the same, but a training step on a CPU (bfloat16,
+        # channels last) takes twice as long with it.
+        return F.instance_norm(x, weight=self.weight, bias=self.bias)
+
+
+def normalisation(norm: NormName, spatial_dims: int, channels: int) -> nn.Module:
+    """The layer called `norm`.
+
+    Raises:
+        ValueError: naming the known norms.
+    """
+    if norm == "instance":
+        return InstanceNorm(channels)
+    if norm == "batch":
+        return BATCH_NORM[spatial_dims](channels)
+    if norm == "none":
+        return nn.Identity()
+    raise ValueError(f"norm: got {norm!r}, wanted 'instance', 'batch' or 'none'")
+
+
+def leaky_relu(channels: int) -> nn.Module:
+    """The default activation; `channels` is there for those that have a slope each (PReLU)."""
+    return nn.LeakyReLU(0.01, inplace=True)
+
+
+def conv(
+    spatial_dims: int,
+    in_channels: int,
+    out_channels: int,
+    kernel: int = 3,
+    stride: int = 1,
+    norm: NormName = "instance",
+    activation: Callable[[int], nn.Module] = leaky_relu,
+) -> nn.Sequential:
+    """Convolution, norm, activation. At stride 1 an odd kernel keeps the size."""
+    layer = CONV[spatial_dims](
+        in_channels,
+        out_channels,
+        kernel,
+        stride=stride,
+        padding=(kernel - 1) // 2,
+        bias=norm == "none",  # a norm subtracts the mean, and a bias with it
+    )
+    return nn.Sequential(layer, normalisation(norm, spatial_dims, out_channels), activation(out_channels))
+
+
+class DoubleConv(nn.Sequential):
+    """Two 3^d convolutions, each with norm and activation: the stage of U-Net, U-Net++ and our FCN."""
+
+    def __init__(
+        self, spatial_dims: int, in_channels: int, out_channels: int, norm: NormName = "instance"
+    ) -> None:
+        super().__init__(
+            conv(spatial_dims, in_channels, out_channels, norm=norm),
+            conv(spatial_dims, out_channels, out_channels, norm=norm),
+        )
+
+
+def up(spatial_dims: int, in_channels: int, out_channels: int) -> nn.Module:
+    """2^d transposed convolution at stride 2: doubles each side, without overlap."""
+    return CONV_TRANSPOSED[spatial_dims](in_channels, out_channels, 2, stride=2)
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """`(N, C, *S)` grown at the far end of each axis to the next multiple, by repeating the last voxels.
+
+    A network that halves its input n times wants multiples of 2^n. `crop` undoes it.
+    """
+    missing = [-size % multiple for size in image.shape[2:]]
+    if not any(missing):
+        return image
+    return F.pad(image, [p for m in reversed(missing) for p in (0, m)], mode="replicate")
+
+
+def crop(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """`(N, K, *S)` cut at the far end of each axis to `(N, K, *shape)`."""
+    corner: Any = (..., *(slice(size) for size in shape))
+    return x[corner]
+
+
+def check_network(spatial_dims: int, features: Sequence[int], at_least: int = 1) -> None:
+    """Raises `ValueError` unless the dimension is 2 or 3 and there are enough widths."""
+    if spatial_dims not in CONV:
+        raise ValueError(f"spatial_dims: got {spatial_dims}, wanted 2 or 3")
+    if len(features) < at_least or min(features) < 1:
+        raise ValueError(f"features: got {tuple(features)}, wanted at least {at_least} positive widths")

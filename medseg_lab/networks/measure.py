@@ -1,0 +1,99 @@
+"""What a network costs and what it sees: parameters, floating point operations, receptive field."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from medseg_lab.networks.blocks import InstanceNorm
+
+NORMS = (InstanceNorm, nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh)
+CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+def parameters(network: nn.Module) -> int:
+    """The numbers that training moves."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def flops(network: nn.Module, image_shape: Sequence[int], **forward: Any) -> int:
+    """Floating point operations of one forward pass on an image `(N, C, *S)`.
+
+    A multiplication and its addition count as 2. Convolutions and matrix products are counted; norms,
+    activations, pooling and interpolation, some per cent of the whole, are not. Nothing is computed: the
+    pass runs on PyTorch's meta device, where tensors have a shape and no values.
+
+    Args:
+        forward: passed on to the network, such as `depth=2` for a U-Net++.
+    """
+    ghost = copy.deepcopy(network).to("meta").eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        ghost(torch.empty(*image_shape, device="meta"), **forward)
+    return int(counter.get_total_flops())
+
+
+def receptive_field(network: nn.Module, extent: int = 512, **forward: Any) -> tuple[int, ...]:
+    """Voxels along each axis that can change the output at the centre of an image, by gradient.
+
+    The field is a matter of structure, so a linear copy of the network is asked: norms, activations and
+    dropout become the identity (an instance norm sees the whole map, and would hide the answer), max
+    pooling becomes mean pooling, weights become equal and positive, so that no two paths cancel. Then every
+    voxel that is connected to the output has a positive gradient. The axes are measured one by one, on
+    images that are `extent` long there and one voxel thin elsewhere: the networks pad that, and it is cheap
+    in 3D, too. Modules of kinds not named here are left as they are.
+
+    Raises:
+        ValueError: if the field reaches the end of the image: it may be larger than what was seen.
+    """
+    probe = _linear(copy.deepcopy(network)).double()
+    first = next(m for m in probe.modules() if isinstance(m, nn.Conv2d | nn.Conv3d))
+    dims = first.weight.ndim - 2
+    field = []
+    for axis in range(dims):
+        shape = [extent if a == axis else 1 for a in range(dims)]
+        image = torch.ones(1, first.in_channels, *shape, dtype=torch.float64, requires_grad=True)
+        centre = (..., *(size // 2 for size in shape))
+        (gradient,) = torch.autograd.grad(probe(image, **forward)[centre].sum(), image)
+        seen = gradient.sum(dim=(0, 1)).flatten().nonzero().flatten()
+        if seen[0] == 0 or seen[-1] == extent - 1:
+            raise ValueError(
+                f"extent: got {extent}, wanted more: the receptive field reaches the image's end"
+            )
+        field.append(int(seen[-1] - seen[0]) + 1)
+    return tuple(field)
+
+
+class _MeanPool(nn.Module):
+    """Mean pooling over the windows of a max pooling without padding or dilation."""
+
+    def __init__(self, pool: nn.MaxPool2d | nn.MaxPool3d) -> None:
+        super().__init__()
+        self.kernel, self.stride, self.ceil_mode = pool.kernel_size, pool.stride, pool.ceil_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, dims = (F.avg_pool2d, 2) if x.ndim == 4 else (F.avg_pool3d, 3)
+        sides = (self.kernel,) * dims if isinstance(self.kernel, int) else self.kernel
+        # Unlike max pooling, mean pooling refuses an axis that is shorter than its window.
+        window = [min(side, size) for side, size in zip(sides, x.shape[2:], strict=True)]
+        return mean(x, window, self.stride, ceil_mode=self.ceil_mode)
+
+
+def _linear(module: nn.Module) -> nn.Module:
+    """`module` with every part replaced by a linear one that reads the same voxels."""
+    if isinstance(module, (*NORMS, *ACTIVATIONS, nn.modules.dropout._DropoutNd)):
+        return nn.Identity()
+    if isinstance(module, nn.MaxPool2d | nn.MaxPool3d):
+        return _MeanPool(module)
+    if isinstance(module, CONVOLUTIONS):
+        # The mean over what is read: activations stay near 1 however deep the network.
+        nn.init.constant_(module.weight, 1 / module.weight[0].numel())
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    for name, child in module.named_children():
+        setattr(module, name, _linear(child))
+    return module

@@ -1,0 +1,84 @@
+"""U-Net [14] and 3D U-Net [18] (section 2.1.1, figure 1)."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from medseg_lab.networks.blocks import (
+    CONV,
+    MAX_POOL,
+    DoubleConv,
+    NormName,
+    check_network,
+    crop,
+    pad_to_multiple,
+    up,
+)
+
+
+class UNet(nn.Module):
+    """An encoder that halves the image, a decoder that mirrors it, and skip connections between.
+
+    The image is padded to a multiple of 2^(levels - 1) and the logits are cropped back, so any size is
+    welcome. Departures from the papers are those of `blocks`; the default is also narrower (the paper's
+    U-Net is `features=(64, 128, 256, 512, 1024)`).
+
+    Args:
+        in_channels: C, the image channels.
+        out_channels: K, the classes.
+        spatial_dims: 2 for the U-Net, 3 for the 3D U-Net.
+        features: channels of each level, finest first.
+        skips: False removes the skip connections and nothing else: the decoder's stages read the up-sampled
+            tensor alone, so the first convolution of each has half the input channels.
+        norm: "instance", "batch" or "none".
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        spatial_dims: int = 2,
+        features: Sequence[int] = (16, 32, 64, 128),
+        skips: bool = True,
+        norm: NormName = "instance",
+    ) -> None:
+        super().__init__()
+        check_network(spatial_dims, features)
+        self.skips = skips
+        self.multiple = 2 ** (len(features) - 1)
+        self.encoder = nn.ModuleList(
+            DoubleConv(spatial_dims, above, here, norm) for above, here in pairwise((in_channels, *features))
+        )
+        self.pool = MAX_POOL[spatial_dims](2)
+        self.up = nn.ModuleList(up(spatial_dims, below, here) for here, below in pairwise(features))
+        self.decoder = nn.ModuleList(
+            DoubleConv(spatial_dims, 2 * here if skips else here, here, norm) for here in features[:-1]
+        )
+        self.head = CONV[spatial_dims](features[0], out_channels, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits `(N, K, *S)` of an image `(N, C, *S)`. F_i are the features of level i."""
+        x = pad_to_multiple(image, self.multiple)
+
+        encoded = [self.encoder[0](x)]  # (N, F_0, *S)
+        for stage in self.encoder[1:]:
+            encoded.append(stage(self.pool(encoded[-1])))  # (N, F_i, *S / 2^i)
+
+        x = encoded.pop()
+        for i in reversed(range(len(encoded))):
+            x = self.up[i](x)  # (N, F_i, *S / 2^i)
+            if self.skips:
+                x = torch.cat((encoded[i], x), dim=1)  # (N, 2 F_i, *S / 2^i)
+            x = self.decoder[i](x)  # (N, F_i, *S / 2^i)
+
+        return crop(self.head(x), image.shape[2:])  # (N, K, *S)
+
+    def stages(self) -> dict[str, nn.Module]:
+        """The boxes of its diagram."""
+        return {
+            **{f"encoder {i}": stage for i, stage in enumerate(self.encoder)},
+            **{f"decoder {i}": stage for i, stage in enumerate(self.decoder)},
+            "logits": self.head,
+        }

@@ -1,0 +1,81 @@
+"""What every network of the section keeps to."""
+
+import pytest
+import torch
+
+from medseg_lab.networks.fcn import FCN
+from medseg_lab.networks.unet import UNet
+from medseg_lab.networks.unetpp import UNetPlusPlus
+from medseg_lab.networks.vnet import VNet
+
+NETWORKS = {
+    "FCN-32s": lambda c, k, d: FCN(c, k, d, stride=32, features=(4, 4, 6, 6, 6)),
+    "FCN-16s": lambda c, k, d: FCN(c, k, d, stride=16, features=(4, 4, 6, 6, 6)),
+    "FCN-8s": lambda c, k, d: FCN(c, k, d, stride=8, features=(4, 4, 6, 6, 6)),
+    "U-Net": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8)),
+    "U-Net without skips": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8), skips=False),
+    "V-Net": lambda c, k, d: VNet(c, k, d, features=(4, 6, 8), convs=(1, 2, 3)),
+    "U-Net++": lambda c, k, d: UNetPlusPlus(c, k, d, features=(4, 6, 8)),
+}
+every = pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
+
+
+@every
+@pytest.mark.parametrize(
+    "shape", [(24, 24), (32, 64), (37, 50), (1, 9), (24, 24, 24), (13, 21, 10), (17, 5, 33)]
+)
+def test_logits_have_the_images_size_whatever_it_is(build, shape):
+    network = build(2, 3, len(shape))
+    assert network(torch.randn(1, 2, *shape)).shape == (1, 3, *shape)
+
+
+@every
+@pytest.mark.parametrize("shape", [(72, 70), (40, 33, 40)])
+def test_the_gradient_reaches_every_parameter(build, shape):
+    torch.manual_seed(0)
+    network = build(3, 2, len(shape))
+    outputs = network.heads if hasattr(network, "heads") else lambda image: (network(image),)
+    sum((y * torch.randn_like(y)).sum() for y in outputs(torch.randn(2, 3, *shape))).backward()
+    still = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert still == []
+
+
+@every
+def test_the_same_seed_gives_the_same_bits(build):
+    def once():
+        torch.manual_seed(7)
+        network = build(1, 2, 2)
+        y = network(torch.randn(2, 1, 40, 40))
+        y.square().sum().backward()
+        return [y, *(p.grad for p in network.parameters() if p.grad is not None)]
+
+    assert all(torch.equal(a, b) for a, b in zip(once(), once(), strict=True))
+
+
+@every
+def test_a_sample_is_not_influenced_by_its_batch(build):
+    network, images = build(1, 2, 2), torch.randn(3, 1, 40, 40)
+    torch.testing.assert_close(network(images)[1:2], network(images[1:2]), atol=1e-5, rtol=1e-4)
+
+
+@every
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_mixed_precision_keeps_the_channels_last(build, spatial_dims):
+    memory_format = [torch.channels_last, torch.channels_last_3d][spatial_dims - 2]
+    network = build(1, 3, spatial_dims).to(memory_format=memory_format)
+    image = torch.randn(2, 1, *[40] * spatial_dims).to(memory_format=memory_format)
+    with torch.autocast("cpu", torch.bfloat16):
+        low = network(image)
+    assert low.dtype == torch.bfloat16
+    assert low.isfinite().all()
+    assert low.shape == (2, 3, *[40] * spatial_dims)
+    assert low.stride(1) == 1
+
+
+@every
+def test_batch_norm_and_no_norm_are_a_word_away(build):
+    kind = type(build(1, 2, 2))
+    for norm in ("batch", "none"):
+        names = {type(m).__name__ for m in kind(1, 2, norm=norm).modules()}
+        assert "InstanceNorm" not in names
+        assert ("BatchNorm2d" in names) == (norm == "batch")

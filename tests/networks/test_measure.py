@@ -1,0 +1,110 @@
+"""Counts and fields against arithmetic."""
+
+import pytest
+import torch
+from torch import nn
+
+from medseg_lab.networks.fcn import FCN
+from medseg_lab.networks.measure import flops, parameters, receptive_field
+from medseg_lab.networks.unet import UNet
+from medseg_lab.networks.unetpp import UNetPlusPlus
+from medseg_lab.networks.vnet import VNet
+
+
+def test_parameters_are_those_that_train():
+    layer = nn.Conv2d(2, 3, 3)
+    assert parameters(layer) == 3 * 2 * 9 + 3
+    layer.bias.requires_grad_(False)
+    assert parameters(layer) == 3 * 2 * 9
+
+
+def test_a_multiply_add_counts_as_two():
+    assert flops(nn.Conv2d(2, 3, 3, padding=1), (1, 2, 10, 10)) == 2 * 100 * 3 * 2 * 9
+    assert flops(nn.Conv3d(1, 1, 1), (4, 1, 5, 5, 5)) == 2 * 4 * 125
+
+
+def test_counting_leaves_the_network_as_it_was():
+    network = UNet(1, 2, features=(2, 4)).train()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    flops(network, (1, 1, 16, 16))
+    receptive_field(network, 64)
+    assert network.training
+    assert all(torch.equal(v, network.state_dict()[k]) for k, v in before.items())
+
+
+@pytest.mark.parametrize(
+    ("layers", "field"),
+    [
+        ([nn.Conv2d(1, 1, 3, padding=1)], 3),
+        ([nn.Conv2d(1, 1, 3, padding=1)] * 3, 7),
+        ([nn.Conv2d(1, 1, 3, padding=2, dilation=2)], 5),  # the outer taps are 4 apart
+        ([nn.Conv2d(1, 1, 3, padding=1), nn.LeakyReLU(), nn.InstanceNorm2d(1), nn.Dropout2d()], 3),
+        # Pooling reads 2, the convolution after it 3 of those: 6.
+        (
+            [
+                nn.MaxPool2d(2, ceil_mode=True),
+                nn.Conv2d(1, 1, 3, padding=1),
+                nn.ConvTranspose2d(1, 1, 2, stride=2),
+            ],
+            6,
+        ),
+    ],
+)
+def test_the_field_of_a_few_layers_by_hand(layers, field):
+    assert receptive_field(nn.Sequential(*layers), 32) == (field, field)
+
+
+def test_an_anisotropic_kernel_has_an_anisotropic_field():
+    assert receptive_field(nn.Conv3d(1, 2, (1, 3, 5), padding=(0, 1, 2)), 16) == (1, 3, 5)
+
+
+def _u_field(levels, radius, convs, position=256):
+    """The field of a U by intervals: which voxels each stage reads, followed from the output to the image.
+
+    `radius` voxels to either side are read by one convolution, of which level i has `convs[i]` in a stage.
+    """
+    low, high = position, position
+    for i in range(levels - 1):  # down the decoder: its stage, then the transposed convolution
+        low, high = (low - radius * convs[i]) // 2, (high + radius * convs[i]) // 2
+    low, high = low - radius * convs[-1], high + radius * convs[-1]
+    for i in reversed(range(levels - 1)):  # up the encoder: pooling reads both halves, then the stage
+        low, high = 2 * low - radius * convs[i], 2 * high + 1 + radius * convs[i]
+    return high - low + 1
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3, 4])
+@pytest.mark.parametrize("skips", [True, False])
+def test_the_u_nets_field_is_the_formulas(levels, skips):
+    field = _u_field(levels, 1, [2] * levels)
+    assert receptive_field(UNet(1, 2, 2, features=(2,) * levels, skips=skips), 512) == (field, field)
+
+
+def test_the_field_in_3d_is_that_of_2d_along_each_axis():
+    assert receptive_field(UNet(1, 2, 3, features=(2, 2, 2)), 128) == (_u_field(3, 1, [2] * 3),) * 3
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_the_v_nets_field_is_the_formulas(kernel):
+    network = VNet(1, 2, features=(2, 2, 2), convs=(1, 2, 3), kernel=kernel)
+    field = _u_field(3, kernel // 2, (1, 2, 3))
+    assert receptive_field(network, 512) == (field, field)
+
+
+def test_each_depth_of_a_u_net_pp_sees_as_far_as_a_u_net_of_that_depth():
+    network = UNetPlusPlus(1, 2, features=(2, 2, 2, 2))
+    for depth in (1, 2, 3):
+        assert receptive_field(network, 512, depth=depth)[0] == _u_field(depth + 1, 1, [2] * (depth + 1))
+
+
+def test_fcn_32s_sees_252_pixels():
+    # A stride-32 score reads one voxel more to each side (classifier): 3 voxels of 32. Upwards, pooling
+    # doubles and two convolutions add 2 to each side, five times: 3 -> 10 -> 24 -> 52 -> 108 -> 220.
+    # Linear enlargement reads two neighbouring scores: 32 more.
+    network = FCN(1, 2, stride=32, features=(2,) * 5)
+    assert receptive_field(network, 1024) == (252, 252)
+    assert receptive_field(FCN(1, 2, 3, stride=32, features=(2,) * 5), 512) == (252, 252, 252)
+
+
+def test_a_field_larger_than_the_image_is_not_reported():
+    with pytest.raises(ValueError, match="got 32, wanted more"):
+        receptive_field(UNet(1, 2, features=(2, 2, 2, 2)), 32)
