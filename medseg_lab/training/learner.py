@@ -24,9 +24,19 @@ class Phase:
 class Learner(nn.Module):
     """Base of every method: it owns its networks and says what their losses are.
 
-    The loop (`medseg_lab.training.fit.fit`) calls `losses` for each batch, adds up what comes back, steps the
-    optimiser, then calls `after_step`. Everything a method remembers between steps (a teacher, a memory bank) is
-    a buffer or a submodule, so that a checkpoint holds it.
+    The loop (`medseg_lab.training.loop.train`) calls `losses` for each batch, adds up what comes back, steps
+    the optimiser, then calls `after_step`. Two rules make a resumed run equal to one never stopped:
+    everything a method remembers between steps (a teacher, a memory bank) is a buffer or a submodule, so
+    that a checkpoint holds it; and chance comes from PyTorch's global generator, which the loop seeds anew
+    in each step.
+
+    Attributes:
+        learning_rate: the peak of the schedule (`medseg_lab.training.schedule`).
+        weight_decay: of AdamW.
+        clip_norm: the gradient of a phase is scaled down to this Euclidean norm if it is longer.
+        wants_unlabelled: whether batches are to carry unlabelled patches.
+        patch: the patch the learner was trained on, in voxels along each axis; empty before training.
+        precision: what it was trained in, `32-true` or `bf16-mixed`; prediction follows it.
 
     Args:
         task: the problem to be solved; `task.spatial_dims` is the dimension of the patches the learner sees,
@@ -35,7 +45,10 @@ class Learner(nn.Module):
 
     learning_rate: float = 3e-3
     weight_decay: float = 1e-5
+    clip_norm: float = 12.0
     wants_unlabelled: bool = False
+    patch: tuple[int, ...] = ()
+    precision: str = "32-true"
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -59,3 +72,9 @@ class Learner(nn.Module):
     def phases(self) -> list[Phase]:
         """The optimisations of one step, in order."""
         return [Phase("train", self.parameters(), self.losses)]
+
+    def forward(
+        self, phase: int, image: Tensor, label: Tensor, unlabelled: Tensor | None, step: int
+    ) -> dict[str, Tensor]:
+        """The losses of one phase; the loop calls the module, so that precision and DDP hooks take part."""
+        return self.phases()[phase].losses(Batch(image, label, unlabelled), step)

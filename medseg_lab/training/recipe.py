@@ -55,16 +55,20 @@ class Recipe:
 
 def recipe(target: Callable[..., Any], **arguments: Any) -> Recipe:
     """`recipe(UNet, features=(8, 16))`: the recipe that calls `target` with `arguments`."""
-    return Recipe(f"{target.__module__}.{target.__qualname__}", {k: _canonical(v) for k, v in arguments.items()})
+    return Recipe(
+        f"{target.__module__}.{target.__qualname__}", {k: _canonical(v) for k, v in arguments.items()}
+    )
 
 
 def _canonical(value: Any) -> Any:
-    """Tuples become lists, so that a recipe equals its copy read from JSON; anything else unknown is refused."""
+    """Tuples become lists, so that a recipe equals its copy read from JSON; the unknown is refused."""
     if isinstance(value, list | tuple):
         return [_canonical(v) for v in value]
     if value is None or isinstance(value, bool | int | float | str | Recipe):
         return value
-    raise ValueError(f"recipe argument: got {value!r} ({type(value).__name__}), wanted plain data or a recipe")
+    raise ValueError(
+        f"recipe argument: got {value!r} ({type(value).__name__}), wanted plain data or a recipe"
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,166 @@
+"""What the data path costs: a step with our batches against a bare step, and against the usual MONAI loop.
+
+Three loops train the same network on patches of the same shape, in turns, in one process:
+
+- bare: one fixed batch over and over, no data path at all;
+- ours: `Batches`, drawn and augmented on the device;
+- MONAI: CacheDataset, per-sample random transforms of the same strength, DataLoader with two workers.
+
+Volumes are hippocampus-sized (40x56x40, batch 4), slices 128x128 (batch 16); their content is noise, which
+costs what an image costs. Run: `python benchmarks/data_path.py [--steps 30] [--rounds 3]`.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from medseg_lab.data.augment import Strength
+from medseg_lab.data.batches import Batches
+from medseg_lab.data.card import load_card
+from medseg_lab.data.case import Case
+from medseg_lab.data.cohort import Cohort
+from medseg_lab.data.task import Task
+from medseg_lab.networks.unet import UNet
+
+CASES = 48
+CLASSES = ("background", "anterior", "posterior")
+SETTINGS = {"volumes 40x56x40": ((40, 56, 40), 4), "slices 128x128": ((128, 128), 16)}
+FORMAT = {2: torch.channels_last, 3: torch.channels_last_3d}
+
+
+def toy_cohort(patch: tuple[int, ...]) -> Cohort:
+    """Cases a little larger than the patch, with a block of either class."""
+    card = load_card("msd-hippocampus")
+    work = card.preprocessing.model_copy(update={"patch": patch, "slice_patch": None, "mirror": (0,)})
+    generator = torch.Generator().manual_seed(0)
+    cases = []
+    for i in range(CASES):
+        shape = tuple(edge + 8 for edge in patch)
+        label = torch.zeros(shape, dtype=torch.uint8)
+        label[(slice(8, 16),) * len(shape)], label[(slice(20, 28),) * len(shape)] = 1, 2
+        image = torch.randn(1, *shape, generator=generator)
+        cases.append(Case(f"c{i}", f"c{i}", image, label[None], (1.0,) * len(shape)))
+    card = card.model_copy(update={"preprocessing": work, "spatial_dims": len(patch)})
+    return Cohort(card, tuple(cases), (), (), "", CASES, 0, lambda: ())
+
+
+def our_batches(cohort: Cohort, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    voxels = batch_size * int(torch.tensor(cohort.patch).prod())
+    task = Task(1, CLASSES, cohort.task.spatial_dims)
+    source = Batches(cohort, task, voxels, patch_limit=max(cohort.patch))
+    for step in range(10**9):
+        batch = source.batch(step)
+        yield batch.image, batch.label
+
+
+def monai_batches(cohort: Cohort, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The loop of MONAI's tutorials, with shares and ranges of `Strength`."""
+    from monai.data import CacheDataset, DataLoader
+    from monai.transforms import (
+        Compose,
+        RandAdjustContrastd,
+        RandAffined,
+        RandCropByPosNegLabeld,
+        RandFlipd,
+        RandGaussianNoised,
+        RandScaleIntensityd,
+        RandShiftIntensityd,
+    )
+
+    how, keys, d = Strength(), ["image", "label"], cohort.task.spatial_dims
+    angle = torch.pi * how.rotation_deg / 180
+    steps = Compose(
+        [
+            RandCropByPosNegLabeld(keys, "label", cohort.patch, pos=1, neg=2, num_samples=1),
+            RandAffined(
+                keys,
+                prob=how.resampled,
+                rotate_range=(angle,) * (3 if d == 3 else 1),
+                scale_range=((how.scale[0] - 1, how.scale[1] - 1),) * d,
+                mode=("bilinear", "nearest"),
+                padding_mode="zeros",
+            ),
+            RandFlipd(keys, prob=0.5, spatial_axis=0),
+            RandAdjustContrastd("image", prob=how.gamma_share, gamma=how.gamma),
+            RandScaleIntensityd("image", prob=1.0, factors=(how.gain[0] - 1, how.gain[1] - 1)),
+            RandShiftIntensityd("image", prob=1.0, offsets=how.shift[1]),
+            RandGaussianNoised("image", prob=how.noise_share, std=how.noise[1]),
+        ]
+    )
+    data = [{"image": c.image, "label": c.labels} for c in cohort.labelled]
+    cached = CacheDataset(data, steps, progress=False)
+    loader = DataLoader(
+        cached, batch_size=batch_size, shuffle=True, num_workers=2, persistent_workers=True, drop_last=True
+    )
+    while True:
+        for batch in loader:
+            yield batch["image"].as_tensor(), batch["label"].as_tensor()[:, 0].long()
+
+
+def trainer(dims: int) -> Callable[[Tensor, Tensor], None]:
+    """One optimiser step of a 0.35 M-parameter U-Net, as `fit` would take it on a processor."""
+    torch.manual_seed(0)
+    network: nn.Module = UNet(1, len(CLASSES), spatial_dims=dims, features=(16, 32, 64))
+    network = network.to(memory_format=FORMAT[dims])
+    optimiser = torch.optim.AdamW(network.parameters(), 1e-3)
+
+    def step(image: Tensor, label: Tensor) -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(image.contiguous(memory_format=FORMAT[dims]))
+        loss = F.cross_entropy(logits.float(), label)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    return step
+
+
+def seconds(
+    step: Callable[[Tensor, Tensor], None], batches: Iterator[tuple[Tensor, Tensor]], n: int
+) -> float:
+    """Seconds a step, batches included, after two that warm up."""
+    for image, label in islice(batches, 2):
+        step(image, label)
+    start = time.perf_counter()
+    for image, label in islice(batches, n):
+        step(image, label)
+    return (time.perf_counter() - start) / n
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=3, help="the loops take turns; the median is reported")
+    asked = parser.parse_args()
+    table = Table(
+        title=f"Seconds a step ({torch.get_num_threads()} threads, median of {asked.rounds} rounds)"
+    )
+    for column in ("data", "bare", "ours", "MONAI", "ours / bare", "MONAI / ours"):
+        table.add_column(column, justify="left" if column == "data" else "right")
+    for name, (patch, batch_size) in SETTINGS.items():
+        cohort, step = toy_cohort(patch), trainer(len(patch))
+        times: dict[str, list[float]] = {"bare": [], "ours": [], "MONAI": []}
+        for _ in range(asked.rounds):
+            fixed = next(our_batches(cohort, batch_size))
+            times["bare"].append(seconds(step, iter(lambda fixed=fixed: fixed, None), asked.steps))
+            times["ours"].append(seconds(step, our_batches(cohort, batch_size), asked.steps))
+            times["MONAI"].append(seconds(step, monai_batches(cohort, batch_size), asked.steps))
+        bare, ours, monai = (statistics.median(times[loop]) for loop in times)
+        cells = [f"{1000 * s:.0f} ms" for s in (bare, ours, monai)]
+        table.add_row(name, *cells, f"{ours / bare:.2f}", f"{monai / ours:.2f}")
+    Console().print(table)
+    Console().print("Goals: ours at most 1.15 times bare; MONAI at least 2 times ours.")
+
+
+if __name__ == "__main__":
+    main()

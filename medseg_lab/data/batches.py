@@ -1,0 +1,97 @@
+"""Training batches, drawn and augmented on the device.
+
+Cases live on the device as tensors. A batch is a pure function of (seed, step): nothing is remembered
+between steps, so a run that resumes at step n sees what it would have seen.
+"""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medseg_lab.data import augment as augmentation
+from medseg_lab.data.augment import Strength
+from medseg_lab.data.batch import Batch
+from medseg_lab.data.cohort import Cohort
+from medseg_lab.data.pool import Pool
+from medseg_lab.data.task import Task
+
+
+class Batches:
+    """Patches of a cohort's training cases; slices, where the task has two dimensions and the cohort three.
+
+    Args:
+        budget_voxels: a batch holds as many patches as fill so many voxels, at least one.
+        patch_limit: no edge of a patch is longer; the card's patch is the other limit.
+        augment: False gives plain crops.
+        unlabelled: also draw as many patches from the cohort's unlabelled cases.
+
+    Raises:
+        ValueError: if the task wants volumes of a cohort of slices, or unlabelled cases where there are none.
+    """
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        task: Task,
+        budget_voxels: int,
+        patch_limit: int,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+        augment: bool = True,
+        unlabelled: bool = False,
+        strength: Strength | None = None,
+    ) -> None:
+        if task.spatial_dims > cohort.task.spatial_dims:
+            raise ValueError(
+                f"task: got {task.spatial_dims} dimensions, wanted {cohort.task.spatial_dims} or fewer"
+            )
+        if unlabelled and not cohort.unlabelled:
+            raise ValueError(f"{cohort.id}: got no unlabelled case, wanted some: load it with labelled=n")
+        how = cohort.card.preprocessing
+        sliced = how.slice_axis if task.spatial_dims < cohort.task.spatial_dims else None
+        kept = [a for a in range(cohort.task.spatial_dims) if a != sliced]
+        edges = how.patch if sliced is None else how.slice_patch or tuple(how.patch[a] for a in kept)
+        self.patch = tuple(min(edge, patch_limit) for edge in edges)
+        self.batch_size = max(1, budget_voxels // math.prod(self.patch))
+        self._mirror = tuple(kept.index(a) for a in how.mirror if a in kept)
+        self._seed, self._augment, self._strength = seed, augment, strength or Strength()
+        self._labelled = Pool(cohort.labelled, self.patch, sliced, device)
+        self._unlabelled = Pool(cohort.unlabelled, self.patch, sliced, device) if unlabelled else None
+
+    def batch(self, step: int) -> Batch:
+        """The batch of this step: the same whenever it is asked for."""
+        image, label = self._draw(self._labelled, step, stream=0)
+        if self._unlabelled is None:
+            return Batch(image, label.long())
+        return Batch(image, label.long(), self._draw(self._unlabelled, step, stream=1)[0])
+
+    def _draw(self, pool: Pool, step: int, stream: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng(np.random.SeedSequence([self._seed, step, stream]))
+        places = range(step * self.batch_size, (step + 1) * self.batch_size)
+        cases = [_epoch(self._seed, stream, g // len(pool), len(pool))[g % len(pool)] for g in places]
+        starts = [pool.start(case, rng) for case in cases]
+        if not self._augment:
+            return pool.windows(cases, starts)
+        spatial = augmentation.draw_spatial(rng, pool.spacing[cases], self._mirror, self._strength)
+        intensity = augmentation.draw_intensity(rng, len(cases), self._strength)
+        chosen = spatial.resampled
+        image, label = pool.windows(cases, starts, skip=chosen)
+        if len(chosen):
+            matrix = spatial.matrix[chosen]
+            margin = augmentation.margins(matrix, self.patch)
+            blocks = pool.windows([cases[i] for i in chosen], [starts[i] for i in chosen], margin)
+            image[chosen], label[chosen] = augmentation.resample(*blocks, matrix, self.patch)
+        for i in np.flatnonzero(spatial.mirrored.any(1)):
+            image[i] = augmentation.mirror_patch(image[i], spatial.mirrored[i])
+            label[i] = augmentation.mirror_patch(label[i], spatial.mirrored[i])
+        return augmentation.change_intensity(image, intensity), label
+
+
+@lru_cache(maxsize=64)
+def _epoch(seed: int, stream: int, epoch: int, n: int) -> list[int]:
+    """The order of the n cases in one pass over them."""
+    order = np.random.default_rng(np.random.SeedSequence([seed, 2**20 + stream, epoch])).permutation(n)
+    return [int(i) for i in order]

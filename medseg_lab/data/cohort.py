@@ -1,0 +1,198 @@
+"""The cases of one data set after one preprocessing and one split."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from medseg_lab.data import card as cards
+from medseg_lab.data import locate, preprocess, splits
+from medseg_lab.data.card import Card
+from medseg_lab.data.case import Case
+from medseg_lab.data.readers import layout, msd, reader, virtual
+from medseg_lab.data.readers.folder import folder_card
+from medseg_lab.data.readers.reader import Reader
+from medseg_lab.data.task import Task
+
+WORKERS = 4
+SOURCES = {"msd": (preprocess, splits, reader, layout, msd), "virtual": (preprocess, splits, reader, virtual)}
+"""The modules that decide what a cohort holds, by reader; the generator answers for itself in its digests."""
+
+
+@dataclass(eq=False)
+class Cohort:
+    """Cases by part. The test part stays sealed until `open_test`.
+
+    Args:
+        labelled: training cases with labels.
+        unlabelled: training cases whose labels are withheld: their `labels` are `(0, *S)`.
+        validation: cases to choose by, never to report on.
+        fingerprint: SHA-256 of the files (or generator), preprocessing, split and the code that made them.
+        notes: what was put in another's place, and why; empty when nothing was.
+        openings: the reasons for which the test part was opened, in order.
+    """
+
+    card: Card
+    labelled: tuple[Case, ...]
+    unlabelled: tuple[Case, ...]
+    validation: tuple[Case, ...]
+    fingerprint: str
+    total: int
+    test_size: int
+    sealed: Callable[[], tuple[Case, ...]]
+    notes: tuple[str, ...] = ()
+    openings: list[str] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The data set's id."""
+        return self.card.id
+
+    @property
+    def task(self) -> Task:
+        """The problem that the data set poses, in its own dimension."""
+        return Task(len(self.card.modality), self.card.classes, self.card.spatial_dims)
+
+    @property
+    def patch(self) -> tuple[int, ...]:
+        """The largest patch that training may take."""
+        return self.card.preprocessing.patch
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether the cases are simulated."""
+        return self.card.reader == "virtual"
+
+    def open_test(self, reason: str) -> tuple[Case, ...]:
+        """The test cases; the reason is kept in `openings`.
+
+        Raises:
+            ValueError: if no reason is given.
+        """
+        if not reason.strip():
+            raise ValueError("test: got no reason, wanted one, such as 'final table of 2.1.1'")
+        self.openings.append(reason)
+        return self.sealed()
+
+    def describe(self) -> str:
+        """What data this is, how much of it, and what it stands in for."""
+        used = len(self.labelled) + len(self.unlabelled) + len(self.validation) + self.test_size
+        capped = f" (capped: the data set has {self.total})" if used < self.total else ""
+        kind = "VIRTUAL subjects, no real data. " if self.is_virtual else ""
+        parts = (
+            f"{used} cases{capped}: {len(self.labelled)} labelled, {len(self.unlabelled)} unlabelled, "
+            f"{len(self.validation)} validation, {self.test_size} test (sealed)."
+        )
+        lines = [f"{self.id}: {kind}{self.card.title}.", *self.notes, parts, f"Licence: {self.card.licence}."]
+        return "\n".join([*lines, f"Fingerprint {self.fingerprint[:12]}."])
+
+
+def load_cohort(
+    dataset: str = "auto",
+    *,
+    cases: int | None = None,
+    labelled: int | None = None,
+    split_seed: int = 0,
+    prefer: tuple[str, ...] = ("msd-hippocampus",),
+) -> Cohort:
+    """The cohort of a data set.
+
+    Args:
+        dataset: a card's id; a path to a folder in the nnU-Net / MSD layout; or `auto`, the first of `prefer`
+            that is at hand, else the embedded virtual subjects, which `describe` then says.
+        cases: at most so many cases, over all parts; None for all.
+        labelled: training patients whose labels may be used; None for all.
+        split_seed: which split; the same on every machine.
+
+    Raises:
+        ValueError: if the data set is unknown or not at hand, its files lie, or there are too few patients.
+    """
+    card, source, notes = _choose(dataset, prefer)
+    whose = source.patients()
+    order = _capped(splits.shuffled(whose.values(), split_seed), whose, cases)
+    split = splits.split(order, card.parts)
+    with_labels = set(split.labelled(labelled))
+    position = {patient: i for i, patient in enumerate(order)}
+
+    def members(patients: tuple[str, ...]) -> list[str]:
+        chosen = set(patients)
+        return sorted((c for c, p in whose.items() if p in chosen), key=lambda c: (position[whose[c]], c))
+
+    def load(names: list[str]) -> tuple[Case, ...]:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return tuple(pool.map(lambda n: preprocess.prepare(source.read(n), card.preprocessing), names))
+
+    parts = {
+        "labelled": members(split.labelled(labelled)),
+        "unlabelled": members(tuple(p for p in split.train if p not in with_labels)),
+        "validation": members(split.validation),
+        "test": members(split.test),
+    }
+    return Cohort(
+        card=card,
+        labelled=load(parts["labelled"]),
+        unlabelled=tuple(replace(case, labels=case.labels[:0]) for case in load(parts["unlabelled"])),
+        validation=load(parts["validation"]),
+        fingerprint=_fingerprint(card, source, parts),
+        total=len(whose),
+        test_size=len(parts["test"]),
+        sealed=lambda: load(parts["test"]),
+        notes=notes,
+    )
+
+
+def _choose(dataset: str, prefer: tuple[str, ...]) -> tuple[Card, Reader, tuple[str, ...]]:
+    """The card and reader that `dataset` names, with what must be said about the choice."""
+    if dataset == "auto":
+        missing: list[str] = []
+        for card in map(cards.load_card, prefer):
+            if card.reader == "virtual" or locate.find(card):
+                return card, _reader(card), tuple(missing)
+            missing.append(f"{card.id} was preferred but is not at hand: {locate.looked(card)}.")
+        card = cards.load_card("virtual-brain")
+        return card, _reader(card), (*missing, "The embedded virtual subjects stand in.")
+    if dataset in cards.known_cards():
+        card = cards.load_card(dataset)
+        return card, _reader(card), ()
+    folder = Path(dataset).expanduser()
+    if not folder.is_dir():
+        known = ", ".join(("auto", *cards.known_cards()))
+        raise ValueError(f"data set: got {dataset!r}, wanted one of {known}, or a folder with a dataset.json")
+    card = folder_card(folder)
+    return card, msd.MsdReader.open(card, folder), ()
+
+
+def _reader(card: Card) -> Reader:
+    if card.reader == "virtual":
+        return virtual.VirtualReader.open(card)
+    return msd.MsdReader.open(card, locate.require(card))
+
+
+def _capped(order: tuple[str, ...], whose: dict[str, str], cases: int | None) -> tuple[str, ...]:
+    """The longest run of first patients who have at most `cases` cases together."""
+    if cases is None:
+        return order
+    counts = dict.fromkeys(order, 0)
+    for patient in whose.values():
+        counts[patient] += 1
+    kept, total = 0, 0
+    for patient in order:
+        total += counts[patient]
+        if total > cases:
+            break
+        kept += 1
+    return order[:kept]
+
+
+def _fingerprint(card: Card, source: Reader, parts: dict[str, list[str]]) -> str:
+    said = {
+        "task": [card.modality, card.classes, card.spatial_dims],
+        "preprocessing": card.preprocessing.model_dump(mode="json"),
+        "parts": parts,
+        "digests": {case: source.digest(case) for names in parts.values() for case in names},
+        "code": [hashlib.sha256(inspect.getsource(m).encode()).hexdigest() for m in SOURCES[card.reader]],
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

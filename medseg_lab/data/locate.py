@@ -1,0 +1,57 @@
+"""Where data sets lie on this machine.
+
+`$MEDSEG_DATA/<id>` first, then `<user cache>/medseg/data/<id>`. Either may hold the data set itself or the
+publisher's own folder (`Task04_Hippocampus`). Nothing is downloaded here.
+"""
+
+import os
+from pathlib import Path
+
+from platformdirs import user_cache_dir
+
+from medseg_lab.data.card import Card
+
+MARKER = "dataset.json"
+
+
+def cache_folder(name: str) -> Path:
+    """The folder called `name` in this library's part of the user cache; it may not exist yet."""
+    return Path(user_cache_dir("medseg")) / name
+
+
+def places(dataset: str) -> tuple[Path, ...]:
+    """The folders in which the data set with this id is looked for, in order."""
+    root = os.environ.get("MEDSEG_DATA")
+    named = [Path(root).expanduser() / dataset] if root else []
+    return (*named, cache_folder("data") / dataset)
+
+
+def find(card: Card) -> Path | None:
+    """The folder that holds the card's `dataset.json`, or None if it is at no place."""
+    for place in places(card.id):
+        for folder in (place, place / card.folder):
+            if (folder / MARKER).is_file():
+                return folder
+    return None
+
+
+def looked(card: Card) -> str:
+    """What was seen at each place, in words: for messages about a data set that is not at hand."""
+    seen = [f"{p} ({f'no {MARKER} inside' if p.is_dir() else 'no such folder'})" for p in places(card.id)]
+    unset = "" if os.environ.get("MEDSEG_DATA") else "; MEDSEG_DATA is not set"
+    return " and ".join(seen) + unset
+
+
+def require(card: Card) -> Path:
+    """As `find`.
+
+    Raises:
+        ValueError: if the data set is not at hand: where it was looked for and how to get it.
+    """
+    folder = find(card)
+    if folder is None:
+        raise ValueError(
+            f"data set {card.id}: got nothing at {looked(card)}; "
+            f"wanted {MARKER} there or in {card.folder or '.'}/. {card.obtain} (licence: {card.licence})"
+        )
+    return folder

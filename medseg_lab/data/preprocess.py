@@ -1,0 +1,62 @@
+"""From a file's voxels to a network's tensors: resampling and normalisation.
+
+Section 2.3 of the survey takes this as given; Isensee et al. (nnU-Net, 2021) show how much depends on it.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from medseg_lab.data.card import Preprocessing
+from medseg_lab.data.case import Case
+from medseg_lab.data.readers.reader import Raw
+
+LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+def prepare(raw: Raw, how: Preprocessing) -> Case:
+    """The case of a file: resampled to `how.spacing` if that is given, then normalised.
+
+    A resampled case carries the new spacing; it is trained, predicted and scored on the new grid.
+
+    Raises:
+        ValueError: if spacing is wanted and the file has none, or the image is constant.
+    """
+    image, labels, spacing = torch.from_numpy(raw.image), torch.from_numpy(raw.labels), raw.spacing
+    if how.spacing is not None and spacing != how.spacing:
+        if spacing is None:
+            raise ValueError(f"{raw.id}: got no spacing, wanted one, to resample to {how.spacing} mm")
+        shape = resampled_shape(image.shape[1:], spacing, how.spacing)
+        image, labels, spacing = resample(image, shape), resample(labels, shape), how.spacing
+    return Case(raw.id, raw.patient, zscore(image, raw.id), labels, spacing)
+
+
+def zscore(image: Tensor, name: str = "image") -> Tensor:
+    """Each channel of `(C, *S)` to mean 0 and standard deviation 1; a constant channel to 0.
+
+    In double precision: intensities of a million are met.
+
+    Raises:
+        ValueError: if every channel is constant.
+    """
+    values = image.flatten(1).double()
+    std = values.std(1, correction=0)
+    if not (std > 0).any():
+        raise ValueError(f"{name}: got the constant {float(values[0, 0])}, wanted an image that varies")
+    scaled = (values - values.mean(1, keepdim=True)) / std.where(std > 0, 1.0)[:, None]
+    return scaled.reshape(image.shape).float()
+
+
+def resampled_shape(
+    shape: tuple[int, ...], spacing: tuple[float, ...], wanted: tuple[float, ...]
+) -> tuple[int, ...]:
+    """The number of voxels that covers the same millimetres at the `wanted` spacing, at least one an axis."""
+    return tuple(max(1, int(np.round(n * s / w))) for n, s, w in zip(shape, spacing, wanted, strict=True))
+
+
+def resample(volume: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """`(C, *S)` on a grid of another shape over the same box: images linearly, labels by the nearest."""
+    if volume.dtype.is_floating_point:
+        return F.interpolate(volume[None], size=shape, mode=LINEAR[len(shape)], align_corners=False)[0]
+    return F.interpolate(volume[None], size=shape, mode="nearest-exact")[0]

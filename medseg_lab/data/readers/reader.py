@@ -1,0 +1,46 @@
+"""What a reader of a published layout gives."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A case as the files hold it, checked.
+
+    Args:
+        id: unique within the data set.
+        patient: whose it is.
+        image: `(C, *S)`, float32, finite.
+        labels: `(R, *S)`, uint8, values below the number of classes.
+        spacing: mm along each axis, positive; None where the files lack it.
+    """
+
+    id: str
+    patient: str
+    image: np.ndarray
+    labels: np.ndarray
+    spacing: tuple[float, ...] | None
+
+
+class Reader(Protocol):
+    """Lists a data set without reading its volumes, then reads case by case."""
+
+    @property
+    def channels(self) -> int:
+        """C, the image channels of every case."""
+
+    def patients(self) -> dict[str, str]:
+        """The patient of every case, by case id, in the order of the ids."""
+
+    def read(self, case: str) -> Raw:
+        """One case.
+
+        Raises:
+            ValueError: naming the file, what was seen in it and what was wanted.
+        """
+
+    def digest(self, case: str) -> str:
+        """What the case's content depends on, as a SHA-256: files' bytes, or generator and settings."""

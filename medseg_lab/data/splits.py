@@ -1,0 +1,60 @@
+"""Splits by patient: nested in the number of labels, stable under capping.
+
+Patients are put in the order of a hash of (seed, patient). The part of the i-th patient depends on i alone:
+it is the part that lags furthest behind its share. So the parts of fewer patients are prefixes of the parts
+of more, the first n labelled patients are among the first n + 1, and adding a patient moves at most those
+that follow it.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from medseg_lab.data.card import Parts
+
+
+@dataclass(frozen=True)
+class Split:
+    """Patients by part; no patient is in two."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def labelled(self, n: int | None) -> tuple[str, ...]:
+        """The first `n` training patients: those whose labels a method may use; all of them for None.
+
+        Raises:
+            ValueError: unless 1 <= n <= the number of training patients.
+        """
+        if n is not None and not 1 <= n <= len(self.train):
+            raise ValueError(f"labelled: got {n} patients, wanted 1 to {len(self.train)}")
+        return self.train[:n]
+
+
+def shuffled(patients: Iterable[str], seed: int) -> tuple[str, ...]:
+    """Each patient once, in the order of the hash of (seed, patient): the same whoever else is there."""
+    return tuple(sorted(set(patients), key=lambda p: (hashlib.sha256(f"{seed}:{p}".encode()).digest(), p)))
+
+
+def split(order: tuple[str, ...], shares: Parts) -> Split:
+    """Deal the patients, in their `shuffled` order, to training, validation and test.
+
+    Raises:
+        ValueError: if there are too few for every part to have one.
+    """
+    wanted = {"test": _exact(shares.test), "validation": _exact(shares.validation)}
+    wanted["train"] = 1 - wanted["test"] - wanted["validation"]
+    parts: dict[str, list[str]] = {"test": [], "validation": [], "train": []}
+    for i, patient in enumerate(order, start=1):
+        # The first of equals wins: so five patients, at the usual shares, are enough.
+        lagging = max(parts, key=lambda part: wanted[part] * i - len(parts[part]))
+        parts[lagging].append(patient)
+    if not all(parts.values()):
+        raise ValueError(f"split: got {len(order)} patients, wanted enough for all of {', '.join(parts)}")
+    return Split(**{part: tuple(members) for part, members in parts.items()})
+
+
+def _exact(share: float) -> Fraction:
+    return Fraction(share).limit_denominator(10_000)

@@ -1,0 +1,86 @@
+"""The anatomy that virtual subjects are drawn from: ICBM152 tissue maps out of nilearn's wheel.
+
+Reference: Fonov et al., "Unbiased average age-appropriate atlases for pediatric studies", NeuroImage 54
+(2011). Departures: the maps are averaged over blocks of whole voxels, which gives true partial volumes, and
+the brain-extracted template lacks the outermost fluid, so the mask is grown by one millimetre of it.
+"""
+
+import os
+import tempfile
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from medseg_lab.data.locate import cache_folder
+
+TISSUES = ("csf", "gm", "wm")
+BOX_MM = (160, 192, 160)
+"""The box around the brain, divisible by 8 voxels at 1, 2 and 4 mm."""
+
+_CORNER_MM = (18, 22, -2)
+
+
+def templates(resolution: int = 2) -> np.ndarray:
+    """CSF, grey and white fractions and T1 intensity (0 to 1) in the brain's box, `(4, *S)` float32.
+
+    Read from the user cache where it was left by an earlier call; left there otherwise.
+
+    Raises:
+        ValueError: if the box is not a whole number of voxels at `resolution` millimetres.
+    """
+    if resolution < 1 or any(edge % resolution for edge in BOX_MM):
+        raise ValueError(
+            f"resolution: got {resolution} mm, wanted a divisor of {BOX_MM} mm, such as 1, 2 or 4"
+        )
+    return _cached(resolution, cache_folder("templates"))
+
+
+@cache
+def _cached(resolution: int, folder: Path) -> np.ndarray:
+    path = folder / f"icbm152-{resolution}mm-nilearn-{version('nilearn')}-v1.npy"
+    if not path.exists():
+        save_whole(path, _build(resolution))
+    maps: np.ndarray = np.load(path, allow_pickle=False)
+    maps.setflags(write=False)
+    return maps
+
+
+def _build(resolution: int) -> np.ndarray:
+    from nilearn import datasets
+    from scipy.ndimage import binary_dilation, gaussian_filter
+
+    grey = datasets.load_mni152_gm_template(resolution=1).get_fdata()
+    white = datasets.load_mni152_wm_template(resolution=1).get_fdata()
+    t1 = datasets.load_mni152_template(resolution=1).get_fdata()
+    brain = gaussian_filter(binary_dilation(grey + white + t1 > 0.1, iterations=1).astype(float), 0.7)
+    solid = np.maximum(grey + white, 1e-6)
+    grey, white = (tissue * np.minimum(1, brain / solid) for tissue in (grey, white))
+    maps = [_boxed(m) for m in (np.clip(brain - grey - white, 0, 1), grey, white, t1)]
+    return np.stack([_block_mean(m, resolution) for m in maps]).astype(np.float32)
+
+
+def _boxed(volume: np.ndarray) -> np.ndarray:
+    """The box cut out of the template, with zeros where it reaches beyond."""
+    box = np.zeros(BOX_MM)
+    source = tuple(
+        slice(max(c, 0), min(c + e, n)) for c, e, n in zip(_CORNER_MM, BOX_MM, volume.shape, strict=True)
+    )
+    target = tuple(slice(s.start - c, s.stop - c) for s, c in zip(source, _CORNER_MM, strict=True))
+    box[target] = volume[source]
+    return box
+
+
+def _block_mean(volume: np.ndarray, k: int) -> np.ndarray:
+    x, y, z = (n // k for n in volume.shape)
+    return volume.reshape(x, k, y, k, z, k).mean(axis=(1, 3, 5))
+
+
+def save_whole(path: Path, array: np.ndarray) -> None:
+    """Write `array` aside, then rename: a reader finds the whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    with os.fdopen(handle, "wb") as stream:
+        np.save(stream, array, allow_pickle=False)
+    Path(aside).replace(path)

@@ -1,0 +1,89 @@
+"""Class probabilities of a whole image, by sliding window."""
+
+from functools import partial
+from math import prod
+
+import torch
+from torch import Tensor
+
+from medseg_lab.training.device import inner_channels
+from medseg_lab.training.learner import Learner
+
+VOXELS = {"cpu": 2**17, "cuda": 2**22}
+"""Voxels that go through the network together; more do not run faster there, and need more memory."""
+
+
+def predict_case(
+    learner: Learner,
+    image: Tensor,
+    patch: tuple[int, ...] | None = None,
+    slice_axis: int = -1,
+    overlap: float = 0.25,
+) -> Tensor:
+    """What the learner says of each voxel of an image, however large.
+
+    Windows of the patch's size cover the image, overlap, and are averaged with Gaussian weights, so that a
+    voxel near a window's border counts for little (nnU-Net [46]; MONAI's `sliding_window_inference`). An
+    image smaller than the patch is padded with 0, the mean of a z-scored image, and cropped back. A learner
+    of slices predicts a volume slice by slice. The precision is that of training; what is returned is
+    float32.
+
+    Args:
+        learner: it is put into evaluation mode for the call.
+        image: `(C, *S)`; it is moved to the learner's device.
+        patch: the window in voxels; None for the learner's training patch. For a learner of slices, edges
+            along all axes of the volume are allowed; the one along `slice_axis` is then left out.
+        slice_axis: of S, across which a volume is cut into slices.
+        overlap: the share of a window that its neighbour covers, too.
+
+    Returns:
+        Probabilities `(K, *S)`, float32, on the learner's device; they sum to 1 over K.
+
+    Raises:
+        ValueError: if the dimensions of image, patch and learner do not belong together.
+    """
+    dims, sliced = learner.task.spatial_dims, image.ndim == learner.task.spatial_dims + 2
+    window = tuple(patch or learner.patch)
+    axis = slice_axis % 3
+    if sliced and len(window) == dims + 1:
+        window = window[:axis] + window[axis + 1 :]
+    if len(window) != dims or not ((sliced and dims == 2) or image.ndim == dims + 1):
+        shape = tuple(image.shape)
+        raise ValueError(
+            f"image: got {shape} with patch {window}, wanted {dims} axes behind C and in the patch"
+        )
+    device = next(learner.parameters()).device
+    image = image.to(device, torch.float32)
+    batch = image.movedim(axis + 1, 0) if sliced else image.unsqueeze(0)  # (N, C, *window's axes)
+    was_training = learner.training
+    learner.eval()
+    try:
+        with torch.inference_mode():
+            probabilities = _windows(learner, batch, window, overlap)
+    finally:
+        learner.train(was_training)
+    return probabilities.movedim(0, axis + 1) if sliced else probabilities[0]
+
+
+def _windows(learner: Learner, batch: Tensor, window: tuple[int, ...], overlap: float) -> Tensor:
+    """Sliding-window prediction of `(N, C, *S)`, to `(N, K, *S)`."""
+    from monai.inferers.utils import sliding_window_inference
+
+    together = max(1, VOXELS.get(batch.device.type, VOXELS["cpu"]) // prod(window))
+    found = sliding_window_inference(
+        batch,
+        roi_size=window,
+        sw_batch_size=together,
+        predictor=partial(_patches, learner),
+        overlap=overlap,
+        mode="gaussian",
+    )
+    assert isinstance(found, Tensor)  # MONAI's answer has the form of the predictor's
+    return found
+
+
+def _patches(learner: Learner, patches: Tensor) -> Tensor:
+    """Probabilities of patches in float32, computed in the precision of training."""
+    low = learner.precision == "bf16-mixed"
+    with torch.autocast(patches.device.type, dtype=torch.bfloat16, enabled=low):
+        return learner.predict(inner_channels(patches)).float()

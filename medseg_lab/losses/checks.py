@@ -1,0 +1,22 @@
+"""What every loss asks of its two arguments."""
+
+import torch
+from torch import Tensor
+
+
+def check_shapes(logits: Tensor, label: Tensor) -> None:
+    """Logits `(N, K, *S)` with K of 2 or more, label `(N, *S)`.
+
+    Raises:
+        ValueError: otherwise, with both shapes.
+    """
+    seen = tuple(logits.shape), tuple(label.shape)
+    if logits.ndim < 3 or logits.shape[1] < 2:
+        raise ValueError(f"logits: got shape {seen[0]}, wanted (N, K, *S) with at least 2 classes")
+    if seen[0][:1] + seen[0][2:] != seen[1]:
+        raise ValueError(f"label: got shape {seen[1]} beside logits {seen[0]}, wanted (N, *S)")
+
+
+def wide(logits: Tensor) -> Tensor:
+    """Logits in float32 at least: a sum over a million voxels in bfloat16 keeps 8 bits of its value."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))

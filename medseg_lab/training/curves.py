@@ -1,0 +1,82 @@
+"""What the loop writes down of each step."""
+
+import csv
+import math
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+
+class Curves:
+    """A row a step: the step, seconds of training so far, the learning rate, every loss.
+
+    Losses stay on the device and are fetched `every` so many steps, because fetching makes a GPU wait.
+
+    Args:
+        rows: those of a run that is being resumed.
+        every: how many steps are fetched together.
+    """
+
+    def __init__(self, rows: list[dict[str, float]] | None = None, every: int = 10) -> None:
+        self.rows = rows or []
+        self.every = every
+        self._pending: list[tuple[int, float, float, dict[str, Tensor]]] = []
+        self._start = time.perf_counter() - (self.rows[-1]["seconds"] if self.rows else 0.0)
+
+    @property
+    def steps(self) -> int:
+        """The steps that are done."""
+        return len(self.rows) + len(self._pending)
+
+    @property
+    def seconds(self) -> float:
+        """Of training so far, over all resumptions; work that a kill undid is not counted."""
+        return time.perf_counter() - self._start
+
+    @property
+    def latest(self) -> str:
+        """The losses fetched last, for a progress bar."""
+        return " ".join(f"{k} {v:.3f}" for k, v in self._losses(self.rows[-1]).items()) if self.rows else ""
+
+    def add(self, step: int, rate: float, losses: dict[str, Tensor]) -> None:
+        """Note one step.
+
+        Raises:
+            FloatingPointError: as `settle`.
+        """
+        detached = {name: loss.detach() for name, loss in losses.items()}
+        self._pending.append((step, self.seconds, rate, detached))
+        if len(self._pending) >= self.every:
+            self.settle()
+
+    def settle(self) -> None:
+        """Fetch the losses of the steps noted since the last time.
+
+        Raises:
+            FloatingPointError: if a loss is infinite or not a number, with the step and every term of it.
+        """
+        for step, seconds, rate, losses in self._pending:
+            values = torch.stack([loss.float() for loss in losses.values()]).tolist()
+            named = dict(zip(losses, values, strict=True))
+            if not all(math.isfinite(value) for value in values):
+                terms = ", ".join(f"{name} = {value:g}" for name, value in named.items())
+                raise FloatingPointError(
+                    f"step {step}: the loss is not finite: {terms} (learning rate {rate:g})"
+                )
+            self.rows.append({"step": step, "seconds": round(seconds, 4), "lr": rate, **named})
+        self._pending = []
+
+    def write(self, path: Path) -> None:
+        """As CSV; a loss that a step did not have stays empty."""
+        self.settle()
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    @staticmethod
+    def _losses(row: dict[str, float]) -> dict[str, float]:
+        return {name: value for name, value in row.items() if name not in ("step", "seconds", "lr")}

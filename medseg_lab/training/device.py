@@ -1,0 +1,136 @@
+"""Where a run computes, in which precision, and how it is made to repeat itself."""
+
+import logging
+import platform
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+from lightning_fabric import Fabric
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+Precision = Literal["auto", "32-true", "bf16-mixed"]
+Module = TypeVar("Module", bound=nn.Module)
+
+
+class Hardware(BaseModel):
+    """What a run computes on; all but `name` is part of its key.
+
+    Attributes:
+        device: `cpu`, `cuda` or `mps`.
+        name: the processor's or card's own name.
+        precision: `32-true`, or `bf16-mixed` (bfloat16 convolutions, float32 weights and losses).
+        threads: of PyTorch on the CPU, which decide the order of its sums.
+        processes: how many share the work (DDP).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: str
+    name: str
+    precision: str
+    threads: int
+    processes: int
+
+    def __str__(self) -> str:
+        shared = f", {self.processes} processes" if self.processes > 1 else ""
+        threads = f", {self.threads} threads" if self.device == "cpu" else ""
+        return f"{self.name} ({self.device}{threads}{shared}), {self.precision}"
+
+
+def make_fabric(precision: Precision = "auto", **options: Any) -> Fabric:
+    """Lightning Fabric on one CUDA card if there is one, else on the CPU.
+
+    Args:
+        precision: `auto` takes bfloat16 where the device computes in it (`fast_bfloat16`), else float32.
+        options: Fabric's own, for other machines: `accelerator="mps"`, `devices=4, strategy="ddp"`,
+            `num_nodes=2`. With several processes the caller runs `fabric.launch()`.
+    """
+    # its "Using bfloat16 ..." on stderr; the precision is in the line that `fit` prints
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
+    accelerator = options.pop("accelerator", "cuda" if torch.cuda.is_available() else "cpu")
+    if precision == "auto":
+        precision = "bf16-mixed" if fast_bfloat16(accelerator) else "32-true"
+    return Fabric(accelerator=accelerator, devices=options.pop("devices", 1), precision=precision, **options)
+
+
+def fast_bfloat16(device: str) -> bool:
+    """Whether the device multiplies bfloat16 in hardware; emulated, it is slower than float32."""
+    if device == "cuda":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    if device == "cpu" and torch.backends.mkldnn.is_available():
+        # private names: PyTorch has no public test for these instructions, so an absent one counts as a no
+        return any(
+            getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in ("avx512_bf16", "amx_tile")
+        )
+    return False
+
+
+def hardware(fabric: Fabric) -> Hardware:
+    """What `fabric` computes on."""
+    device = fabric.device.type
+    return Hardware(
+        device=device,
+        name=torch.cuda.get_device_name(fabric.device) if device == "cuda" else _processor(),
+        precision=str(fabric.strategy.precision.precision),
+        threads=torch.get_num_threads() if device == "cpu" else 0,
+        processes=fabric.world_size,
+    )
+
+
+@contextmanager
+def reproducible(device: torch.device) -> Iterator[None]:
+    """Inside: deterministic algorithms where PyTorch has them; after: the caller's generators as they were.
+
+    On the CPU PyTorch's sums are already ordered, given the number of threads. A few CUDA kernels (the
+    backward pass of 3D max pooling) have no deterministic form; PyTorch then warns.
+    """
+    cuda = device.type == "cuda"
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    with torch.random.fork_rng(devices=[device] if cuda else [], device_type="cuda"):
+        try:
+            if cuda:
+                torch.use_deterministic_algorithms(True, warn_only=True)
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+
+
+def channels_last(module: Module) -> Module:
+    """Lay convolution weights out with the channels innermost, in place: 2D and 3D kernels run faster so."""
+    for tensor in [*module.parameters(), *module.buffers()]:
+        if tensor.ndim in (4, 5):
+            tensor.data = inner_channels(tensor.data)
+    return module
+
+
+def inner_channels(tensor: Tensor) -> Tensor:
+    """`(N, C, *S)` with the same values and the channels innermost in memory."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return tensor.contiguous(memory_format=formats[tensor.ndim]) if tensor.ndim in formats else tensor
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """The most memory so far in MB (1e6): PyTorch's on a CUDA card, else the process's resident memory."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts in bytes, Linux in KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _processor() -> str:
+    """The CPU's model name where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

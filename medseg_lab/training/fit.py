@@ -1,0 +1,138 @@
+"""Fit a learner to a cohort: train and judge it, or replay the run that is already there."""
+
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning_fabric import Fabric
+
+from medseg_lab.data.batches import Batches
+from medseg_lab.training.budget import Budget
+from medseg_lab.training.checkpoint import Checkpoints
+from medseg_lab.training.device import hardware, make_fabric, peak_memory_mb, reproducible
+from medseg_lab.training.learner import Learner
+from medseg_lab.training.loop import train
+from medseg_lab.training.recipe import Recipe
+from medseg_lab.training.record import RunRecord, cohort_facts, key_of, key_parts, task_facts, title, versions
+from medseg_lab.training.runs import Run, RunStore
+from medseg_lab.training.seeding import BUILD, JUDGE, stream
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from medseg_lab.data.cohort import Cohort
+
+
+def fit(
+    recipe: Recipe,
+    cohort: "Cohort",
+    budget: Budget,
+    seed: int,
+    *,
+    store: RunStore,
+    judge: Recipe | None = None,
+    progress: bool = True,
+    fabric: Fabric | None = None,
+) -> Run:
+    """Train and judge a learner, or replay the run that the store holds under the same key.
+
+    Killed at any moment and called again, it goes on from its last checkpoint and ends with the same bits.
+    Called by two processes at once, one trains, the other waits for it and replays.
+
+    Args:
+        recipe: builds the learner, from the cohort's task.
+        cohort: the cases, split.
+        budget: what may be spent.
+        seed: of all chance: initial weights, batches, augmentation, dropout, judging.
+        store: where finished and unfinished runs are.
+        judge: builds a function of (learner, cohort) that gives the table `cases.csv`.
+        progress: whether to show a bar, and print one line on what was done and on what device.
+        fabric: device and precision; None for `make_fabric()`.
+
+    Raises:
+        FloatingPointError: when a loss is infinite or not a number, with the step and its terms.
+    """
+    fabric = fabric or make_fabric()
+    parts = key_parts(recipe, cohort, budget, seed, judge, hardware(fabric))
+    key = key_of(parts)
+    with store.lock(key) if fabric.is_global_zero else nullcontext(), reproducible(fabric.device):
+        fabric.barrier()
+        run = store.find(key)
+        if run is None:
+            job = _Job(recipe, cohort, budget, seed, judge, fabric, parts)
+            run = job.run(store, bar_title=title(parts["recipe"]) + f", seed {seed}" if progress else "")
+    if progress and fabric.is_global_zero:
+        print(run.summary())
+    return run
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A run that is not in the store yet."""
+
+    recipe: Recipe
+    cohort: "Cohort"
+    budget: Budget
+    seed: int
+    judge: Recipe | None
+    fabric: Fabric
+    parts: dict[str, Any]
+
+    def run(self, store: RunStore, bar_title: str) -> Run:
+        """Train, judge, publish; only the first of several processes judges and writes."""
+        started, key, opened = datetime.now(UTC), key_of(self.parts), len(self.cohort.openings)
+        torch.manual_seed(stream(self.seed, BUILD))
+        learner: Learner = self.recipe.build(self.cohort.task)
+        batches = self.batches(learner)
+        checkpoints = Checkpoints(store.partial(key), self.budget.checkpoint_seconds)
+        curves = train(learner, batches, self.budget, self.seed, self.fabric, checkpoints, bar_title)
+        learner.patch, learner.precision = batches.patch, self.parts["hardware"]["precision"]
+        if self.fabric.is_global_zero:
+            begin = time.perf_counter()
+            cases = self.judged(learner)
+            record = RunRecord(
+                key=key,
+                parts=self.parts,
+                recipe=self.parts["recipe"],
+                judge=self.parts["judge"],
+                budget=self.budget,
+                seed=self.seed,
+                cohort=cohort_facts(self.cohort),
+                task=task_facts(self.cohort.task),
+                hardware=hardware(self.fabric),
+                test_opened=tuple(self.cohort.openings[opened:]),
+                patch=batches.patch,
+                batch_size=batches.batch_size,
+                parameters=sum(p.numel() for p in learner.parameters() if p.requires_grad),
+                seconds=curves.rows[-1]["seconds"],
+                judge_seconds=round(time.perf_counter() - begin, 4),
+                peak_memory_mb=round(peak_memory_mb(self.fabric.device), 1),
+                versions=versions(),
+                started=started.isoformat(timespec="seconds"),
+            )
+            store.publish(record, curves, cases, learner)
+        self.fabric.barrier()
+        return Run(store.folder(key))
+
+    def batches(self, learner: Learner) -> Batches:
+        """This process's share of each step's voxels."""
+        return Batches(
+            self.cohort,
+            learner.task,
+            self.budget.voxels // self.fabric.world_size,
+            self.budget.patch,
+            self.fabric.device,
+            self.seed,
+            unlabelled=learner.wants_unlabelled,
+        )
+
+    def judged(self, learner: Learner) -> "pd.DataFrame | None":
+        """The judge's table, or None without a judge."""
+        if self.judge is None:
+            return None
+        torch.manual_seed(stream(self.seed, JUDGE))
+        cases: pd.DataFrame = self.judge.build()(learner.eval(), self.cohort)
+        return cases

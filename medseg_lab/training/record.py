@@ -1,0 +1,141 @@
+"""What is written down of a run, and what its key is made of."""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from medseg_lab.data.task import Task
+from medseg_lab.training.budget import Budget
+from medseg_lab.training.device import Hardware
+from medseg_lab.training.provenance import digest, sources
+from medseg_lab.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from medseg_lab.data.cohort import Cohort
+
+LOOP = ("medseg_lab.training.fit", "medseg_lab.data.batches")
+KEYED_VERSIONS = ("torch", "monai", "numpy")
+NOTED_VERSIONS = (*KEYED_VERSIONS, "lightning-fabric", "safetensors", "medseg-lab")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CohortFacts(_Part):
+    """Which data, and how many cases in each part."""
+
+    id: str
+    fingerprint: str
+    description: str
+    virtual: bool
+    labelled: int
+    unlabelled: int
+    validation: int
+    test: int
+
+
+class TaskFacts(_Part):
+    """The cohort's task, from which the learner is built again."""
+
+    channels: int
+    classes: tuple[str, ...]
+    spatial_dims: int
+
+
+class RunRecord(_Part):
+    """`run.json`.
+
+    Attributes:
+        key: digest of `parts`.
+        parts: all that can change the run, by name (`key_parts`).
+        recipe, judge: as `Recipe.to_dict`.
+        test_opened: the reasons for which this run read the sealed test part; empty when it did not.
+        patch: the training patch in voxels.
+        batch_size: patches a step.
+        parameters: of the learner, all that are trained.
+        seconds: of training, over all resumptions.
+        judge_seconds: of the judge.
+        peak_memory_mb: the training process's high-water mark (on a GPU: PyTorch's on the card), in 1e6
+            bytes.
+        started: date and time in UTC, ISO 8601, of the process that finished the run.
+    """
+
+    schema_version: Literal[1] = 1
+    key: str
+    parts: dict[str, Any]
+    recipe: dict[str, Any]
+    judge: dict[str, Any] | None
+    budget: Budget
+    seed: int
+    cohort: CohortFacts
+    task: TaskFacts
+    hardware: Hardware
+    test_opened: tuple[str, ...]
+    patch: tuple[int, ...]
+    batch_size: int
+    parameters: int
+    seconds: float
+    judge_seconds: float
+    peak_memory_mb: float
+    versions: dict[str, str]
+    started: str
+
+
+def key_parts(
+    recipe: Recipe, cohort: "Cohort", budget: Budget, seed: int, judge: Recipe | None, hardware: Hardware
+) -> dict[str, Any]:
+    """All that can change a run, as plain data: two runs with equal parts have equal bits on one machine.
+
+    Of the budget only what training sees counts: not its name, nor how often it saves, nor the seeds of a
+    comparison; the cap on cases is in the cohort's fingerprint. The sources are those of the learner, the
+    judge, the loop and the batches, with all that they import from this library.
+    """
+    modules = {*LOOP, *recipe.modules, *(judge.modules if judge else ())}
+    return {
+        "recipe": recipe.to_dict(),
+        "judge": judge.to_dict() if judge else None,
+        "cohort": cohort.fingerprint,
+        "budget": budget.model_dump(include={"steps", "voxels", "patch"}),
+        "seed": seed,
+        "hardware": hardware.model_dump(exclude={"name"}),
+        "versions": {name: version(name) for name in KEYED_VERSIONS},
+        "sources": sources(modules),
+    }
+
+
+def key_of(parts: dict[str, Any]) -> str:
+    """The key: 64 hexadecimal digits."""
+    return digest(parts)
+
+
+def cohort_facts(cohort: "Cohort") -> CohortFacts:
+    """The facts of a cohort; its test part stays sealed."""
+    return CohortFacts(
+        id=cohort.id,
+        fingerprint=cohort.fingerprint,
+        description=cohort.describe(),
+        virtual=cohort.is_virtual,
+        labelled=len(cohort.labelled),
+        unlabelled=len(cohort.unlabelled),
+        validation=len(cohort.validation),
+        test=cohort.test_size,
+    )
+
+
+def task_facts(task: Task) -> TaskFacts:
+    """The facts of a task."""
+    return TaskFacts(channels=task.channels, classes=task.classes, spatial_dims=task.spatial_dims)
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that a run leans on most."""
+    return {name: version(name) for name in NOTED_VERSIONS}
+
+
+def title(recipe: dict[str, Any]) -> str:
+    """A recipe in a few words: `Supervised(UNet)`."""
+    inner = [title(value) for value in recipe["arguments"].values() if isinstance(value, dict)]
+    name = recipe["target"].rpartition(".")[2]
+    return f"{name}({', '.join(inner)})" if inner else name

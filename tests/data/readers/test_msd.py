@@ -1,0 +1,183 @@
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from medseg_lab.data.readers.folder import folder_card
+from medseg_lab.data.readers.layout import read_layout
+from medseg_lab.data.readers.msd import MsdReader
+
+
+def rewrite(path, change=lambda a: a, affine=None):
+    """The NIfTI file at `path` with its voxels changed, or its affine replaced."""
+    old = nib.load(path)
+    nib.save(
+        nib.Nifti1Image(change(np.asanyarray(old.dataobj)), old.affine if affine is None else affine), path
+    )
+
+
+def reader_of(folder):
+    return MsdReader.open(folder_card(folder), folder)
+
+
+@pytest.mark.parametrize("nnunet", [False, True])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_both_generations_read_the_same_case(msd_folder, nnunet, channels):
+    folder = msd_folder(3, nnunet, channels)
+    raw = reader_of(folder).read("toy_001")
+    assert raw.image.shape == (channels, 10, 10, 11)
+    assert raw.labels.shape == (1, 10, 10, 11)
+    assert np.bincount(raw.labels.ravel()).tolist() == [1100 - 27 - 18, 27, 18]
+    rng = np.random.default_rng(0)
+    written = [rng.normal(100, 20, (9 + i % 3, 10, 11, channels)).astype(np.float32) for i in range(2)]
+    np.testing.assert_array_equal(raw.image, np.moveaxis(written[1], -1, 0))
+
+
+@pytest.mark.parametrize("nnunet", [False, True])
+def test_the_card_of_a_folder_is_what_its_dataset_json_says(msd_folder, nnunet):
+    card = folder_card(msd_folder(3, nnunet, 2))
+    assert card.classes == ("background", "front", "back")
+    assert card.modality == ("contrast 0", "contrast 1")
+    assert card.spatial_dims == 3
+    assert card.preprocessing.patch == (16, 16, 16)
+    assert card.preprocessing.spacing is None
+
+
+def test_uneven_spacing_is_resampled_to_the_median(msd_folder):
+    folder = msd_folder(3)
+    for part in ("imagesTr", "labelsTr"):
+        for i, z in enumerate((2.0, 3.0, 4.0)):
+            rewrite(folder / part / f"toy_{i:03d}.nii.gz", affine=np.diag([1, 1, z, 1]))
+    how = folder_card(folder).preprocessing
+    assert how.spacing == (1.0, 1.0, 3.0)
+    assert how.slice_axis == 2
+
+
+def test_labels_stored_as_floats_are_read_as_integers(msd_folder):
+    folder = msd_folder(1)
+    rewrite(folder / "labelsTr" / "toy_000.nii.gz", lambda a: a.astype(np.float32))
+    assert reader_of(folder).read("toy_000").labels.dtype == np.uint8
+
+
+def test_macos_twins_are_no_cases(msd_folder):
+    folder = msd_folder(2)
+    for part in ("imagesTr", "labelsTr"):
+        (folder / part / "._toy_000.nii.gz").write_bytes(b"resource fork")
+    assert list(reader_of(folder).patients()) == ["toy_000", "toy_001"]
+
+
+def test_regions_of_nnunet_become_regions_of_the_card(msd_folder):
+    folder = msd_folder(1, nnunet=True)
+    said = json.loads((folder / "dataset.json").read_text())
+    said["labels"] = {"background": 0, "whole": [1, 2], "core": [2]}
+    (folder / "dataset.json").write_text(json.dumps(said))
+    card = folder_card(folder)
+    assert card.classes == ("background", "label 1", "label 2")
+    assert card.regions == {"whole": ("label 1", "label 2"), "core": ("label 2",)}
+
+
+def flat(folder):
+    for part in ("imagesTr", "labelsTr"):
+        for path in (folder / part).iterdir():
+            rewrite(path, lambda a: a[:, :, 4:5])
+
+
+def test_single_slices_are_a_set_of_two_dimensions(msd_folder):
+    folder = msd_folder(2)
+    flat(folder)
+    assert folder_card(folder).spatial_dims == 2
+    raw = reader_of(folder).read("toy_000")
+    assert raw.image.shape == (1, 9, 10)
+    assert raw.spacing == (1.0, 1.0)
+
+
+BROKEN = {
+    "shape": (
+        "imagesTr",
+        lambda a: a[:-1],
+        None,
+        r"got shape \(8, 10, 11\), wanted the label's, \(9, 10, 11\)",
+    ),
+    "affine": ("imagesTr", lambda a: a, np.diag([1, 1, 2.0, 1]), "got the affine"),
+    "value": (
+        "labelsTr",
+        lambda a: np.where(a == 2, 7, a),
+        None,
+        r"got label values \[0, 1, 7\], wanted 0 to 2",
+    ),
+    "fraction": ("labelsTr", lambda a: a.astype(np.float32) / 2, None, r"got label values \[0.0, 0.5, 1.0\]"),
+    "nan": ("imagesTr", lambda a: np.where(a > 120, np.nan, a), None, "voxels that are not finite"),
+    "channels": ("imagesTr", lambda a: np.stack([a, a], -1), None, "got 2 channels, wanted 1"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_file_that_lies_is_named_with_what_it_holds(msd_folder, fault):
+    part, change, affine, message = BROKEN[fault]
+    folder = msd_folder(2)
+    source = reader_of(folder)
+    rewrite(folder / part / "toy_000.nii.gz", change, affine)
+    with pytest.raises(ValueError, match=message) as error:
+        source.read("toy_000")
+    assert f"{part}/toy_000.nii.gz" in str(error.value)
+    source.read("toy_001")
+
+
+def test_a_broken_archive_is_named(msd_folder):
+    folder = msd_folder(2)
+    source = reader_of(folder)
+    whole = (folder / "imagesTr" / "toy_000.nii.gz").read_bytes()
+    (folder / "imagesTr" / "toy_000.nii.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(
+        ValueError, match=r"imagesTr/toy_000\.nii\.gz: got .*, wanted a readable NIfTI volume"
+    ):
+        source.read("toy_000")
+
+
+@pytest.mark.parametrize(("part", "what"), [("imagesTr", "an image"), ("labelsTr", "a label")])
+@pytest.mark.parametrize("nnunet", [False, True])
+def test_half_a_pair_is_refused_by_name(msd_folder, part, what, nnunet):
+    folder = msd_folder(3, nnunet)
+    suffix = "_0000" if nnunet and part == "imagesTr" else ""
+    (folder / part / f"toy_001{suffix}.nii.gz").unlink()
+    with pytest.raises(ValueError, match=f"toy_001{suffix}.nii.gz: got no such file, wanted {what}"):
+        folder_card(folder)
+
+
+def test_a_missing_channel_is_refused_by_name(msd_folder):
+    folder = msd_folder(2, nnunet=True, channels=2)
+    (folder / "imagesTr" / "toy_001_0001.nii.gz").unlink()
+    with pytest.raises(ValueError, match=r"toy_001_0001\.nii\.gz: got no such file"):
+        folder_card(folder)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("{", "got no JSON"),
+        ("{}", "wanted the tables 'labels'"),
+        ('{"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 2}}', r"got label values \[0, 2\]"),
+        (
+            '{"channel_names": {"0": "T1"}, "labels": {"background": 0, "ignore": 1}}',
+            "got the label 'ignore'",
+        ),
+        (
+            '{"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 1}, "file_ending": ".nrrd"}',
+            "got file_ending '.nrrd'",
+        ),
+    ],
+)
+def test_a_dataset_json_that_cannot_be_meant_is_refused(tmp_path, said, message):
+    (tmp_path / "dataset.json").write_text(said)
+    with pytest.raises(ValueError, match=message):
+        read_layout(tmp_path)
+
+
+def test_the_digest_follows_the_bytes(msd_folder):
+    folder = msd_folder(2)
+    source = reader_of(folder)
+    before = [source.digest(c) for c in ("toy_000", "toy_001")]
+    rewrite(folder / "labelsTr" / "toy_000.nii.gz", lambda a: np.where(a == 2, 1, a).astype(np.uint8))
+    assert source.digest("toy_000") != before[0]
+    assert source.digest("toy_001") == before[1]

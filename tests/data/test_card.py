@@ -1,0 +1,32 @@
+import pytest
+from pydantic import ValidationError
+
+from medseg_lab.data.card import known_cards, load_card
+
+
+@pytest.mark.parametrize("dataset", known_cards())
+def test_every_card_of_the_library_is_valid_and_named_as_its_file(dataset):
+    assert load_card(dataset).id == dataset
+
+
+def test_an_unknown_id_names_the_known_ones():
+    with pytest.raises(ValueError, match="got 'hippo', wanted one of msd-hippocampus, virtual-brain"):
+        load_card("hippo")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"classes": ("background",)},
+        {"colour": "red"},
+        {"regions": {"whole": ("anterior", "tail")}},
+        {"reader": "virtual"},
+        {"parts": {"test": 0.6, "validation": 0.5}},
+        {"preprocessing": {"patch": (8, 8)}},
+        {"preprocessing": {"patch": (8, 8, 8), "mirror": (3,)}},
+    ],
+)
+def test_a_card_that_contradicts_itself_is_refused(change):
+    card = load_card("msd-hippocampus")
+    with pytest.raises(ValidationError):
+        type(card).model_validate(card.model_dump() | change)

@@ -1,0 +1,132 @@
+import shutil
+
+import pytest
+import torch
+
+from medseg_lab.data import cohort as module
+from medseg_lab.data.card import load_card
+from medseg_lab.data.cohort import load_cohort
+
+
+@pytest.fixture
+def toy(msd_folder):
+    return str(msd_folder(20))
+
+
+def ids(cases):
+    return [case.id for case in cases]
+
+
+def test_parts_share_no_patient_and_leave_none_out(toy):
+    cohort = load_cohort(toy)
+    parts = [*cohort.labelled, *cohort.validation, *cohort.open_test("a test")]
+    assert sorted(case.patient for case in parts) == [f"toy_{i:03d}" for i in range(20)]
+
+
+def test_images_are_normalised_and_labels_are_what_the_file_holds(toy):
+    case = load_cohort(toy).labelled[0]
+    assert case.image.dtype == torch.float32
+    assert case.labels.dtype == torch.uint8
+    assert abs(float(case.image.mean())) < 1e-5
+    assert case.label.unique().tolist() == [0, 1, 2]
+
+
+def test_the_unlabelled_have_no_labels_and_the_labelled_are_nested(toy):
+    few, more = load_cohort(toy, labelled=3), load_cohort(toy, labelled=8)
+    assert ids(few.labelled) == ids(more.labelled)[:3]
+    assert ids(few.labelled + few.unlabelled) == ids(load_cohort(toy).labelled)
+    assert all(case.labels.shape == (0, *case.image.shape[1:]) for case in few.unlabelled)
+    assert ids(few.validation) == ids(more.validation)
+
+
+def test_a_capped_cohort_is_a_prefix_in_every_part(toy):
+    full, capped = load_cohort(toy), load_cohort(toy, cases=10)
+    for part in ("labelled", "validation"):
+        some = ids(getattr(capped, part))
+        assert some == ids(getattr(full, part))[: len(some)]
+    some = ids(capped.open_test("a test"))
+    assert some == ids(full.open_test("a test"))[: len(some)]
+    assert "10 cases (capped: the data set has 20)" in capped.describe()
+
+
+def test_test_files_are_not_decoded_until_the_test_is_opened(toy, monkeypatch):
+    read = []
+    original = module.msd.MsdReader.read
+    monkeypatch.setattr(module.msd.MsdReader, "read", lambda self, c: (read.append(c), original(self, c))[1])
+    cohort = load_cohort(toy)
+    before = set(read)
+    opened = ids(cohort.open_test("final table"))
+    assert before.isdisjoint(opened)
+    assert cohort.openings == ["final table"]
+
+
+def test_the_test_is_not_opened_without_a_reason(toy):
+    with pytest.raises(ValueError, match="got no reason"):
+        load_cohort(toy).open_test(" ")
+
+
+def test_the_fingerprint_follows_files_preprocessing_split_and_code(toy, tmp_path, monkeypatch):
+    first = load_cohort(toy).fingerprint
+    assert load_cohort(toy).fingerprint == first
+    others = {
+        load_cohort(toy, split_seed=1).fingerprint,
+        load_cohort(toy, labelled=3).fingerprint,
+        load_cohort(toy, cases=10).fingerprint,
+    }
+    changed = tmp_path / "changed"
+    shutil.copytree(toy, changed)
+    shutil.copy(changed / "imagesTr" / "toy_000.nii.gz", changed / "imagesTr" / "toy_003.nii.gz")
+    others.add(load_cohort(str(changed)).fingerprint)
+    monkeypatch.setitem(module.SOURCES, "msd", module.SOURCES["msd"][:-1])
+    others.add(load_cohort(toy).fingerprint)
+    assert len(others | {first}) == 6
+
+
+def test_the_fingerprint_does_not_follow_the_place(toy, tmp_path):
+    shutil.copytree(toy, tmp_path / "elsewhere" / "Task99_Toy")
+    assert load_cohort(str(tmp_path / "elsewhere" / "Task99_Toy")).fingerprint == load_cohort(toy).fingerprint
+
+
+def small_virtual(monkeypatch):
+    """The embedded cohort with coarse subjects, so that a test is quick."""
+    card = load_card("virtual-brain")
+    coarse = card.model_validate(
+        card.model_dump() | {"virtual": {"subjects": 8, "settings": {"resolution": 4}}}
+    )
+    original = module.cards.load_card
+    monkeypatch.setattr(module.cards, "load_card", lambda i: coarse if i == "virtual-brain" else original(i))
+
+
+def test_auto_falls_back_to_virtual_subjects_and_says_so(monkeypatch):
+    small_virtual(monkeypatch)
+    cohort = load_cohort("auto")
+    assert cohort.is_virtual
+    said = cohort.describe()
+    assert "VIRTUAL" in said
+    assert "one anatomy" in said
+    assert "msd-hippocampus was preferred but is not at hand" in said
+    assert "MEDSEG_DATA is not set" in said
+
+
+def test_a_virtual_cohort_that_was_asked_for_replaces_nothing(monkeypatch):
+    small_virtual(monkeypatch)
+    cohort = load_cohort("virtual-brain")
+    assert cohort.notes == ()
+    assert cohort.task.classes == ("background", "csf", "grey matter", "white matter")
+
+
+def test_auto_takes_the_preferred_real_set_at_hand(msd_folder, tmp_path, monkeypatch):
+    msd_folder(20, name="data/msd-hippocampus/Task04_Hippocampus")
+    monkeypatch.setenv("MEDSEG_DATA", str(tmp_path / "data"))
+    cohort = load_cohort("auto")
+    assert (cohort.id, cohort.is_virtual, cohort.notes) == ("msd-hippocampus", False, ())
+
+
+def test_an_id_that_is_not_at_hand_is_an_error_and_never_a_substitute():
+    with pytest.raises(ValueError, match="data set msd-hippocampus: got nothing at"):
+        load_cohort("msd-hippocampus")
+
+
+def test_an_unknown_name_is_an_error_that_names_the_known_ones():
+    with pytest.raises(ValueError, match="got 'hippo', wanted one of auto, msd-hippocampus, virtual-brain"):
+        load_cohort("hippo")
