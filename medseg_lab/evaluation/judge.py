@@ -1,0 +1,103 @@
+"""Score a predictor on cases: one row a case and class."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medseg_lab.data.case import Case
+from medseg_lab.data.task import Task
+from medseg_lab.evaluation.metrics import diagonal, score
+
+if TYPE_CHECKING:
+    from medseg_lab.data.cohort import Cohort
+    from medseg_lab.training.learner import Learner
+
+PARTS = ("validation", "test", "labelled")
+Predictor = Callable[[Tensor], Tensor]
+
+
+def evaluate(
+    predict: Predictor, cases: Iterable[Case], task: Task, *, tolerance: float = 1.0
+) -> pd.DataFrame:
+    """Score a predictor on cases.
+
+    Args:
+        predict: takes an image `(C, *S)`, gives class probabilities `(K, *S)`.
+        cases: with their reference labels.
+        task: names the classes.
+        tolerance: millimetres, for the normalised surface Dice.
+
+    Returns:
+        A row for each case and foreground class, with columns case, patient, class, dice, iou, and where the
+        spacing is known hd95, assd, nsd and diagonal (the image's, in mm: what an infinite distance counts as
+        in a mean; see `medseg_lab.evaluation.metrics`).
+    """
+    rows = []
+    for case, prediction in segmented(predict, cases):
+        label = case.label.cpu().numpy()
+        metrics = score(prediction, label, len(task.classes), case.spacing, tolerance=tolerance)
+        reach = {} if case.spacing is None else {"diagonal": diagonal(label.shape, case.spacing)}
+        for name, values in zip(task.foreground, metrics, strict=True):
+            rows.append({"case": case.id, "patient": case.patient, "class": name, **values, **reach})
+    return pd.DataFrame(rows)
+
+
+def segmented(predict: Predictor, cases: Iterable[Case]) -> Iterator[tuple[Case, NDArray[np.uint8]]]:
+    """Each case with its predicted classes `(*S)`: the most probable one, voxel by voxel."""
+    for case in cases:
+        with torch.no_grad():
+            yield case, predict(case.image).argmax(dim=0).to("cpu", torch.uint8).numpy()
+
+
+def predictor(learner: "Learner", cohort: "Cohort") -> Predictor:
+    """The learner as a function of whole images: by sliding window, slice by slice where it works in 2D."""
+    from medseg_lab.inference.predict import predict_case
+
+    patch, slice_axis = learner.patch or cohort.patch, cohort.card.preprocessing.slice_axis
+    return lambda image: predict_case(learner, image, patch, slice_axis)
+
+
+def segmentations(
+    learner: "Learner", cohort: "Cohort", cases: Iterable[Case]
+) -> dict[str, NDArray[np.uint8]]:
+    """Predicted classes `(*S)` by case id, for pictures."""
+    return {case.id: found for case, found in segmented(predictor(learner, cohort), cases)}
+
+
+class Judge:
+    """Scores a trained learner on parts of its cohort; as a recipe, it is part of a run's key.
+
+    Args:
+        parts: of "validation", "test", "labelled". Asking for "test" opens the sealed part, which the cohort
+            records.
+        tolerance: millimetres, for the normalised surface Dice.
+
+    Raises:
+        ValueError: for an unknown part.
+    """
+
+    def __init__(self, parts: Sequence[str] = ("validation",), tolerance: float = 1.0) -> None:
+        unknown = [part for part in parts if part not in PARTS]
+        if unknown or not parts:
+            raise ValueError(f"parts: got {list(parts)}, wanted some of {', '.join(PARTS)}")
+        self.parts = tuple(parts)
+        self.tolerance = tolerance
+
+    def __call__(self, learner: "Learner", cohort: "Cohort") -> pd.DataFrame:
+        """The table of `evaluate`, with a first column `part`."""
+        predict = predictor(learner, cohort)
+        tables = []
+        for part in self.parts:
+            table = evaluate(predict, self._cases(cohort, part), cohort.task, tolerance=self.tolerance)
+            table.insert(0, "part", part)
+            tables.append(table)
+        return pd.concat(tables, ignore_index=True)
+
+    @staticmethod
+    def _cases(cohort: "Cohort", part: str) -> Sequence[Case]:
+        return cohort.open_test("judging a trained learner") if part == "test" else getattr(cohort, part)

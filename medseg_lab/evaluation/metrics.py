@@ -1,0 +1,166 @@
+"""How alike two segmentations are: overlap, and distance between their surfaces in millimetres.
+
+The survey defines Dice in section 2.2.2, equation (6). The distances are those of the challenges it cites
+(BraTS [33] and others): the 95th percentile of the Hausdorff distance, the average symmetric surface
+distance, and the normalised surface Dice.
+
+A surface is the set of voxels of a mask with a face neighbour outside it; beyond the image counts as outside.
+Distances run between voxel centres.
+
+Empty masks have defined values, so that no case drops out of a mean:
+
+| prediction | reference | Dice, IoU | HD95, ASSD | NSD |
+| --- | --- | --- | --- | --- |
+| empty | empty | 1 | 0 | 1 |
+| one of the two is empty | | 0 | inf | 0 |
+
+A mean over cases (`medseg_lab.evaluation.comparison`) counts an infinite distance as the image's
+`diagonal`, the longest distance that the image could hold, and says how often it did.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion, distance_transform_edt
+from scipy.spatial import cKDTree
+
+OVERLAPS = ("dice", "iou")
+DISTANCES = ("hd95", "assd", "nsd")
+METRICS = (*OVERLAPS, *DISTANCES)
+LOWER_IS_BETTER = frozenset({"hd95", "assd"})
+TITLES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "hd95": "HD95 (mm)",
+    "assd": "average surface distance (mm)",
+    "nsd": "surface Dice",
+}
+
+DENSE = 16
+"""Look-ups in a tree of points cost as much as a distance transform of so many voxels each."""
+
+Mask = NDArray[np.bool_]
+
+
+def score(
+    prediction: NDArray,
+    label: NDArray,
+    n_classes: int,
+    spacing: Sequence[float] | None,
+    *,
+    metrics: Sequence[str] | None = None,
+    tolerance: float = 1.0,
+) -> list[dict[str, float]]:
+    """The metrics of each foreground class of one case.
+
+    Args:
+        prediction: `(*S)`, class indices.
+        label: `(*S)`, the reference.
+        n_classes: K, background included; classes 1 to K-1 are scored.
+        spacing: millimetres along each axis, or None where it is not known.
+        metrics: which of `METRICS`; None means all that the spacing allows.
+        tolerance: millimetres within which two surfaces count as one, for `nsd`.
+
+    Returns:
+        K-1 dictionaries, metric name to value, in the order of the classes.
+
+    Raises:
+        ValueError: if shapes or class indices disagree, a metric is unknown, or a distance is asked for
+            without a spacing.
+    """
+    names = _wanted(metrics, spacing)
+    _check(prediction, label, n_classes, spacing)
+    rows = []
+    for k in range(1, n_classes):
+        values = _compare(
+            prediction == k, label == k, spacing if set(names) & set(DISTANCES) else None, tolerance
+        )
+        rows.append({name: values[name] for name in names})
+    return rows
+
+
+def diagonal(shape: Sequence[int], spacing: Sequence[float]) -> float:
+    """The longest distance between two voxel centres of an image, in millimetres."""
+    return float(np.linalg.norm((np.asarray(shape) - 1) * np.asarray(spacing)))
+
+
+def surface(mask: Mask) -> Mask:
+    """The voxels of `mask` (*S) with a face neighbour outside it."""
+    return mask & ~binary_erosion(mask)
+
+
+def _compare(
+    prediction: Mask, label: Mask, spacing: Sequence[float] | None, tolerance: float
+) -> dict[str, float]:
+    """All metrics of one class; no distances where `spacing` is None."""
+    both, either = np.count_nonzero(prediction & label), np.count_nonzero(prediction | label)
+    if either == 0:
+        return {"dice": 1.0, "iou": 1.0, "hd95": 0.0, "assd": 0.0, "nsd": 1.0}
+    values: dict[str, float] = {"dice": 2 * both / (both + either), "iou": both / either}
+    if spacing is None:
+        return values
+    if not prediction.any() or not label.any():
+        return {**values, "hd95": np.inf, "assd": np.inf, "nsd": 0.0}
+    there, back = _surface_distances(prediction, label, spacing)
+    return {
+        **values,
+        "hd95": float(max(np.quantile(there, 0.95), np.quantile(back, 0.95))),
+        "assd": float((there.sum() + back.sum()) / (there.size + back.size)),
+        "nsd": float(((there <= tolerance).sum() + (back <= tolerance).sum()) / (there.size + back.size)),
+    }
+
+
+def _surface_distances(first: Mask, second: Mask, spacing: Sequence[float]) -> tuple[NDArray, NDArray]:
+    """From each surface voxel of one mask to the nearest of the other, in mm, both ways."""
+    box = _bounding_box(first | second)
+    one, two = surface(first[box]), surface(second[box])
+    return _distances(one, two, spacing), _distances(two, one, spacing)
+
+
+def _distances(source: Mask, target: Mask, spacing: Sequence[float]) -> NDArray:
+    """From each voxel of `source` to the nearest of `target`; those on both are 0 apart, not looked up."""
+    apart = source & ~target
+    count = np.count_nonzero(apart)
+    distances = np.zeros(np.count_nonzero(source))
+    if count * DENSE > source.size:
+        distances[:count] = distance_transform_edt(~target, sampling=spacing)[apart]
+    elif count:
+        points = np.argwhere(target) * np.asarray(spacing)
+        tree = cKDTree(points, leafsize=32, balanced_tree=False, compact_nodes=False)
+        distances[:count] = tree.query(np.argwhere(apart) * np.asarray(spacing))[0]
+    return distances
+
+
+def _bounding_box(mask: Mask) -> tuple[slice, ...]:
+    box = []
+    for axis in range(mask.ndim):
+        inside = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
+        box.append(slice(inside[0], inside[-1] + 1))
+    return tuple(box)
+
+
+def _wanted(metrics: Sequence[str] | None, spacing: Sequence[float] | None) -> tuple[str, ...]:
+    if metrics is None:
+        return OVERLAPS if spacing is None else METRICS
+    unknown = [name for name in metrics if name not in METRICS]
+    if unknown:
+        raise ValueError(f"metric: got {', '.join(unknown)}, wanted some of {', '.join(METRICS)}")
+    refused = [name for name in metrics if name in DISTANCES]
+    if spacing is None and refused:
+        raise ValueError(
+            f"{', '.join(refused)}: distances are in mm, and this case has no spacing; wanted a spacing"
+        )
+    return tuple(metrics)
+
+
+def _check(prediction: NDArray, label: NDArray, n_classes: int, spacing: Sequence[float] | None) -> None:
+    if prediction.shape != label.shape:
+        raise ValueError(f"prediction: got shape {prediction.shape}, wanted the label's {label.shape}")
+    if spacing is not None and len(spacing) != label.ndim:
+        raise ValueError(f"spacing: got {len(spacing)} values, wanted {label.ndim}, one for each axis")
+    for name, array in (("prediction", prediction), ("label", label)):
+        if array.min() < 0 or array.max() >= n_classes:
+            raise ValueError(
+                f"{name}: got classes {array.min()} to {array.max()}, wanted 0 to {n_classes - 1}"
+            )

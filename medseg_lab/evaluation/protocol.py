@@ -1,0 +1,92 @@
+"""One protocol for whatever is compared: same cohort, same budget, same seeds, same judge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from medseg_lab.evaluation.comparison import Comparison, compare
+from medseg_lab.evaluation.judge import Judge
+from medseg_lab.training.budget import Budget
+from medseg_lab.training.recipe import Recipe, recipe
+
+if TYPE_CHECKING:
+    from medseg_lab.data.cohort import Cohort
+    from medseg_lab.training.runs import Run, RunStore
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The terms of a comparison.
+
+    Args:
+        cohort: the cases and their split.
+        budget: what each training may spend.
+        store: where runs are kept, and found again.
+        parts: which cases are scored; "test" opens the sealed part.
+        seeds: how many trainings a method gets; None takes the budget's number.
+    """
+
+    cohort: "Cohort"
+    budget: Budget
+    store: "RunStore"
+    parts: tuple[str, ...] = ("validation",)
+    seeds: int | None = None
+
+    @property
+    def seed_numbers(self) -> range:
+        """0, 1, ...: one for each training of a method."""
+        return range(self.budget.seeds if self.seeds is None else self.seeds)
+
+    @property
+    def judge(self) -> Recipe:
+        """How every run is scored."""
+        return recipe(Judge, parts=list(self.parts))
+
+    def run(self, methods: Mapping[str, Recipe]) -> dict[str, list["Run"]]:
+        """Train every method with every seed, or replay what the store holds; prints which was done.
+
+        Returns:
+            A method's name to its runs, in the order of the seeds.
+        """
+        from medseg_lab.training.fit import fit
+        from medseg_lab.training.progress import progress_bar
+
+        runs: dict[str, list[Run]] = {name: [] for name in methods}
+        todo = [(name, seed) for name in methods for seed in self.seed_numbers]
+        with progress_bar("runs", 0, len(todo)) as advance:
+            for number, (name, seed) in enumerate(todo, start=1):
+                method, judge = methods[name], self.judge
+                found = fit(
+                    method, self.cohort, self.budget, seed, store=self.store, judge=judge, progress=False
+                )
+                runs[name].append(found)
+                following = todo[number] if number < len(todo) else None
+                advance(f"next {following[0]}, seed {following[1]}" if following else "done")
+        print(summary([run for found in runs.values() for run in found]))
+        return runs
+
+    def compare(
+        self, runs: Mapping[str, Sequence["Run"]], metric: str = "dice", *, baseline: str | None = None
+    ) -> Comparison:
+        """`medseg_lab.evaluation.comparison.compare`, on the first of this protocol's parts."""
+        return compare(runs, metric, part=self.parts[0], baseline=baseline)
+
+
+def summary(runs: Sequence["Run"]) -> str:
+    """How many there are, where they came from, and on what they trained.
+
+    As in "16 runs: 14 trained in 310 s, 2 replayed (45 s when they trained); CPU".
+    """
+    trained, replayed = [run for run in runs if not run.replayed], [run for run in runs if run.replayed]
+    said = []
+    if trained:
+        said.append(f"{len(trained)} trained in {_seconds(trained):.0f} s")
+    if replayed:
+        said.append(f"{len(replayed)} replayed ({_seconds(replayed):.0f} s when they trained)")
+    devices = dict.fromkeys(str(run.record.hardware) for run in runs)
+    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    return f"{count}: {', '.join(said)}; {' and '.join(devices)}"
+
+
+def _seconds(runs: Sequence["Run"]) -> float:
+    return sum(run.record.seconds for run in runs)

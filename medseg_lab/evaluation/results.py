@@ -1,0 +1,117 @@
+"""Runs gathered into one table of cases, and refused where they must not be compared."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from medseg_lab.evaluation.metrics import LOWER_IS_BETTER, METRICS
+
+KEYS = ["method", "seed", "part", "case", "class"]
+
+
+class Judged(Protocol):
+    """What a comparison asks of a run (`medseg_lab.training.runs.Run`)."""
+
+    @property
+    def record(self) -> Any:
+        """The run's facts as in `run.json`."""
+
+    @property
+    def cases(self) -> pd.DataFrame | None:
+        """The judge's table."""
+
+
+Results = Sequence[Judged] | pd.DataFrame
+
+
+def collect(results: Mapping[str, Results], metric: str, part: str | None = None) -> pd.DataFrame:
+    """All methods' results in one table: method, seed, part, case, patient, class, and the metrics.
+
+    Raises:
+        ValueError: where a comparison would not be fair, with the reason.
+    """
+    if metric not in METRICS:
+        raise ValueError(f"metric: got {metric!r}, wanted one of {', '.join(METRICS)}")
+    if not results:
+        raise ValueError("results: got no method, wanted one or more")
+    _same_conditions(results)
+    frame = pd.concat([_table(name, result) for name, result in results.items()], ignore_index=True)
+    if "part" not in frame:
+        frame["part"] = "cases"
+    frame = _one_part(frame, part)
+    _complete(frame, metric)
+    return frame
+
+
+def with_penalty(frame: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, int]:
+    """Infinite distances replaced by the image's diagonal, so that a mean is finite; and their number."""
+    missed = np.isinf(frame[metric].to_numpy(dtype=float))
+    if metric in LOWER_IS_BETTER and missed.any():
+        frame = frame.assign(**{metric: frame[metric].where(~missed, frame["diagonal"])})
+    return frame, int(missed.sum())
+
+
+def conditions(run: Judged) -> dict[str, Any]:
+    """What must be the same for two runs to be compared, by name."""
+    parts = run.record.parts
+    return {name: parts[name] for name in ("cohort", "budget", "judge")}
+
+
+def _same_conditions(results: Mapping[str, Results]) -> None:
+    first: tuple[str, dict[str, Any]] | None = None
+    for name, result in results.items():
+        for run in [] if isinstance(result, pd.DataFrame) else result:
+            found = conditions(run)
+            first = first or (name, found)
+            for what, value in found.items():
+                if value != first[1].get(what):
+                    raise ValueError(
+                        f"{name} and {first[0]} cannot be compared: their {what} differ, "
+                        f"{value!r} and {first[1].get(what)!r}"
+                    )
+
+
+def _table(name: str, result: Results) -> pd.DataFrame:
+    if isinstance(result, pd.DataFrame):
+        if "seed" not in result:
+            raise ValueError(f"{name}: got a table without a column 'seed', wanted one, for pairing")
+        return result.assign(method=name)
+    if not result:
+        raise ValueError(f"{name}: got no run, wanted one or more")
+    tables = []
+    for run in result:
+        if run.cases is None:
+            raise ValueError(f"{name}: a run has no cases; it was trained without a judge")
+        tables.append(run.cases.assign(seed=run.record.seed))
+    return pd.concat(tables).assign(method=name)
+
+
+def _one_part(frame: pd.DataFrame, part: str | None) -> pd.DataFrame:
+    parts = sorted(frame["part"].unique())
+    if part is None and len(parts) > 1:
+        raise ValueError(f"part: the results hold {', '.join(parts)}; name the one to compare")
+    part = parts[0] if part is None else part
+    if part not in parts:
+        raise ValueError(f"part: got {part!r}, wanted one of {', '.join(parts)}")
+    return frame[frame["part"] == part]
+
+
+def _complete(frame: pd.DataFrame, metric: str) -> None:
+    """Every method has every seed, case and class once, with a value."""
+    if metric not in frame or frame[metric].isna().any():
+        raise ValueError(f"{metric}: not measured on every case; a distance needs the spacing in mm of each")
+    if frame.duplicated(KEYS).any():
+        twice = frame.loc[frame.duplicated(KEYS), KEYS].iloc[0].to_dict()
+        raise ValueError(f"results: got two values for {twice}, wanted one")
+    for what in ("seed", "case", "class"):
+        wanted = set(frame[what])
+        for key, group in frame.groupby(["method"] if what == "seed" else ["method", "seed"], sort=False):
+            if missing := wanted - set(group[what]):
+                who = ", seed ".join(map(str, key))
+                lacks = sorted(missing)[:3]
+                raise ValueError(f"{what}: {who} lacks {lacks}; pairing needs the same for all methods")
+    counts = frame.groupby(["method", "seed"]).size()
+    if counts.nunique() > 1:
+        raise ValueError("results: some cases lack a class; pairing needs the same for all methods")

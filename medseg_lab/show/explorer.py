@@ -1,0 +1,159 @@
+"""A figure that answers to sliders: live in Jupyter, and as self-contained HTML in the built book.
+
+One function draws a frame. It is called once for every point of a grid; the frames go into the output with
+a few lines of script, so that they move without a kernel and without a network. In Jupyter the same function
+is called by widgets, and the HTML is its stand-in.
+"""
+
+import base64
+import io
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from medseg_lab.show.figure import PIXELS_PER_INCH, described, png
+from medseg_lab.show.page import escape, fresh_id, show
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_FRAMES = 120
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+SCRIPT = """
+(function () {
+  const root = document.getElementById(%(id)s), frames = %(frames)s, sizes = %(sizes)s, names = %(names)s;
+  const sliders = Array.from(root.querySelectorAll("input")), image = root.querySelector("img");
+  function move() {
+    let index = 0;
+    sliders.forEach(function (slider, i) {
+      index = index * sizes[i] + Number(slider.value);
+      const text = names[i][slider.value];
+      slider.setAttribute("aria-valuetext", text);
+      slider.nextElementSibling.textContent = text;
+    });
+    image.src = frames[index][0];
+    image.alt = frames[index][1];
+  }
+  sliders.forEach(function (slider) { slider.disabled = false; slider.addEventListener("input", move); });
+})();
+"""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture.
+
+    Args:
+        data: as a `data:` address.
+        alt: what it shows.
+        width: on the page, in pixels.
+    """
+
+    data: str
+    alt: str
+    width: int
+
+
+def explore(draw_frame: Callable[..., "Figure"], **grid: Sequence[object]) -> None:
+    """Display a figure with a slider for each argument of the function that draws it.
+
+    Args:
+        draw_frame: takes the grid's names as keywords and gives a figure with a description
+            (`medseg_lab.show.figure.described`).
+        grid: the values of each argument: `explore(draw, slice=range(10, 30), depth=(1, 2, 3))`.
+
+    Raises:
+        ValueError: for an empty grid, or more than 120 frames, which would make a page heavy.
+    """
+    points = grid_points(grid)
+    frames = [frame(draw_frame(**point)) for point in points]
+    steps = {name: [str(value) for value in values] for name, values in grid.items()}
+    plain = f"[explorer: {', '.join(f'{name} ({len(values)} values)' for name, values in steps.items())}]"
+    show(twin(frames, steps), plain, **live(draw_frame, grid, frames[0]))
+
+
+def grid_points(grid: Mapping[str, Sequence[object]]) -> list[dict[str, Any]]:
+    """Every combination, the last argument moving fastest."""
+    points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    if not grid or not 1 <= len(points) <= MOST_FRAMES:
+        raise ValueError(f"grid: got {len(points) if grid else 0} frames, wanted 1 to {MOST_FRAMES}")
+    return points
+
+
+def frame(fig: "Figure") -> Frame:
+    """A figure as a small picture: 256 colours are enough for grey images with lines."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    picture = Image.open(io.BytesIO(png(fig, dpi=round(1.5 * PIXELS_PER_INCH)))).convert("RGB")
+    picture.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    data = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return Frame(data, described(fig), round(fig.get_figwidth() * PIXELS_PER_INCH))
+
+
+def twin(frames: Sequence[Frame], steps: Mapping[str, Sequence[str]]) -> str:
+    """The explorer as HTML. Without scripts it is its first frame; its sliders obey the arrow keys."""
+    root = fresh_id("explorer")
+    sliders = "".join(_slider(f"{root}-{n}", name, texts) for n, (name, texts) in enumerate(steps.items()))
+    values = {
+        "id": json.dumps(root),
+        "frames": json.dumps([[picture.data, picture.alt] for picture in frames]),
+        "sizes": json.dumps([len(texts) for texts in steps.values()]),
+        "names": json.dumps(list(steps.values())),
+    }
+    script = SCRIPT % {name: value.replace("</", "<\\/") for name, value in values.items()}
+    first = frames[0]
+    label = escape("Explorer: " + ", ".join(steps))
+    return (
+        f'<div id="{root}" class="medseg-explorer" role="group" aria-label="{label}">'
+        f'<img src="{first.data}" alt="{escape(first.alt)}" aria-live="polite" '
+        f'style="width:{first.width}px;max-width:100%;height:auto;background:#fff">{sliders}</div>'
+        f"<script>{script}</script>"
+    )
+
+
+def _slider(id: str, name: str, texts: Sequence[str]) -> str:
+    return (
+        '<div style="display:flex;gap:.8em;align-items:center;max-width:34em;margin:.3em 0">'
+        f'<label for="{id}" style="min-width:7em">{escape(name)}</label>'
+        f'<input id="{id}" type="range" min="0" max="{len(texts) - 1}" step="1" value="0" '
+        f'autocomplete="off" disabled aria-valuetext="{escape(texts[0])}" style="flex:1">'
+        f'<output for="{id}" style="min-width:5em">{escape(texts[0])}</output></div>'
+    )
+
+
+def live(
+    draw_frame: Callable[..., "Figure"], grid: Mapping[str, Sequence[object]], first: Frame
+) -> dict[str, Any]:
+    """The widgets, as one more representation of the output; none where ipywidgets is not installed."""
+    try:
+        import ipywidgets
+    except ImportError:
+        return {}
+    sliders = {
+        name: ipywidgets.SelectionSlider(
+            options=[(str(value), value) for value in values],
+            description=name,
+            style={"description_width": "initial"},
+        )
+        for name, values in grid.items()
+    }
+    picture = ipywidgets.HTML(_picture(first))
+
+    def move(_: object) -> None:
+        picture.value = _picture(
+            frame(draw_frame(**{name: slider.value for name, slider in sliders.items()}))
+        )
+
+    for slider in sliders.values():
+        slider.observe(move, names="value")
+    box = ipywidgets.VBox([picture, *sliders.values()])
+    return {WIDGET: {"model_id": box.model_id, "version_major": 2, "version_minor": 0}}
+
+
+def _picture(shown: Frame) -> str:
+    style = f"width:{shown.width}px;max-width:100%;background:#fff"
+    return f'<img src="{shown.data}" alt="{escape(shown.alt)}" style="{style}">'

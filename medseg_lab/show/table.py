@@ -1,0 +1,79 @@
+"""A comparison as a table on a page."""
+
+from collections.abc import Mapping, Sequence
+
+from medseg_lab.evaluation.comparison import Comparison, p_text, with_interval
+from medseg_lab.show.page import escape, show
+
+CSS = """
+.medseg-table { border-collapse: collapse; margin: .6em 0; font-size: .93em;
+  font-variant-numeric: tabular-nums; }
+.medseg-table caption { caption-side: bottom; text-align: left; font-size: .9em; opacity: .85;
+  padding-top: .5em; }
+.medseg-table th, .medseg-table td { padding: .25em .5em; text-align: right; border: 0; background: none;
+  white-space: nowrap; }
+.medseg-table th:first-child { text-align: left; }
+.medseg-table thead th { border-bottom: 2px solid currentColor; vertical-align: bottom; white-space: normal; }
+.medseg-table tbody tr:last-child > * { border-bottom: 1px solid currentColor; }
+"""
+
+
+def table(comparison: Comparison, extra: Mapping[str, Mapping[str, object]] | None = None) -> None:
+    """Display each method's mean with its 95% interval, and what it differs from the baseline by.
+
+    Methods stand in the order they were given in, and none is marked as best: the intervals say what
+    can be told apart.
+
+    Args:
+        comparison: what to show.
+        extra: more columns: a heading to a text for each method.
+
+    Raises:
+        ValueError: where an extra column lacks a method.
+    """
+    show(table_html(comparison, extra), str(comparison))
+
+
+def class_table(comparison: Comparison) -> None:
+    """Display each method's mean with its 95% interval, class by class."""
+    cells = comparison.by_class.to_dict("index")
+    rows = [
+        [name, *(with_interval(cells[(name, k)]) for k in comparison.classes)] for name in comparison.methods
+    ]
+    show(_html(["method", *comparison.classes], rows, comparison.describe()), comparison.by_class.to_string())
+
+
+def table_html(comparison: Comparison, extra: Mapping[str, Mapping[str, object]] | None = None) -> str:
+    """The markup of `table`."""
+    several = len(comparison.seeds) > 1
+    heads = ["method", f"{comparison.title}, mean [95%]"]
+    if several and len(comparison.methods) > 1:
+        heads += [f"minus {comparison.baseline}", "Holm p"]
+    heads += ["seeds", "cases", *(extra or {})]
+    differences = {row["first"]: row for row in comparison.differences.to_dict("records")}
+    rows = []
+    for method in comparison.methods:
+        row = [method, with_interval(comparison.table.loc[method].to_dict())]
+        if several and len(comparison.methods) > 1:
+            found = differences.get(method)
+            row += ["", ""] if found is None else [with_interval(found, signed=True), p_text(found["holm"])]
+        row += [str(len(comparison.seeds)) if several else "one seed", str(len(comparison.cases))]
+        for head, column in (extra or {}).items():
+            if method not in column:
+                raise ValueError(
+                    f"extra column {head!r}: got nothing for {method}, wanted a text for each method"
+                )
+            row.append(str(column[method]))
+        rows.append(row)
+    return _html(heads, rows, comparison.describe())
+
+
+def _html(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(text)}</td>" for text in rest)}</tr>'
+        for first, *rest in rows
+    )
+    inside = f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    wrapped = f'<div style="overflow-x:auto"><table class="medseg-table">{inside}</table></div>'
+    return f"<style>{CSS}</style>{wrapped}"

@@ -1,0 +1,199 @@
+"""Comparisons on results whose answer is known."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from medseg_lab.evaluation.comparison import compare, signed_rank
+from medseg_lab.evaluation.resample import interval, resampled_means
+
+
+def results(values, seeds=None, metric="dice", **more) -> pd.DataFrame:
+    """Rows from `values` (seeds, cases, classes); one patient a case."""
+    values = np.asarray(values, dtype=float)
+    return pd.DataFrame(
+        {
+            "part": "validation",
+            "seed": s,
+            "case": f"c{c}",
+            "patient": f"p{c}",
+            "class": f"k{k}",
+            metric: value,
+            **more,
+        }
+        for (s, c, k), value in np.ndenumerate(values)
+    )
+
+
+def run(cases: pd.DataFrame | None, seed: int = 0, **conditions) -> SimpleNamespace:
+    """What a comparison reads of a run."""
+    parts = {"cohort": "abc", "budget": {"steps": 3}, "judge": "j", **conditions}
+    return SimpleNamespace(cases=cases, record=SimpleNamespace(seed=seed, parts=parts))
+
+
+def test_a_case_is_the_mean_of_its_classes_and_a_method_of_its_cases():
+    compared = compare({"a": results([[[0.2, 0.4], [0.6, 0.8]]])})
+    np.testing.assert_allclose(compared.of("a"), [[0.3, 0.7]])
+    assert compared.table.loc["a", "mean"] == pytest.approx(0.5)
+    assert compared.by_class.loc[("a", "k1"), "mean"] == pytest.approx(0.6)
+
+
+def test_methods_keep_the_order_they_were_given_in():
+    compared = compare({"low": results([[[0.1]]]), "high": results([[[0.9]]])})
+    assert list(compared.table.index) == ["low", "high"]
+
+
+def test_a_constant_advantage_is_found_exactly():
+    base = np.random.default_rng(0).uniform(0.4, 0.9, size=(2, 12, 2))
+    compared = compare({"base": results(base), "better": results(base + 0.05)})
+    (row,) = compared.differences.to_dict("records")
+    assert (row["first"], row["second"]) == ("better", "base")
+    np.testing.assert_allclose([row["mean"], row["low"], row["high"]], 0.05)
+    assert row["p"] == pytest.approx(2 / 2**12)  # 12 patients, all signs alike, exact and two-sided
+    assert row["agree"]
+
+
+def test_pairing_takes_out_what_the_cases_share():
+    """Cases differ by 0.3, methods by 0.02: unpaired the intervals overlap, paired they do not hold zero."""
+    rng = np.random.default_rng(1)
+    shared = rng.uniform(0.5, 0.8, size=(1, 20, 1))
+    compared = compare(
+        {
+            "a": results(shared + rng.normal(0, 0.01, size=(2, 20, 1))),
+            "b": results(shared + 0.02 + rng.normal(0, 0.01, size=(2, 20, 1))),
+        }
+    )
+    assert compared.table.loc["a", "high"] > compared.table.loc["b", "low"]
+    assert compared.differences["low"].item() > 0
+
+
+def test_holm_multiplies_the_smallest_p_by_their_number():
+    rng = np.random.default_rng(2)
+    base = rng.uniform(0.4, 0.9, size=(2, 10, 1))
+    compared = compare(
+        {
+            "base": results(base),
+            "up": results(base + 0.1),
+            "same": results(base + rng.normal(0, 0.01, size=base.shape)),
+        }
+    )
+    found = compared.differences.set_index("first")
+    assert found.loc["up", "holm"] == pytest.approx(2 * found.loc["up", "p"])
+    assert found.loc["same", "holm"] == pytest.approx(found.loc["same", "p"])
+
+
+def test_equal_methods_have_p_one():
+    compared = compare({"a": results([[[0.5], [0.6]]] * 2), "b": results([[[0.5], [0.6]]] * 2)})
+    assert compared.differences["p"].item() == 1
+
+
+def test_one_seed_says_so_and_tests_nothing():
+    compared = compare({"a": results([[[0.5], [0.6]]]), "b": results([[[0.7], [0.8]]])})
+    assert compared.differences[["low", "high", "p", "holm"]].isna().all(axis=None)
+    assert "one seed" in str(compared)
+    assert "b - a" not in str(compared)
+
+
+def test_seeds_that_disagree_are_told():
+    compared = compare({"a": results(np.zeros((2, 6, 1))), "b": results([[[0.3]] * 6, [[-0.1]] * 6])})
+    assert not compared.differences["agree"].item()
+
+
+def test_an_infinite_distance_counts_as_the_diagonal_and_is_told():
+    frame = results([[[2.0], [np.inf]]], metric="hd95", diagonal=40.0)
+    compared = compare({"a": frame}, metric="hd95")
+    assert compared.table.loc["a", "mean"] == pytest.approx(21)
+    assert compared.penalised == 1
+    assert "diagonal stands for it: 1 of 2 values" in compared.describe()
+
+
+def test_the_interval_of_cases_alone_is_close_to_students_t():
+    """One seed, normal values: the textbook interval, to a tenth of its width."""
+    values = np.random.default_rng(3).normal(size=(1, 30))
+    low, high = interval(values, [str(i) for i in range(30)])
+    wanted = stats.t.interval(0.95, 29, loc=values.mean(), scale=stats.sem(values[0]))
+    np.testing.assert_allclose([low, high], wanted, atol=0.1 * (wanted[1] - wanted[0]))
+
+
+def test_the_spread_over_seeds_is_unbiased():
+    """Cases all alike: the redrawn mean varies as the seeds' sample variance over their number."""
+    values = np.repeat([[0.1], [0.4], [0.9]], 5, axis=1)
+    spread = resampled_means(values, list("abcde")).var()
+    assert spread == pytest.approx(np.var([0.1, 0.4, 0.9], ddof=1) / 3, rel=0.1)
+
+
+def test_a_patients_cases_are_drawn_together():
+    """Five copies of a patient are not five patients: the interval stays as wide as that of the patients."""
+    values = np.random.default_rng(4).normal(size=(1, 8))
+    names = [str(i) for i in range(8)]
+    single = interval(values, names)
+    copied = interval(np.repeat(values, 5, axis=1), np.repeat(names, 5).tolist())
+    np.testing.assert_allclose(single, copied, atol=1e-9)
+
+
+def test_wilcoxon_counts_patients_not_cases():
+    many = np.tile([0.1, 0.2, 0.3], 10)
+    assert signed_rank(many, list("abc") * 10) == pytest.approx(2 / 2**3)
+
+
+def test_one_patient_has_no_interval():
+    assert np.isnan(interval(np.ones((2, 3)), ["p", "p", "p"])).all()
+
+
+@pytest.mark.parametrize(("seed_spread", "allowed"), [(0.0, 0.05), (0.2, 0.05)])
+def test_a_null_effect_is_called_significant_no_more_often_than_it_should_be(seed_spread, allowed):
+    """Equal methods, cases that suit one or the other (spread 1), lucky seeds, noise; 10 patients."""
+    rng = np.random.default_rng(5)
+    trials, called = 300, 0
+    patients = [str(i) for i in range(10)]
+    for _ in range(trials):
+        difference = (
+            rng.normal(size=(1, 10))
+            + seed_spread * np.sqrt(2) * rng.normal(size=(2, 1))
+            + 0.5 * np.sqrt(2) * rng.normal(size=(2, 10))
+        )
+        low, high = interval(difference, patients)
+        called += not low <= 0 <= high
+    assert stats.binomtest(called, trials, allowed, alternative="greater").pvalue > 0.01
+
+
+@pytest.mark.parametrize("what", ["cohort", "budget", "judge"])
+def test_runs_under_other_conditions_are_refused(what):
+    frame = results([[[0.5]]]).drop(columns="seed")
+    with pytest.raises(ValueError, match=f"b and a cannot be compared: their {what} differ"):
+        compare({"a": [run(frame)], "b": [run(frame, **{what: "other"})]})
+
+
+def test_runs_are_paired_by_their_seeds():
+    frame = results([[[0.5]]]).drop(columns="seed")
+    compared = compare({"a": [run(frame, 0), run(frame, 1)], "b": [run(frame, 1), run(frame, 0)]})
+    assert compared.seeds == (0, 1)
+    with pytest.raises(ValueError, match=r"seed: b lacks \[1\]"):
+        compare({"a": [run(frame, 0), run(frame, 1)], "b": [run(frame, 0)]})
+
+
+def test_a_run_without_a_judge_is_refused():
+    with pytest.raises(ValueError, match="a judge"):
+        compare({"a": [run(None)]})
+
+
+def test_other_cases_are_refused():
+    with pytest.raises(ValueError, match=r"case: b, seed 0 lacks \['c1'\]"):
+        compare({"a": results([[[0.5], [0.5]]]), "b": results([[[0.5]]])})
+
+
+def test_several_parts_must_be_told_apart():
+    both = pd.concat([results([[[0.5]]]), results([[[0.7]]]).assign(part="test")])
+    with pytest.raises(ValueError, match="test, validation"):
+        compare({"a": both})
+    assert compare({"a": both}, part="test").table.loc["a", "mean"] == pytest.approx(0.7)
+
+
+def test_a_metric_that_was_not_measured_is_refused():
+    with pytest.raises(ValueError, match="hd95: not measured"):
+        compare({"a": results([[[0.5]]])}, metric="hd95")
+    with pytest.raises(ValueError, match="wanted one of dice"):
+        compare({"a": results([[[0.5]]])}, metric="dise")

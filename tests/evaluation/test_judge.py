@@ -1,0 +1,105 @@
+"""From probabilities to a table of cases."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from medseg_lab.data.case import Case
+from medseg_lab.data.task import Task
+from medseg_lab.evaluation.judge import Judge, evaluate, segmentations
+from medseg_lab.training.learner import Learner
+
+TASK = Task(1, ("background", "left", "right"), 2)
+
+
+def case(id: str, spacing=(1.0, 2.0)) -> Case:
+    """The image is the label: 1 in the left half, 2 in the right, 0 in the first row."""
+    label = torch.ones(6, 8, dtype=torch.uint8)
+    label[:, 4:] = 2
+    label[0] = 0
+    return Case(id, f"patient of {id}", label[None].float(), label[None], spacing)
+
+
+def perfect(image: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.one_hot(image[0].long(), 3).movedim(-1, 0).float()
+
+
+def blind(image: torch.Tensor) -> torch.Tensor:
+    return torch.stack([torch.ones_like(image[0]), *[torch.zeros_like(image[0])] * 2])
+
+
+def test_a_row_for_each_case_and_foreground_class():
+    table = evaluate(perfect, [case("a"), case("b")], TASK)
+    assert table[["case", "patient", "class"]].to_numpy().tolist() == [
+        [name, f"patient of {name}", side] for name in "ab" for side in ("left", "right")
+    ]
+    assert (table[["dice", "iou", "nsd"]] == 1).all(axis=None)
+    assert (table[["hd95", "assd"]] == 0).all(axis=None)
+
+
+def test_the_diagonal_is_the_images():
+    table = evaluate(blind, [case("a")], TASK)
+    assert table["diagonal"].unique() == pytest.approx(np.hypot(5 * 1.0, 7 * 2.0))
+    assert np.isinf(table["hd95"]).all()
+
+
+def test_without_spacing_there_are_no_distances():
+    assert {"hd95", "assd", "nsd", "diagonal"}.isdisjoint(evaluate(perfect, [case("a", None)], TASK))
+
+
+class Threshold(Learner):
+    """Knows the answer."""
+
+    def __init__(self) -> None:
+        super().__init__(TASK)
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def predict(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.stack([perfect(one * self.scale) for one in image])
+
+
+def cohort() -> SimpleNamespace:
+    """What a judge asks of a cohort."""
+    openings: list[str] = []
+
+    def open_test(reason: str) -> tuple[Case, ...]:
+        openings.append(reason)
+        return (case("t"),)
+
+    card = SimpleNamespace(preprocessing=SimpleNamespace(slice_axis=0))
+    parts = {"labelled": (case("l"),), "validation": (case("v"),)}
+    return SimpleNamespace(
+        task=TASK, patch=(6, 8), card=card, open_test=open_test, openings=openings, **parts
+    )
+
+
+def test_a_judge_reads_the_parts_it_was_made_for():
+    data = cohort()
+    table = Judge(parts=["labelled", "validation"])(Threshold(), data)
+    assert table.groupby("part")["case"].unique().map(list).to_dict() == {
+        "labelled": ["l"],
+        "validation": ["v"],
+    }
+    assert table["dice"].min() == 1
+    assert data.openings == []
+
+
+def test_reading_the_test_part_is_recorded():
+    data = cohort()
+    table = Judge(parts=["test"])(Threshold(), data)
+    assert table["case"].unique().tolist() == ["t"]
+    assert len(data.openings) == 1
+
+
+def test_an_unknown_part_is_refused():
+    with pytest.raises(ValueError, match="tset"):
+        Judge(parts=["tset"])
+    with pytest.raises(ValueError, match="wanted some of"):
+        Judge(parts=[])
+
+
+def test_segmentations_are_the_most_probable_classes():
+    found = segmentations(Threshold(), cohort(), [case("a")])
+    np.testing.assert_array_equal(found["a"], case("a").label.numpy())

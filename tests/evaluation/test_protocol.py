@@ -1,0 +1,68 @@
+"""Whatever is compared is trained, judged and kept on the same terms."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from medseg_lab.evaluation import protocol as module
+from medseg_lab.evaluation.protocol import Protocol, summary
+from medseg_lab.training.budget import budget
+from medseg_lab.training.recipe import Recipe
+from tests.evaluation.test_comparison import results, run
+
+METHODS = {"a": Recipe("medseg_lab.x.A", {}), "b": Recipe("medseg_lab.x.B", {})}
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """The calls of `fit`, which gives runs that the store already holds for the second method."""
+    calls = []
+
+    def fit(recipe, cohort, budget, seed, *, store, judge, progress):
+        calls.append(SimpleNamespace(**locals()))
+        found = run(results([[[0.5 + 0.1 * seed]]]).drop(columns="seed"), seed)
+        found.replayed = recipe.target.endswith("B")
+        found.record.seconds, found.record.hardware = 10.0, "a CPU"
+        return found
+
+    import medseg_lab.training.fit
+
+    monkeypatch.setattr(medseg_lab.training.fit, "fit", fit)
+    return calls
+
+
+def protocol(**more) -> Protocol:
+    return Protocol(cohort="the cohort", budget=budget("smoke"), store="the store", **more)
+
+
+def test_every_method_gets_every_seed_on_the_same_terms(fits):
+    runs = protocol(seeds=3, parts=("test",)).run(METHODS)
+    assert [(call.recipe.target[-1], call.seed) for call in fits] == [(m, s) for m in "AB" for s in range(3)]
+    assert {(call.cohort, call.store, call.judge.target) for call in fits} == {
+        ("the cohort", "the store", f"{module.Judge.__module__}.Judge")
+    }
+    assert all(call.judge.arguments == {"parts": ["test"]} for call in fits)
+    assert [len(found) for found in runs.values()] == [3, 3]
+
+
+def test_the_budget_says_how_many_seeds(fits):
+    assert list(protocol().seed_numbers) == list(range(budget("smoke").seeds))
+
+
+def test_replays_are_told(fits, capsys):
+    protocol(seeds=2).run(METHODS)
+    assert (
+        capsys.readouterr().out == "4 runs: 2 trained in 20 s, 2 replayed (20 s when they trained); a CPU\n"
+    )
+
+
+def test_a_single_run_is_not_plural(fits):
+    runs = protocol(seeds=1).run({"a": METHODS["a"]})
+    assert summary(runs["a"]) == "1 run: 1 trained in 10 s; a CPU"
+
+
+def test_what_was_run_can_be_compared(fits):
+    terms = protocol(seeds=2)
+    compared = terms.compare(terms.run(METHODS))
+    assert compared.table["mean"].tolist() == pytest.approx([0.55, 0.55])
+    assert compared.differences["mean"].item() == 0

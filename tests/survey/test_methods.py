@@ -1,0 +1,64 @@
+"""The survey's map is complete and does not point into the void."""
+
+import pytest
+
+from medseg_lab.survey.methods import Method, method, methods, sections
+
+READY = [found for found in methods() if found.state == "ready"]
+
+
+@pytest.mark.parametrize("found", READY, ids=lambda found: found.id)
+def test_a_ready_method_is_there(found):
+    assert callable(found.load())
+
+
+def test_the_systems_of_the_encoder_decoder_section_are_ready():
+    assert {"fcn", "unet", "unet3d", "vnet", "unetpp"} <= {
+        found.id for found in READY if found.chapter == "2.1.1"
+    }
+
+
+def test_every_row_of_table_1_has_its_methods():
+    """The survey's Table 1 cites these for its five rows."""
+    table = {54, 56, 57, 61} | {58, 59, 60, 62} | {19, 20, 21, 63, 64, 67} | {22, 23, 68} | set(range(71, 77))
+    assert table <= {
+        number for found in methods() if found.section.startswith("3") for number in found.references
+    }
+
+
+def test_references_are_the_surveys():
+    assert all(1 <= number <= 88 for found in methods() for number in found.references)
+
+
+def test_methods_come_in_the_order_of_the_survey():
+    order = [found.id for found in sections()]
+    places = [order.index(found.section) for found in methods() if found.section.startswith("2")]
+    assert places == sorted(places)
+
+
+def test_sections_have_their_parents():
+    ids = {found.id for found in sections()}
+    assert all(found.parent in ids for found in sections() if found.parent)
+
+
+def test_an_idea_is_one_line():
+    assert all(10 < len(found.idea) <= 130 and found.idea.endswith(".") for found in methods())
+
+
+def test_a_planned_method_cannot_be_loaded():
+    with pytest.raises(ValueError, match="planned"):
+        next(found for found in methods() if found.state == "planned").load()
+
+
+def test_state_and_path_must_agree():
+    row = {"id": "x", "name": "X", "section": "2", "references": [], "idea": "An idea.", "chapter": "2"}
+    with pytest.raises(ValueError, match="path"):
+        Method(**row, state="ready")
+    with pytest.raises(ValueError, match="path"):
+        Method(**row, path="medseg_lab.networks.unet.UNet")
+
+
+def test_an_unknown_method_is_named():
+    assert method("unet").name == "U-Net"
+    with pytest.raises(ValueError, match="u-net"):
+        method("u-net")
