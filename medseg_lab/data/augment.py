@@ -33,15 +33,15 @@ class Strength:
         noise, noise_share: standard deviation of added Gaussian noise.
     """
 
-    resampled: float = 0.35
+    resampled: float = 0.2
     rotation_deg: float = 20.0
     scale: tuple[float, float] = (0.8, 1.25)
     gain: tuple[float, float] = (0.8, 1.25)
     shift: tuple[float, float] = (-0.15, 0.15)
     gamma: tuple[float, float] = (0.7, 1.5)
-    gamma_share: float = 0.25
+    gamma_share: float = 0.15
     noise: tuple[float, float] = (0.0, 0.25)
-    noise_share: float = 0.25
+    noise_share: float = 0.15
 
 
 @dataclass(frozen=True)

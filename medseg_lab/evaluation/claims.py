@@ -40,14 +40,19 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """The verdict in words, with its evidence."""
+        return f"{self.state.capitalize()}: {self.evidence}"
+
+    @property
+    def evidence(self) -> str:
+        """The two sides, the effect with its interval, seeds, cases, and the reason for the verdict."""
         sides = f"{self.claim.better} against {self.claim.worse}"
         if self.state == "not run":
-            return f"Not run: {sides}. {self.reason}"
+            return f"{sides}. {self.reason}"
         said = f"{self.effect:+.3f} {self.claim.metric}"
         if self.seeds > 1:
             said += f" [{self.low:+.3f}, {self.high:+.3f}]"
         seeds = "one seed" if self.seeds == 1 else f"{self.seeds} seeds"
-        return f"{self.state.capitalize()}: {sides} {said}, {seeds}, {self.cases} cases. {self.reason}"
+        return f"{sides} {said}, {seeds}, {self.cases} cases. {self.reason}"
 
     def __str__(self) -> str:
         return self.sentence

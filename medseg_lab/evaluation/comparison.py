@@ -93,6 +93,11 @@ class Comparison:
         return TITLES[self.metric]
 
     @property
+    def digits(self) -> int:
+        """Decimals that are worth printing: tenths of a millimetre of a distance, thousandths of a share."""
+        return 1 if self.lower_is_better else 3
+
+    @property
     def lower_is_better(self) -> bool:
         """True for distances."""
         return self.metric in LOWER_IS_BETTER
@@ -206,9 +211,9 @@ def _holm(p: NDArray) -> NDArray:
     return corrected
 
 
-def with_interval(row: Mapping[Any, Any], signed: bool = False) -> str:
+def with_interval(row: Mapping[Any, Any], signed: bool = False, digits: int = 3) -> str:
     """A mean and its interval as printed: "0.853 [0.836, 0.868]"; the mean alone where there is none."""
-    form = "+.3f" if signed else ".3f"
+    form = f"{'+' if signed else ''}.{digits}f"
     said = f"{row['mean']:{form}}"
     if not np.isnan(row["low"]):
         said += f" [{row['low']:{form}}, {row['high']:{form}}]"

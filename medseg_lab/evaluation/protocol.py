@@ -1,16 +1,20 @@
 """One protocol for whatever is compared: same cohort, same budget, same seeds, same judge."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medseg_lab.evaluation.comparison import Comparison, compare
 from medseg_lab.evaluation.judge import Judge
+from medseg_lab.evaluation.results import Results
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.recipe import Recipe, recipe
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from medseg_lab.data.cohort import Cohort
+    from medseg_lab.training.learner import Learner
     from medseg_lab.training.runs import Run, RunStore
 
 
@@ -65,8 +69,20 @@ class Protocol:
         print(summary([run for found in runs.values() for run in found]))
         return runs
 
+    def rejudge(self, runs: Sequence["Run"], change: Callable[["Learner"], "Learner"]) -> "pd.DataFrame":
+        """Score finished runs anew, with their learners changed: pruned, say.
+
+        Returns:
+            The judge's tables with a column `seed`, which `compare` takes in place of runs; not kept.
+        """
+        import pandas as pd
+
+        judge = self.judge.build()
+        tables = [judge(change(run.learner()), self.cohort).assign(seed=run.record.seed) for run in runs]
+        return pd.concat(tables, ignore_index=True)
+
     def compare(
-        self, runs: Mapping[str, Sequence["Run"]], metric: str = "dice", *, baseline: str | None = None
+        self, runs: Mapping[str, Results], metric: str = "dice", *, baseline: str | None = None
     ) -> Comparison:
         """`medseg_lab.evaluation.comparison.compare`, on the first of this protocol's parts."""
         return compare(runs, metric, part=self.parts[0], baseline=baseline)

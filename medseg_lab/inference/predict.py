@@ -10,7 +10,8 @@ from medseg_lab.training.device import inner_channels
 from medseg_lab.training.learner import Learner
 
 VOXELS = {"cpu": 2**17, "cuda": 2**22}
-"""Voxels that go through the network together; more do not run faster there, and need more memory."""
+"""Voxels that go through the network together. On a CPU fewer are slower and more only need memory (measured
+on the U-Net); a GPU wants to be filled."""
 
 
 def predict_case(

@@ -1,8 +1,7 @@
 """Cases, good and bad, with what each method drew on them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +9,12 @@ from numpy.typing import NDArray
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.metrics import score
+from medseg_lab.show.contours import Cut, cut_slice, handles, panel, small_title, square_box
 from medseg_lab.show.style import canvas, house
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CONTOURS = (
-    ("#56B4E9", "-"),
-    ("#E69F00", (0, (4, 1.2))),
-    ("#00E08A", (0, (1, 0.8))),
-    ("#F0E442", (0, (4, 1, 1, 1))),
-)
 MOST = 5
 
 
@@ -63,7 +57,7 @@ def best_and_worst(
         panels = fig.subplots(len(rows), 2 + len(predictions), squeeze=False, height_ratios=heights)
         for (title, case), cut, row in zip(rows.items(), cuts, panels, strict=True):
             for ax, name in zip(row, ["image", *cut.labels], strict=True):
-                _panel(ax, cut, name, len(task.classes))
+                panel(ax, cut, name, len(task.classes))
                 value = dice[case.id].get(name)
                 ax.set_title(
                     "" if value is None else f"Dice {value:.2f}",
@@ -73,8 +67,8 @@ def best_and_worst(
                 )
             row[0].set_ylabel(f"{title}\n{case.id}", fontsize=9)
         for ax, name in zip(panels[0], ["image", *cuts[0].labels], strict=True):
-            _title(ax, f"{name}\n{ax.get_title('center')}")
-        fig.legend(handles=_handles(task), loc="outside lower center", ncols=len(task.foreground))
+            small_title(ax, f"{name}\n{ax.get_title('center')}")
+        fig.legend(handles=handles(task), loc="outside lower center", ncols=len(task.foreground))
         fig.set_label(alt_text(rows, dice))
     return fig
 
@@ -114,81 +108,14 @@ def _dice(prediction: NDArray, case: Case, task: Task) -> float:
     return float(np.mean([row["dice"] for row in rows]))
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """A 2D image and labels around what was marked, and the height of a pixel over its width."""
-
-    image: NDArray
-    labels: dict[str, NDArray]
-    aspect: float
-
-
-def _cut(case: Case, predictions: Mapping[str, Mapping[str, NDArray]], axis: int, channel: int) -> _Cut:
+def _cut(case: Case, predictions: Mapping[str, Mapping[str, NDArray]], axis: int, channel: int) -> Cut:
     image = case.image[channel].float().cpu().numpy()
     labels = {
         "reference": case.label.cpu().numpy(),
         **{name: of[case.id] for name, of in predictions.items()},
     }
-    spacing = list(case.spacing or [1.0] * image.ndim)
-    if image.ndim == 3:
-        index = telling_slice(labels["reference"], list(labels.values())[1:], axis)
-        image = image.take(index, axis)
-        labels = {name: label.take(index, axis) for name, label in labels.items()}
-        spacing.pop(axis)
-    marked = np.any([label > 0 for label in labels.values()], axis=0)
-    box = _square(marked, spacing) if marked.any() else (slice(None), slice(None))
-    return _Cut(image[box], {name: label[box] for name, label in labels.items()}, spacing[0] / spacing[1])
-
-
-def _square(marked: NDArray, spacing: Sequence[float]) -> tuple[slice, slice]:
-    """The box around what is marked, with a quarter more, square in millimetres where the image allows."""
-    ends = [np.flatnonzero(marked.any(axis=1 - axis))[[0, -1]] for axis in (0, 1)]
-    longest = max((high - low + 1) * step for (low, high), step in zip(ends, spacing, strict=True))
-    side = 1.25 * longest + 4 * max(spacing)
-    box = []
-    for (low, high), step, size in zip(ends, spacing, marked.shape, strict=True):
-        length = min(size, int(np.ceil(side / step)))
-        start = int(np.clip((low + high + 1 - length) // 2, 0, size - length))
-        box.append(slice(start, start + length))
-    return box[0], box[1]
-
-
-def _panel(ax: Any, cut: _Cut, name: str, n_classes: int) -> None:
-    """The image, with the contours of the labels called `name` if there are any."""
-    from matplotlib.patheffects import Normal, Stroke
-
-    low, high = np.percentile(cut.image, [1, 99])
-    ax.imshow(cut.image, vmin=low, vmax=max(high, low + 1e-6), aspect=cut.aspect)
-    for k in range(1, n_classes) if name in cut.labels else ():
-        mask = cut.labels[name] == k
-        if not mask.any():
-            continue
-        colour, line = CONTOURS[(k - 1) % len(CONTOURS)]
-        lines = ax.contour(np.pad(mask, 1), [0.5], colors=[colour], linestyles=[line], linewidths=1.5)
-        lines.set_path_effects([Stroke(linewidth=2.6, foreground="black", alpha=0.55), Normal()])
-        lines.set_transform(_unpadded(ax))
-    ax.set(xticks=[], yticks=[], xlim=(-0.5, cut.image.shape[1] - 0.5), ylim=(cut.image.shape[0] - 0.5, -0.5))
-    ax.grid(visible=False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-
-
-def _unpadded(ax: Any) -> Any:
-    """Padding closes contours at the border; it moved them by one pixel."""
-    from matplotlib.transforms import Affine2D
-
-    return Affine2D().translate(-1, -1) + ax.transData
-
-
-def _title(ax: Any, text: str) -> None:
-    ax.set_title(text, fontsize=9, fontweight="normal", loc="center")
-
-
-def _handles(task: Task) -> list[Any]:
-    from matplotlib.lines import Line2D
-
-    handles = []
-    for k, name in enumerate(task.foreground):
-        colour, line = CONTOURS[k % len(CONTOURS)]
-        handles.append(Line2D([], [], color=colour, ls=line, linewidth=2.2, label=name))
-    return handles
+    index = telling_slice(labels["reference"], list(labels.values())[1:], axis) if image.ndim == 3 else 0
+    cut = cut_slice(image, labels, case.spacing, axis, index)
+    marked = np.any([label > 0 for label in cut.labels.values()], axis=0)
+    box = square_box(marked, [cut.aspect, 1.0]) if marked.any() else (slice(None), slice(None))
+    return Cut(cut.image[box], {name: label[box] for name, label in cut.labels.items()}, cut.aspect)

@@ -59,6 +59,7 @@ def diagram(
         _arrow(axes, edge, places, boxes, colour, dashes, edge in used.edges)
     around = [(AROUND, ":", "shortcut")] if any(stage.shortcut for stage in whole.stages.values()) else []
     _legend(figure, [*styles.values(), *around])
+    figure.set_label(f"{heading}; {whole.describe()}")
     return figure
 
 

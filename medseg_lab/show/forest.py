@@ -45,7 +45,7 @@ def forest(
             ax.plot(row["mean"], y, "s", color=style.colour, markersize=7)
             seeds = (comparison.of(row["first"]) - comparison.of(row["second"])).mean(axis=1)
             ax.plot(seeds, np.full(len(seeds), y + 0.24), "|", color="#555555", markersize=6)
-            text.text(0, y, _said(row), va="center", fontsize=9)
+            text.text(0, y, _said(row, comparison.digits), va="center", fontsize=9)
         ax.axvline(0, color="black", linewidth=1)
         if margin is not None:
             ax.axvspan(-margin, margin, color="#000000", alpha=0.07, linewidth=0)
@@ -66,9 +66,9 @@ def forest(
 
 def alt_text(comparison: Comparison, rows: Sequence[Mapping[Any, Any]]) -> str:
     """The differences in words."""
-    said = [f"{row['first']} minus {row['second']} {_said(row)}" for row in rows]
+    said = [f"{row['first']} minus {row['second']} {_said(row, comparison.digits)}" for row in rows]
     return f"Paired differences in {comparison.title} with 95% intervals: " + "; ".join(said) + "."
 
 
-def _said(row: Mapping[Any, Any]) -> str:
-    return f"{with_interval(row, signed=True)}  p {p_text(row['holm'])}"
+def _said(row: Mapping[Any, Any], digits: int) -> str:
+    return f"{with_interval(row, signed=True, digits=digits)}  p {p_text(row['holm'])}"

@@ -6,11 +6,11 @@ from medseg_lab.evaluation.comparison import Comparison, p_text, with_interval
 from medseg_lab.show.page import escape, show
 
 CSS = """
-.medseg-table { border-collapse: collapse; margin: .6em 0; font-size: .93em;
+.medseg-table { border-collapse: collapse; margin: .6em 0; font-size: .88em;
   font-variant-numeric: tabular-nums; }
 .medseg-table caption { caption-side: bottom; text-align: left; font-size: .9em; opacity: .85;
-  padding-top: .5em; }
-.medseg-table th, .medseg-table td { padding: .25em .5em; text-align: right; border: 0; background: none;
+  padding-top: .5em; white-space: normal; }
+.medseg-table th, .medseg-table td { padding: .25em .45em; text-align: right; border: 0; background: none;
   white-space: nowrap; }
 .medseg-table th:first-child { text-align: left; }
 .medseg-table thead th { border-bottom: 2px solid currentColor; vertical-align: bottom; white-space: normal; }
@@ -38,7 +38,8 @@ def class_table(comparison: Comparison) -> None:
     """Display each method's mean with its 95% interval, class by class."""
     cells = comparison.by_class.to_dict("index")
     rows = [
-        [name, *(with_interval(cells[(name, k)]) for k in comparison.classes)] for name in comparison.methods
+        [name, *(with_interval(cells[(name, k)], digits=comparison.digits) for k in comparison.classes)]
+        for name in comparison.methods
     ]
     show(_html(["method", *comparison.classes], rows, comparison.describe()), comparison.by_class.to_string())
 
@@ -49,15 +50,17 @@ def table_html(comparison: Comparison, extra: Mapping[str, Mapping[str, object]]
     heads = ["method", f"{comparison.title}, mean [95%]"]
     if several and len(comparison.methods) > 1:
         heads += [f"minus {comparison.baseline}", "Holm p"]
-    heads += ["seeds", "cases", *(extra or {})]
+    heads += list(extra or {})
     differences = {row["first"]: row for row in comparison.differences.to_dict("records")}
     rows = []
     for method in comparison.methods:
-        row = [method, with_interval(comparison.table.loc[method].to_dict())]
+        row = [method, with_interval(comparison.table.loc[method].to_dict(), digits=comparison.digits)]
         if several and len(comparison.methods) > 1:
             found = differences.get(method)
-            row += ["", ""] if found is None else [with_interval(found, signed=True), p_text(found["holm"])]
-        row += [str(len(comparison.seeds)) if several else "one seed", str(len(comparison.cases))]
+            cells = ["", ""]
+            if found is not None:
+                cells = [with_interval(found, signed=True, digits=comparison.digits), p_text(found["holm"])]
+            row += cells
         for head, column in (extra or {}).items():
             if method not in column:
                 raise ValueError(

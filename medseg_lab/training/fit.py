@@ -13,10 +13,11 @@ from medseg_lab.data.batches import Batches
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.checkpoint import Checkpoints
 from medseg_lab.training.device import hardware, make_fabric, peak_memory_mb, reproducible
+from medseg_lab.training.key import key_of, key_parts
 from medseg_lab.training.learner import Learner
 from medseg_lab.training.loop import train
 from medseg_lab.training.recipe import Recipe
-from medseg_lab.training.record import RunRecord, cohort_facts, key_of, key_parts, task_facts, title, versions
+from medseg_lab.training.record import RunRecord, cohort_facts, task_facts, title, versions
 from medseg_lab.training.runs import Run, RunStore
 from medseg_lab.training.seeding import BUILD, JUDGE, stream
 

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from tqdm import tqdm
 
@@ -11,14 +12,14 @@ SWITCH = "MEDSEG_PROGRESS"
 
 
 @contextmanager
-def progress_bar(title: str, done: int, total: int, shown: bool = True) -> Iterator[Callable[[str], None]]:
-    """Inside, the yielded function moves the bar by one step and shows its text.
+def progress_bar(title: str, done: int, total: int) -> Iterator[Callable[[str], None]]:
+    """Inside, the yielded function moves the bar by one step and shows its text. No title, no bar.
 
     In a live notebook the bar is a widget, in a terminal a line on stderr; both vanish at the end. Elsewhere
     (a log file, a pipe) there is none, nor where the environment says `MEDSEG_PROGRESS=0`: a notebook that
     is executed to be published would keep the widget's remains.
     """
-    kind = _kind() if shown else None
+    kind = _kind() if title else None
     if kind is None:
         yield lambda text: None
         return
@@ -44,14 +45,8 @@ def _kind() -> type[tqdm] | None:
 
 def _in_notebook() -> bool:
     """Whether this is a Jupyter kernel with widgets at hand."""
-    if "IPython" not in sys.modules or ("ipywidgets" not in sys.modules and not _importable("ipywidgets")):
+    if "IPython" not in sys.modules or find_spec("ipywidgets") is None:
         return False
-    from IPython.core.getipython import get_ipython
+    from IPython.core import getipython
 
-    return type(get_ipython()).__name__ == "ZMQInteractiveShell"
-
-
-def _importable(name: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(name) is not None
+    return type(getipython.get_ipython()).__name__ == "ZMQInteractiveShell"

@@ -54,6 +54,8 @@ def digest(value: Any) -> str:
 @lru_cache(maxsize=4096)
 def module_file(name: str) -> Path | None:
     """The `.py` file of a module, found without running it; None for what is not a module with a source."""
+    if name == "__main__":
+        return None
     parent, _, _ = name.rpartition(".")
     if parent and (above := module_file(parent)) is not None:
         if above.name != "__init__.py":

@@ -1,4 +1,4 @@
-"""What is written down of a run, and what its key is made of."""
+"""What is written down of a run."""
 
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
@@ -8,15 +8,11 @@ from pydantic import BaseModel, ConfigDict
 from medseg_lab.data.task import Task
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.device import Hardware
-from medseg_lab.training.provenance import digest, sources
-from medseg_lab.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
 
-LOOP = ("medseg_lab.training.fit", "medseg_lab.data.batches")
-KEYED_VERSIONS = ("torch", "monai", "numpy")
-NOTED_VERSIONS = (*KEYED_VERSIONS, "lightning-fabric", "safetensors", "medseg-lab")
+NOTED_VERSIONS = ("torch", "monai", "numpy", "lightning-fabric", "safetensors", "medseg-lab")
 
 
 class _Part(BaseModel):
@@ -49,7 +45,7 @@ class RunRecord(_Part):
 
     Attributes:
         key: digest of `parts`.
-        parts: all that can change the run, by name (`key_parts`).
+        parts: all that can change the run, by name (`key.key_parts`).
         recipe, judge: as `Recipe.to_dict`.
         test_opened: the reasons for which this run read the sealed test part; empty when it did not.
         patch: the training patch in voxels.
@@ -81,33 +77,6 @@ class RunRecord(_Part):
     peak_memory_mb: float
     versions: dict[str, str]
     started: str
-
-
-def key_parts(
-    recipe: Recipe, cohort: "Cohort", budget: Budget, seed: int, judge: Recipe | None, hardware: Hardware
-) -> dict[str, Any]:
-    """All that can change a run, as plain data: two runs with equal parts have equal bits on one machine.
-
-    Of the budget only what training sees counts: not its name, nor how often it saves, nor the seeds of a
-    comparison; the cap on cases is in the cohort's fingerprint. The sources are those of the learner, the
-    judge, the loop and the batches, with all that they import from this library.
-    """
-    modules = {*LOOP, *recipe.modules, *(judge.modules if judge else ())}
-    return {
-        "recipe": recipe.to_dict(),
-        "judge": judge.to_dict() if judge else None,
-        "cohort": cohort.fingerprint,
-        "budget": budget.model_dump(include={"steps", "voxels", "patch"}),
-        "seed": seed,
-        "hardware": hardware.model_dump(exclude={"name"}),
-        "versions": {name: version(name) for name in KEYED_VERSIONS},
-        "sources": sources(modules),
-    }
-
-
-def key_of(parts: dict[str, Any]) -> str:
-    """The key: 64 hexadecimal digits."""
-    return digest(parts)
 
 
 def cohort_facts(cohort: "Cohort") -> CohortFacts:

@@ -41,7 +41,7 @@ class Supervised(Learner):
         task: Task,
         network: Recipe,
         loss: LossName = "dice_ce",
-        learning_rate: float = 3e-3,
+        learning_rate: float = 4e-3,
         spatial_dims: int | None = None,
     ) -> None:
         super().__init__(task if spatial_dims is None else replace(task, spatial_dims=spatial_dims))

@@ -189,6 +189,6 @@ def test_the_telling_slice_is_where_readings_differ_most():
 
 
 def test_contours_differ_by_line_style():
-    from medseg_lab.show.cases import CONTOURS
+    from medseg_lab.show.contours import CONTOURS
 
     assert len({line for _, line in CONTOURS}) == len(CONTOURS)

@@ -1,0 +1,254 @@
+"""What a chapter opens with: its data, budget, protocol and run store, stated in a banner.
+
+from medseg_lab import chapter
+lesson = chapter.open("2.1.1", dataset=dataset, budget=budget, seeds=seeds)
+runs = lesson.protocol.run({"U-Net": ..., "FCN-8s": ...})
+lesson.close()
+"""
+
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from platformdirs import user_data_path
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from medseg_lab.data.cohort import Cohort, load_cohort
+from medseg_lab.evaluation.claims import Verdict, verdicts
+from medseg_lab.evaluation.comparison import Comparison
+from medseg_lab.evaluation.judge import PARTS
+from medseg_lab.evaluation.protocol import Protocol
+from medseg_lab.show.note import show_note
+from medseg_lab.show.verdict import show_verdicts
+from medseg_lab.survey.claims import claims
+from medseg_lab.survey.methods import sections
+from medseg_lab.training.budget import Budget
+from medseg_lab.training.budget import budget as budget_called
+from medseg_lab.training.device import Hardware, hardware, make_fabric, peak_memory_mb
+from medseg_lab.training.recipe import Recipe
+from medseg_lab.training.runs import Run, RunStore
+
+LESSONS: list["Lesson"] = []
+"""The lessons opened in this process; the record of an executed chapter is written from them."""
+
+
+class Opening(BaseModel):
+    """The checked arguments of `open`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    section: str
+    dataset: str = Field(min_length=1)
+    budget: str
+    seeds: PositiveInt | None
+    prefer: Annotated[tuple[str, ...], Field(min_length=1)]
+    parts: Annotated[tuple[str, ...], Field(min_length=1)]
+    labelled: PositiveInt | None
+    split_seed: Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class KeptProtocol(Protocol):
+    """A protocol that keeps the runs it was asked for, so that the lesson can say what they cost."""
+
+    kept: list[Run] = field(default_factory=list)
+
+    def run(self, methods: Mapping[str, Recipe]) -> dict[str, list[Run]]:
+        """As `Protocol.run`."""
+        found = super().run(methods)
+        self.kept.extend(run for runs in found.values() for run in runs)
+        return found
+
+
+@dataclass
+class Lesson:
+    """One chapter at work.
+
+    Attributes:
+        section, title: the survey's number and heading.
+        cohort: the cases, split by patient; the test part is sealed.
+        budget: what each training may spend.
+        store: where runs are kept and found again.
+        protocol: trains and compares methods on equal terms.
+        hardware: what training computes on.
+        verdicts: what became of the survey's claims, once `judge_claims` was called.
+    """
+
+    section: str
+    title: str
+    cohort: Cohort
+    budget: Budget
+    store: RunStore
+    protocol: KeptProtocol
+    hardware: Hardware
+    verdicts: list[Verdict] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+
+    def judge_claims(self, comparison: Comparison | None) -> list[Verdict]:
+        """The verdicts on this section's claims; they also go to the book's page of claims."""
+        self.verdicts = verdicts(claims(self.section), comparison, self.cohort.id)
+        return self.verdicts
+
+    def answer(self, *claim_ids: str) -> None:
+        """Show what became of these claims, in the words of their verdicts.
+
+        Raises:
+            ValueError: for a claim that `judge_claims` did not judge, naming those it did.
+        """
+        found = {verdict.claim.id: verdict for verdict in self.verdicts}
+        unknown = [name for name in claim_ids if name not in found]
+        if unknown:
+            raise ValueError(
+                f"claim: got {unknown[0]!r}, wanted one of {', '.join(found) or 'none: none judged yet'}"
+            )
+        show_verdicts([found[name] for name in claim_ids])
+
+    def close(self) -> None:
+        """Show what the lesson cost."""
+        show_note(f"What this took, section {self.section}", self.cost())
+
+    def banner(self) -> dict[str, str]:
+        """What the lesson works with, line by line."""
+        budget = self.budget
+        seeds = len(self.protocol.seed_numbers)
+        packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "monai", "numpy", "medseg-lab"))
+        lines = {
+            "data": self.cohort.describe(),
+            "budget": f"{budget.name}: {budget.steps} steps of {budget.voxels} voxels a run, "
+            f"{counted(seeds, 'seed')} a method, at most {budget.cases or 'all'} cases",
+            "scored on": ", ".join(self.protocol.parts),
+            "device": str(self.hardware),
+            "versions": f"Python {platform.python_version()}, {packages}",
+            "run store": str(self.store.root),
+        }
+        # a published page need not tell whose machine it was made on
+        return {name: text.replace(str(Path.home()), "~") for name, text in lines.items()}
+
+    def cost(self) -> dict[str, str]:
+        """Seconds, of which trained and replayed, and peak memory."""
+        said = self.summary()
+        peak = f"{peak_memory_mb(torch.device('cpu')):.0f} MB resident"
+        if self.hardware.device == "cuda":
+            peak += f", {peak_memory_mb(torch.device('cuda')):.0f} MB on the card"
+        lines = {
+            "time": f"{said['seconds']:.0f} s since the chapter was opened",
+            "trained": f"{counted(said['trained'], 'run')}, {said['seconds_trained']:.0f} s",
+            "replayed": f"{counted(said['replayed'], 'run')} from the store, once trained in "
+            f"{said['seconds_replayed']:.0f} s",
+            "peak memory": peak,
+        }
+        if self.cohort.openings:
+            lines["test part"] = "opened for: " + "; ".join(dict.fromkeys(self.cohort.openings))
+        return lines
+
+    def summary(self) -> dict[str, Any]:
+        """Plain data for the record of an executed chapter."""
+        # a run asked for twice counts as what it was the first time
+        unique = {run.folder: run for run in reversed(self.protocol.kept)}.values()
+        trained = [run for run in unique if not run.replayed]
+        replayed = [run for run in unique if run.replayed]
+        return {
+            "section": self.section,
+            "data": self.cohort.id + (" (virtual)" if self.cohort.is_virtual else ""),
+            "description": self.cohort.describe(),
+            "fingerprint": self.cohort.fingerprint,
+            "device": str(self.hardware),
+            "seconds": round(time.monotonic() - self.started, 1),
+            "trained": len(trained),
+            "replayed": len(replayed),
+            "seconds_trained": round(sum(run.record.seconds for run in trained), 1),
+            "seconds_replayed": round(sum(run.record.seconds for run in replayed), 1),
+            "verdicts": {found.claim.id: [found.state, found.sentence] for found in self.verdicts},
+        }
+
+
+def open(
+    section: str,
+    *,
+    dataset: str = "auto",
+    budget: str = "class",
+    seeds: int | None = None,
+    prefer: tuple[str, ...] = ("msd-hippocampus",),
+    parts: tuple[str, ...] = ("validation",),
+    labelled: int | None = None,
+    split_seed: int = 0,
+) -> Lesson:
+    """Open a chapter: load its data, and say what it works with.
+
+    Args:
+        section: the survey's section, "2.1.1".
+        dataset: a data set's id, a folder in the MSD layout, or `auto`: the first of `prefer` that is at
+            hand, else the embedded virtual subjects.
+        budget: `smoke`, `class` or `full`.
+        seeds: trainings a method gets; None takes the budget's number.
+        prefer: real data sets that suit the chapter, best first.
+        parts: the cases that are scored; "test" opens the sealed part, which the lesson's cost then says.
+        labelled: patients whose labels may be used; None for all.
+        split_seed: which split.
+
+    Raises:
+        ValueError: for an unknown or ill-typed argument, with the value seen and those that are known.
+    """
+    asked = _checked(
+        section=section,
+        dataset=dataset,
+        budget=budget,
+        seeds=seeds,
+        prefer=prefer,
+        parts=parts,
+        labelled=labelled,
+        split_seed=split_seed,
+    )
+    titles = {found.id: found.title for found in sections()}
+    if asked.section not in titles:
+        raise ValueError(f"section: got {section!r}, wanted one of {', '.join(titles)}")
+    if not set(asked.parts) <= set(PARTS):
+        raise ValueError(f"parts: got {asked.parts}, wanted some of {', '.join(PARTS)}")
+    spend = budget_called(asked.budget)
+    cohort = load_cohort(
+        asked.dataset,
+        cases=spend.cases,
+        labelled=asked.labelled,
+        split_seed=asked.split_seed,
+        prefer=asked.prefer,
+    )
+    store = run_store()
+    lesson = Lesson(
+        section=asked.section,
+        title=titles[asked.section],
+        cohort=cohort,
+        budget=spend,
+        store=store,
+        protocol=KeptProtocol(cohort, spend, store, parts=asked.parts, seeds=asked.seeds),
+        hardware=hardware(make_fabric()),
+    )
+    LESSONS.append(lesson)
+    show_note(f"{lesson.section} {lesson.title}", lesson.banner())
+    return lesson
+
+
+def run_store() -> RunStore:
+    """The store at `$MEDSEG_RUNS`, else in the user's data folder."""
+    return RunStore(os.environ.get("MEDSEG_RUNS") or user_data_path("medseg") / "runs")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _checked(**arguments: Any) -> Opening:
+    """The arguments as an `Opening`; what is wrong in one line each, with what was seen."""
+    try:
+        return Opening(**arguments)
+    except ValidationError as error:
+        said = [
+            f"{problem['loc'][0]}: got {problem['input']!r}; {problem['msg']}" for problem in error.errors()
+        ]
+        raise ValueError("; ".join(said)) from error

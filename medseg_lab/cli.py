@@ -1,0 +1,163 @@
+"""`medseg`: the command line. Heavy libraries are imported inside the commands, so that help is instant."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+WRONG_USE, FAILED = 2, 1
+
+
+class Plain(TyperGroup):
+    """Errors of use in one line, with exit code 2; what failed, with exit code 1. No traceback for either.
+
+    `MEDSEG_TRACEBACK=1` shows the traceback after all, for those who look for a bug in the library.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; turn errors that are meant for people into lines."""
+        try:
+            return super().invoke(ctx)
+        except (ValueError, RuntimeError) as error:
+            if os.environ.get("MEDSEG_TRACEBACK") or type(error).__module__.startswith(("click", "typer")):
+                raise
+            typer.secho(f"error: {error}", err=True, fg="red")
+            raise typer.Exit(WRONG_USE if isinstance(error, ValueError) else FAILED) from error
+
+
+app = typer.Typer(
+    cls=Plain,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The course and laboratory for deep-learning medical image segmentation.",
+)
+
+Section = Annotated[str, typer.Argument(help="The survey's section, such as 2.1.1, or a notebook's path.")]
+BudgetName = Annotated[str | None, typer.Option(help="What may be spent: smoke, class or full.")]
+Dataset = Annotated[str | None, typer.Option(help="A data set's id, a folder in the MSD layout, or auto.")]
+
+
+@app.command()
+def run(
+    section: Section,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", help="A chapter's parameter, as name=value.")
+    ] = None,
+    budget: BudgetName = None,
+    dataset: Dataset = None,
+) -> None:
+    """Execute a chapter, or find it executed already."""
+    from medseg_lab.publishing.execute import run_chapter
+
+    executed = run_chapter(section, assignments(parameter or []), budget, dataset)
+    typer.echo(executed)
+    typer.echo(executed.notebook)
+
+
+@app.command()
+def book(
+    budget: BudgetName = None,
+    dataset: Dataset = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for _build/html; by default build/book.")
+    ] = None,
+) -> None:
+    """Execute what has changed, and build the book."""
+    from medseg_lab.publishing.book import build_book
+    from medseg_lab.publishing.execute import run_chapter
+    from medseg_lab.publishing.house import find_house
+
+    house = find_house()
+    executed = []
+    for chapter in house.chapters():
+        typer.echo(f"{chapter.section} {chapter.title} ...")
+        executed.append(run_chapter(chapter.path, budget=budget, dataset=dataset, house=house))
+        typer.echo(executed[-1])
+    typer.echo(f"the book: {build_book(executed, house, output)}")
+
+
+@app.command()
+def chapters() -> None:
+    """List the chapters, with their parameters."""
+    from medseg_lab.publishing.house import find_house
+    from medseg_lab.publishing.parameters import declared
+
+    rows = []
+    for chapter in find_house().chapters():
+        parameters = ", ".join(str(parameter) for parameter in declared(chapter).values())
+        rows.append((chapter.section, chapter.title, parameters))
+    show("Chapters", ("section", "chapter", "parameters"), rows)
+
+
+@app.command()
+def exercise(
+    section: Section,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the student's copy.")],
+) -> None:
+    """Write a student's copy of a chapter: solutions emptied, outputs removed."""
+    from medseg_lab.publishing.exercise import exercise as cut
+    from medseg_lab.publishing.house import find_house
+
+    typer.echo(cut(find_house().chapter(section), output))
+
+
+@app.command()
+def runs() -> None:
+    """List the run store, oldest run first."""
+    from medseg_lab.chapter import run_store
+    from medseg_lab.training.record import title
+
+    store = run_store()
+    rows = []
+    for run in store.runs():
+        record = run.record
+        what = record.key[:8], title(record.recipe), str(record.seed), record.cohort.id, record.budget.name
+        rows.append((*what, f"{record.seconds:.0f} s", record.started[:10]))
+    header = ("run", "learner", "seed", "data", "budget", "training", "date")
+    show(f"Runs in {store.root}", header, rows)
+
+
+@app.command()
+def methods() -> None:
+    """The survey's methods, with their state."""
+    from medseg_lab.survey.methods import methods as known
+
+    rows = [(method.section, method.name, method.id, method.chapter, method.state) for method in known()]
+    ready = sum(row[-1] == "ready" for row in rows)
+    show(f"{len(rows)} methods, {ready} ready", ("section", "method", "id", "chapter", "state"), rows)
+
+
+def assignments(texts: list[str]) -> dict[str, str]:
+    """`["seeds=3"]` as `{"seeds": "3"}`.
+
+    Raises:
+        ValueError: for a text without a name and an equals sign.
+    """
+    for text in texts:
+        if not text.partition("=")[0].strip() or "=" not in text:
+            raise ValueError(f"-p: got {text!r}, wanted name=value")
+    return {name.strip(): value for name, _, value in (text.partition("=") for text in texts)}
+
+
+def show(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """A table on the terminal, or one line where there is nothing."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        typer.echo(f"{title}: none")
+        return
+    table = Table(title=title, title_justify="left")
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,232 @@
+"""Chapters executed through papermill, under our own key.
+
+jupyter-cache asks whether the cells changed; we also ask whether the library, the data, the lock file or the
+parameters did. An executed chapter lies in `build/chapters/<section>/<key>/`, written whole or not at all.
+"""
+
+import json
+import re
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict
+
+from medseg_lab.publishing.house import Chapter, House, find_house
+from medseg_lab.publishing.inputs import changed, inputs, key
+from medseg_lab.publishing.parameters import checked
+from medseg_lab.training.durable import whole_folder
+
+NOTEBOOK, RECORD = "notebook.ipynb", "record.json"
+VERSIONS = ("medseg-lab", "torch", "monai", "numpy")
+
+# Runs last in the chapter's kernel and is taken out again: what the process used, and what data it worked on.
+REPORT = """
+import json, resource, sys
+_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+_chapter = sys.modules.get("medseg_lab.chapter")
+_lessons = [lesson.summary() for lesson in _chapter.LESSONS] if _chapter else []
+print(json.dumps({"peak_memory_mb": round(_peak), "lessons": _lessons}))
+"""
+
+
+class ChapterError(RuntimeError):
+    """A cell of a chapter failed; the message shows the cell and the exception."""
+
+
+class Record(BaseModel):
+    """What an execution was, and what it took.
+
+    Attributes:
+        section: the survey's section.
+        key: digest of `inputs`.
+        title: the chapter's heading.
+        parameters: every parameter with its value.
+        inputs: hashes of all that the outputs depend on.
+        seconds: wall clock, the kernel's start included.
+        peak_memory_mb: largest resident size of the kernel, in MB (1e6 bytes).
+        lessons: what each `chapter.open` worked on: data, device, seconds trained and replayed.
+        date: when it ended, UTC.
+        versions: of the packages that matter.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    section: str
+    key: str
+    title: str
+    parameters: dict[str, Any]
+    inputs: dict[str, Any]
+    seconds: float
+    peak_memory_mb: int
+    lessons: list[dict[str, Any]]
+    date: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Executed:
+    """An executed chapter: its source, its notebook with outputs, its record, and whether it was at hand.
+
+    `reasons` names the inputs that changed since the latest execution with the same parameters.
+    """
+
+    chapter: Chapter
+    notebook: Path
+    record: Record
+    replayed: bool
+    reasons: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        record = self.record
+        cost = f"{record.seconds:.0f} s, {record.peak_memory_mb} MB"
+        if self.replayed:
+            return (
+                f"{record.section} replayed: nothing it depends on has changed since {record.date} ({cost})"
+            )
+        why = f"; changed: {', '.join(self.reasons[:5])}" if self.reasons else ""
+        return f"{record.section} executed in {cost}{why}"
+
+
+def run_chapter(
+    section: str | Path,
+    parameters: dict[str, Any] | None = None,
+    budget: str | None = None,
+    dataset: str | None = None,
+    *,
+    house: House | None = None,
+) -> Executed:
+    """Execute a chapter, or find it executed.
+
+    Args:
+        section: "2.1.1", or a notebook's path.
+        parameters: values for the chapter's parameters; text is read as the declared type.
+        budget: shorthand for the parameter `budget`.
+        dataset: shorthand for the parameter `dataset`.
+        house: the checkout; by default the one at hand.
+
+    Raises:
+        ValueError: for an unknown chapter, parameter, budget or data set, naming the known ones.
+        ChapterError: if a cell fails; the partial notebook stays in `build/chapters/<section>/failed.ipynb`.
+    """
+    house = house or find_house()
+    chapter = house.chapter(section)
+    values = checked(chapter, merged(parameters or {}, budget=budget, dataset=dataset))
+    if "budget" in values:
+        from medseg_lab.training.budget import budget as known_budget
+
+        known_budget(values["budget"])
+    depends = inputs(chapter, values, house)
+    folder = house.executed / chapter.section / key(depends)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if (folder / RECORD).is_file():
+            return Executed(chapter, folder / NOTEBOOK, read_record(folder), replayed=True)
+        reasons = _reasons(folder.parent, depends)
+        record = _execute(chapter, values, depends, folder)
+    return Executed(chapter, folder / NOTEBOOK, record, replayed=False, reasons=reasons)
+
+
+def merged(parameters: dict[str, Any], **shorthands: str | None) -> dict[str, Any]:
+    """The parameters with the shorthands that were given.
+
+    Raises:
+        ValueError: if a parameter is given both ways with two values.
+    """
+    result = dict(parameters)
+    for name, value in shorthands.items():
+        if value is not None and result.setdefault(name, value) != value:
+            raise ValueError(
+                f"{name}: got {result[name]!r} as a parameter and {value!r} as an option, wanted one"
+            )
+    return result
+
+
+def read_record(folder: Path) -> Record:
+    """The record of an executed chapter's folder."""
+    return Record.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
+
+
+def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], folder: Path) -> Record:
+    """Run the cells in a folder aside, then move it into place."""
+    import nbformat
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    from medseg_lab.publishing.kernel import KERNELSPEC, this_interpreter
+
+    notebook = nbformat.read(chapter.path, as_version=4)
+    notebook.metadata["kernelspec"] = KERNELSPEC
+    defaults = checked(chapter, {})
+    notebook.cells.append(nbformat.v4.new_code_cell(REPORT))
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder.parent) as scratch:
+        aside = Path(scratch)
+        nbformat.write(notebook, aside / "source.ipynb")
+        started = time.monotonic()
+        try:
+            papermill.execute_notebook(
+                aside / "source.ipynb",
+                aside / NOTEBOOK,
+                # only what differs, so that a page shows no cell that repeats the defaults
+                {name: value for name, value in values.items() if value != defaults[name]},
+                kernel_name=KERNELSPEC["name"],
+                language="python",
+                progress_bar=sys.stderr.isatty(),
+                kernel_manager_class=this_interpreter(aside),
+            )
+        except PapermillExecutionError as error:
+            kept = folder.parent / "failed.ipynb"
+            (aside / NOTEBOOK).replace(kept)
+            raise ChapterError(_failure(chapter, error, kept)) from error
+        seconds = time.monotonic() - started
+        executed = nbformat.read(aside / NOTEBOOK, as_version=4)
+        report = json.loads(executed.cells.pop().outputs[0]["text"])
+        record = Record(
+            section=chapter.section,
+            key=folder.name,
+            title=chapter.title,
+            parameters=values,
+            inputs=depends,
+            seconds=round(seconds, 1),
+            date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            versions={name: version(name) for name in VERSIONS},
+            **report,
+        )
+        with whole_folder(folder) as whole:
+            nbformat.write(tidied(executed), whole / NOTEBOOK)
+            (whole / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
+    return record
+
+
+def tidied(notebook: Any) -> Any:
+    """The notebook without papermill's notes: they hold this machine's paths and clock."""
+    for part in (notebook, *notebook.cells):
+        for name in ("papermill", "execution"):
+            part.metadata.pop(name, None)
+    return notebook
+
+
+def _reasons(folder: Path, depends: dict[str, Any]) -> tuple[str, ...]:
+    """What changed since the latest execution of this chapter with the same parameters."""
+    records = [read_record(path.parent) for path in folder.glob(f"*/{RECORD}")]
+    alike = [record for record in records if record.parameters == depends["parameters"]]
+    if not alike:
+        return ()
+    return tuple(changed(max(alike, key=lambda record: record.date).inputs, depends))
+
+
+def _failure(chapter: Chapter, error: Any, kept: Path) -> str:
+    """The failing cell, the exception and the end of its traceback, without the terminal's colours."""
+    trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback)).strip().splitlines()
+    cell = "\n".join(f"    {line}" for line in error.source.strip().splitlines())
+    tail = "\n".join(f"    {line}" for line in trace[-12:])
+    return (
+        f"{chapter.path.name}, cell {error.cell_index} failed: {error.ename}: {error.evalue}\n"
+        f"  the cell:\n{cell}\n  the end of its traceback:\n{tail}\n  the notebook as far as it came: {kept}"
+    )

@@ -1,0 +1,36 @@
+"""The kernel that runs a chapter: this very interpreter, whatever kernels are installed."""
+
+import sys
+from pathlib import Path
+
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from traitlets import default
+
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def this_interpreter(scratch: Path) -> type[AsyncKernelManager]:
+    """A kernel manager that asks no registry, so that a stray `python3` kernel of the user's cannot step in.
+
+    The kernel reads no IPython profile but an empty one in `scratch`, hashes strings the same each time, and
+    draws no progress bars.
+    """
+    spec = KernelSpec(
+        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        env={"PYTHONHASHSEED": "0", "MEDSEG_PROGRESS": "0", "IPYTHONDIR": str(scratch / "ipython")},
+        display_name=KERNELSPEC["display_name"],
+        language=KERNELSPEC["language"],
+        metadata={"supported_encryption": ["curve"]},
+    )
+
+    class ThisInterpreter(AsyncKernelManager):
+        @default("transport_encryption")
+        def _encrypted(self) -> str:
+            return "auto"
+
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return spec
+
+    return ThisInterpreter

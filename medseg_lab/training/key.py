@@ -1,0 +1,42 @@
+"""What a run is known by: all that can change it."""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from medseg_lab.training.budget import Budget
+from medseg_lab.training.device import Hardware
+from medseg_lab.training.provenance import digest, sources
+from medseg_lab.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from medseg_lab.data.cohort import Cohort
+
+LOOP = ("medseg_lab.training.fit", "medseg_lab.data.batches")
+VERSIONS = ("torch", "monai", "numpy")
+
+
+def key_parts(
+    recipe: Recipe, cohort: "Cohort", budget: Budget, seed: int, judge: Recipe | None, hardware: Hardware
+) -> dict[str, Any]:
+    """All that can change a run, as plain data: two runs with equal parts have equal bits on one machine.
+
+    Of the budget only what training sees counts: not its name, nor how often it saves, nor the seeds of a
+    comparison; the cap on cases is in the cohort's fingerprint. The sources are those of the learner, the
+    judge, the loop and the batches, with all that they import from this library.
+    """
+    modules = {*LOOP, *recipe.modules, *(judge.modules if judge else ())}
+    return {
+        "recipe": recipe.to_dict(),
+        "judge": judge.to_dict() if judge else None,
+        "cohort": cohort.fingerprint,
+        "budget": budget.model_dump(include={"steps", "voxels", "patch"}),
+        "seed": seed,
+        "hardware": hardware.model_dump(exclude={"name"}),
+        "versions": {name: version(name) for name in VERSIONS},
+        "sources": sources(modules),
+    }
+
+
+def key_of(parts: dict[str, Any]) -> str:
+    """The key: 64 hexadecimal digits."""
+    return digest(parts)

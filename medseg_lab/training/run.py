@@ -1,0 +1,92 @@
+"""One finished training, as it lies in its folder."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_model
+
+from medseg_lab.data.task import Task
+from medseg_lab.training.device import channels_last, fast_bfloat16
+from medseg_lab.training.learner import Learner
+from medseg_lab.training.recipe import Recipe
+from medseg_lab.training.record import RunRecord, title
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECORD, CURVES, WEIGHTS, CASES = "run.json", "curves.csv", "weights.safetensors", "cases.csv"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: what ran, on what, with what result.
+
+    Args:
+        folder: with `run.json`, `curves.csv`, `weights.safetensors`, and `cases.csv` if it was judged.
+        replayed: whether it was found in the store rather than trained just now.
+    """
+
+    folder: Path
+    replayed: bool = False
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """The facts.
+
+        Raises:
+            ValueError: if the folder is incomplete or its record is not one of this version.
+        """
+        missing = [name for name in (RECORD, CURVES, WEIGHTS) if not (self.folder / name).is_file()]
+        if missing:
+            raise ValueError(f"run {self.folder}: got no {', '.join(missing)}, wanted a whole run")
+        return RunRecord.model_validate_json((self.folder / RECORD).read_text(encoding="utf-8"))
+
+    @cached_property
+    def curves(self) -> "pd.DataFrame":
+        """A row a step: step, seconds, lr, and the losses."""
+        import pandas as pd
+
+        return pd.read_csv(self.folder / CURVES)
+
+    @cached_property
+    def cases(self) -> "pd.DataFrame | None":
+        """The judge's table; None for a run without a judge."""
+        import pandas as pd
+
+        if not (self.folder / CASES).is_file():
+            return None
+        text = {"case": str, "patient": str, "class": str, "part": str}
+        return pd.read_csv(self.folder / CASES, dtype=text)
+
+    def learner(self, device: str | torch.device = "cpu", recipe: Recipe | None = None) -> Learner:
+        """The trained learner, ready to predict.
+
+        Args:
+            device: where to.
+            recipe: that of the run, needed only where it lies outside this library: a stored run must not
+                import at will.
+
+        Raises:
+            ValueError: if another recipe is given, or none where one is needed.
+        """
+        if recipe is not None and recipe.to_dict() != self.record.recipe:
+            raise ValueError(f"recipe: got {recipe.to_dict()}, wanted the run's, {self.record.recipe}")
+        recipe = recipe or Recipe.from_dict(self.record.recipe)
+        with torch.random.fork_rng(devices=[]):
+            learner: Learner = recipe.build(Task(**self.record.task.model_dump()))
+        load_model(learner, self.folder / WEIGHTS)
+        learner.patch = self.record.patch
+        learner.precision = self.record.hardware.precision
+        if not fast_bfloat16(torch.device(device).type):
+            learner.precision = "32-true"
+        return channels_last(learner).to(device).eval()
+
+    def summary(self) -> str:
+        """One line: trained or replayed, what, for how long, on what."""
+        record = self.record
+        done = f"replayed (trained {record.started[:10]})" if self.replayed else "trained"
+        cost = f"{record.budget.steps} steps in {record.seconds:.0f} s on {record.hardware}"
+        return f"{title(record.recipe)}, seed {record.seed}: {done}, {cost}"

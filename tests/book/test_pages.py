@@ -1,0 +1,112 @@
+"""The built book, opened from the disk in a browser without a network.
+
+It is the book that `make book` left in `build/book/`, or the one in `$MEDSEG_BOOK_HTML`. Without a book, or
+without Chromium, these tests are skipped.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HTML = Path(os.environ.get("MEDSEG_BOOK_HTML") or ROOT / "build" / "book" / "_build" / "html")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# The browser's own housekeeping would otherwise ask the network for things, too.
+ARGUMENTS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+ARGUMENTS += ["--disable-component-update", "--disable-sync"]
+PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html"))
+PAGES = [name for name in PAGES if not name.startswith("_static")]  # templates that the theme leaves there
+
+pytestmark = [
+    pytest.mark.page,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    pytest.mark.skipif(not PAGES, reason="no built book: make book"),
+]
+
+
+class Visit:
+    """A page in the browser, with what it asked for and complained of."""
+
+    def __init__(self, page: "object") -> None:
+        self.page = page
+        self.requests: list[str] = []
+        self.problems: list[str] = []
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("requestfailed", lambda request: self.problems.append(f"failed: {request.url}"))
+        page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
+
+    def open(self, name: str, query: str = "") -> None:
+        self.page.goto((HTML / name).as_uri() + query)
+        self.page.wait_for_load_state("networkidle")
+
+    @property
+    def outside(self) -> list[str]:
+        return [url for url in self.requests if not url.startswith(("file:", "data:", "blob:"))]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield Visit(context.new_page())
+    context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_asks_the_network_for_nothing(visit: Visit, name: str) -> None:
+    visit.open(name)
+    assert visit.requests
+    assert not visit.outside
+    assert not visit.problems
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if re.match(r"\d_", name)])
+def test_chapter_is_whole(visit: Visit, name: str) -> None:
+    visit.open(name)
+    page = visit.page
+    assert page.locator("div.cell").count() > 3
+    pictures = page.locator("div.cell_output img")
+    for index in range(pictures.count()):
+        picture = pictures.nth(index)
+        assert (picture.get_attribute("alt") or "").strip(), "a picture without alt text"
+        assert picture.evaluate("e => e.naturalWidth > 0") or not picture.is_visible()
+    # Text in a picture is read at the page's width: nothing may stick out of it.
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if 'class="math' in (HTML / name).read_text()])
+def test_mathematics_is_set(visit: Visit, name: str) -> None:
+    visit.open(name)
+    visit.page.wait_for_selector("mjx-container", timeout=10_000)
+    formulas = visit.page.locator("span.math, div.math").count()
+    assert visit.page.locator("span.math mjx-container, div.math mjx-container").count() >= formulas
+    assert visit.page.locator("mjx-merror").count() == 0
+
+
+def test_search_finds_a_page(visit: Visit) -> None:
+    visit.open("search.html", "?q=segmentation")
+    visit.page.wait_for_selector("#search-results li a", timeout=10_000)
+    assert visit.page.locator("#search-results li a").count() > 0
+    assert not visit.outside
+
+
+def test_narrow_screen_does_not_scroll_sideways(browser) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    for name in ("intro.html", "status.html", "claims.html", "survey_map.html"):
+        page.goto((HTML / name).as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"), name
+    context.close()

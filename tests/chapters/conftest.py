@@ -1,0 +1,51 @@
+"""The course's own chapters, executed at `smoke` on the data at hand.
+
+They are executed into `build/chapters/`, under their keys: the tests of facts, and a second run of the
+tests, find them there.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from medseg_lab.publishing.execute import Executed, run_chapter
+from medseg_lab.publishing.house import Chapter, House
+from medseg_lab.publishing.parameters import declared
+
+ROOT = Path(__file__).parents[2]
+CHAPTERS = House(ROOT).chapters()
+REAL = ("msd-hippocampus",)
+
+
+def data_root(dataset: str) -> Path | None:
+    """The folder of data sets that has this one: `$MEDSEG_DATA`, or `shared/data` beside the checkout."""
+    given = os.environ.get("MEDSEG_DATA")
+    places = [Path(given)] if given else []
+    return next((p for p in (*places, ROOT.parent / "shared" / "data") if (p / dataset).is_dir()), None)
+
+
+DATASETS = ("virtual-brain", *(name for name in REAL if data_root(name)))
+
+
+@pytest.fixture(params=CHAPTERS, ids=lambda chapter: chapter.section)
+def chapter(request: pytest.FixtureRequest) -> Chapter:
+    """Each chapter of the course."""
+    return request.param
+
+
+@pytest.fixture(params=DATASETS)
+def executed(request: pytest.FixtureRequest, chapter: Chapter) -> Iterator[Executed]:
+    """Each chapter executed at `smoke`, on each data set at hand that it can take."""
+    parameters = declared(chapter)
+    if "dataset" not in parameters and request.param != DATASETS[0]:
+        pytest.skip("the chapter takes no data set")
+    with pytest.MonkeyPatch.context() as patch:
+        root = data_root(request.param)
+        if root is not None:
+            patch.setenv("MEDSEG_DATA", str(root))
+        given = {"dataset": request.param, "budget": "smoke"}
+        yield run_chapter(
+            chapter.path, {name: given[name] for name in given if name in parameters}, house=House(ROOT)
+        )

@@ -1,0 +1,72 @@
+"""Every chapter runs, on the embedded data and on the real data at hand, and keeps the form of a chapter."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from medseg_lab.publishing.execute import Executed
+from medseg_lab.publishing.house import Chapter, source, tags
+from medseg_lab.publishing.parameters import declared
+
+LONGEST_CELL = 12
+
+
+@pytest.mark.chapter
+def test_chapter_runs_at_smoke(executed: Executed) -> None:
+    notebook = nbformat.read(executed.notebook, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code if cell.source.strip())
+    noise = [out.text for cell in code for out in cell.outputs if out.get("name") == "stderr"]
+    assert not noise, "a chapter writes nothing to stderr: no warnings, no progress bars"
+
+
+@pytest.mark.chapter
+def test_facts_hold(executed: Executed) -> None:
+    """The output of a cell tagged `fact`, as kept in the source, is what the execution gave."""
+    ran = nbformat.read(executed.notebook, as_version=4)
+    found = {cell.id: said(cell) for cell in ran.cells if cell.cell_type == "code"}
+    kept = nbformat.read(executed.chapter.path, as_version=4)
+    for cell in kept.cells:
+        if "fact" in tags(cell):
+            assert said(cell), f"a fact without its output: {cell.source}"
+            assert found[cell.id] == said(cell), cell.source
+
+
+def test_parameters_are_declared(chapter: Chapter) -> None:
+    assert {"dataset", "budget"} <= declared(chapter).keys()
+
+
+def test_code_cells_are_short(chapter: Chapter) -> None:
+    code = [source(cell) for cell in chapter.notebook["cells"] if cell["cell_type"] == "code"]
+    long = [text for text in code if len(text.strip().splitlines()) > LONGEST_CELL]
+    assert not long, f"cells of more than {LONGEST_CELL} lines:\n" + "\n---\n".join(long)
+
+
+def test_only_facts_keep_their_output(chapter: Chapter) -> None:
+    for cell in chapter.notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert ("fact" in tags(cell)) == ("keep_output" in tags(cell)) == bool(cell["outputs"]), source(
+                cell
+            )
+
+
+def test_notebook_is_as_the_pre_commit_hook_leaves_it(chapter: Chapter, tmp_path: Path, root: Path) -> None:
+    import yaml
+
+    hooks = yaml.safe_load((root / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    options = next(hook["args"] for hook in hooks if hook["id"] == "nbstripout")
+    copy = tmp_path / "chapter.ipynb"
+    copy.write_bytes(chapter.path.read_bytes())
+    subprocess.run([sys.executable, "-m", "nbstripout", *options, str(copy)], check=True)
+    assert copy.read_bytes() == chapter.path.read_bytes(), (
+        "run: .venv/bin/pre-commit run nbstripout --all-files"
+    )
+
+
+def said(cell: nbformat.NotebookNode) -> list[str]:
+    """What a cell printed or returned, as text, line ends stripped."""
+    texts = [out.get("text") or out.get("data", {}).get("text/plain", "") for out in cell.outputs]
+    return [line.rstrip() for text in texts for line in text.strip().splitlines()]

@@ -1,0 +1,26 @@
+"""Tests leave the user's run store alone, and compute on one thread: two processes share two cores."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+_store = tempfile.TemporaryDirectory(prefix="medseg-test-runs-")
+os.environ["MEDSEG_RUNS"] = _store.name
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_store() -> Iterator[None]:
+    yield
+    _store.cleanup()

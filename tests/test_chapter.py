@@ -1,0 +1,79 @@
+"""A chapter opens with checked arguments, says what it works with, and ends with what it cost."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medseg_lab import chapter
+from medseg_lab.networks.unet import UNet
+from medseg_lab.show.note import Note
+from medseg_lab.training.recipe import recipe
+from medseg_lab.training.supervised import Supervised
+
+FLAT = recipe(Supervised, network=recipe(UNet, features=(4, 8)), spatial_dims=2)
+
+
+@pytest.fixture
+def lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> chapter.Lesson:
+    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path))
+    return chapter.open("2.1.1", dataset="virtual-brain", budget="smoke", seeds=2)
+
+
+def test_banner_states_data_budget_device_and_store(lesson: chapter.Lesson, tmp_path: Path) -> None:
+    banner = lesson.banner()
+    assert "VIRTUAL" in banner["data"]
+    assert "sealed" in banner["data"]
+    assert banner["budget"].startswith("smoke: 3 steps")
+    assert "2 seeds" in banner["budget"]
+    assert "cpu" in banner["device"] or "cuda" in banner["device"]
+    assert "torch" in banner["versions"]
+    assert banner["run store"] == str(tmp_path)
+
+
+def test_cost_tells_trained_from_replayed(lesson: chapter.Lesson) -> None:
+    lesson.protocol.run({"U-Net": FLAT})
+    lesson.protocol.run({"U-Net": FLAT})
+    first = lesson.summary()
+    again = chapter.open("2.1.1", dataset="virtual-brain", budget="smoke", seeds=2)
+    again.protocol.run({"U-Net": FLAT})
+    second = again.summary()
+    assert (first["trained"], first["replayed"]) == (2, 0)
+    assert (second["trained"], second["replayed"]) == (0, 2)
+    assert second["seconds_replayed"] == first["seconds_trained"]
+    assert "MB resident" in again.cost()["peak memory"]
+
+
+def test_opening_the_sealed_test_part_is_part_of_the_cost(lesson: chapter.Lesson) -> None:
+    assert "test part" not in lesson.cost()
+    lesson.cohort.open_test("final table")
+    assert lesson.cost()["test part"] == "opened for: final table"
+
+
+def test_claims_are_judged_and_kept_for_the_book(lesson: chapter.Lesson) -> None:
+    assert {found.state for found in lesson.judge_claims(None)} == {"not run"}
+    assert lesson.summary()["verdicts"]["skips-help"][0] == "not run"
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ({"section": "7"}, r"section: got '7', wanted one of .*2\.1\.1"),
+        ({"dataset": "mars"}, "data set: got 'mars', wanted one of .*virtual-brain"),
+        ({"budget": "huge"}, "budget: got 'huge', wanted one of smoke, class, full"),
+        ({"parts": ("train",)}, "parts: got .*wanted some of validation, test"),
+        ({"seeds": 0}, "seeds: got 0"),
+        ({"seeds": "2"}, "seeds: got '2'"),
+        ({"dataset": 3}, "dataset: got 3"),
+    ],
+)
+def test_wrong_arguments_are_refused_with_what_is_known(argument: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        chapter.open(**({"section": "2.1.1", "dataset": "virtual-brain", "budget": "smoke"} | argument))
+
+
+def test_note_is_text_and_escaped_html() -> None:
+    note = Note("heading", {"a": "one\ntwo", "long": "<b>"})
+    assert repr(note).splitlines() == ["heading", "  a     one", "        two", "  long  <b>"]
+    assert "one<br>two" in note._repr_html_()
+    assert "&lt;b&gt;" in note._repr_html_()
