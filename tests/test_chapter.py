@@ -77,3 +77,16 @@ def test_note_is_text_and_escaped_html() -> None:
     assert repr(note).splitlines() == ["heading", "  a     one", "        two", "  long  <b>"]
     assert "one<br>two" in note._repr_html_()
     assert "&lt;b&gt;" in note._repr_html_()
+
+
+def test_an_answer_quotes_the_verdict(lesson: chapter.Lesson, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="none judged yet"):
+        lesson.answer("skips-help")
+    lesson.judge_claims(None)
+    shown: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("medseg_lab.chapter.show_verdicts", shown.extend)
+        lesson.answer("skips-help", "pruning-costs-little")
+    assert [found.claim.id for found in shown] == ["skips-help", "pruning-costs-little"]
+    with pytest.raises(ValueError, match="unetpp-beats-unet"):
+        lesson.answer("no-such-claim")

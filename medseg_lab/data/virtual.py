@@ -20,7 +20,7 @@ from torch import Tensor
 
 from medseg_lab.data.templates import templates
 
-CLASSES = ("background", "csf", "grey matter", "white matter")
+CLASSES = ("background", "CSF", "grey matter", "white matter")
 
 FLOW_MM = 8
 """Edge of the grid on which the deformation is integrated."""

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from medseg_lab.evaluation.comparison import Comparison
+from medseg_lab.evaluation.metrics import TITLES
 from medseg_lab.survey.claims import Claim
 
 State = Literal["supported", "not supported", "inconclusive", "not run"]
@@ -48,11 +49,11 @@ class Verdict:
         sides = f"{self.claim.better} against {self.claim.worse}"
         if self.state == "not run":
             return f"{sides}. {self.reason}"
-        said = f"{self.effect:+.3f} {self.claim.metric}"
+        said = f"{self.effect:+.3f} {TITLES[self.claim.metric]}"
         if self.seeds > 1:
             said += f" [{self.low:+.3f}, {self.high:+.3f}]"
         seeds = "one seed" if self.seeds == 1 else f"{self.seeds} seeds"
-        return f"{sides} {said}, {seeds}, {self.cases} cases. {self.reason}"
+        return f"{sides} {said.replace('-', '−')}, {seeds}, {self.cases} cases. {self.reason}"
 
     def __str__(self) -> str:
         return self.sentence

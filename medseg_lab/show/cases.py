@@ -1,6 +1,7 @@
 """Cases, good and bad, with what each method drew on them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,4 +119,5 @@ def _cut(case: Case, predictions: Mapping[str, Mapping[str, NDArray]], axis: int
     cut = cut_slice(image, labels, case.spacing, axis, index)
     marked = np.any([label > 0 for label in cut.labels.values()], axis=0)
     box = square_box(marked, [cut.aspect, 1.0]) if marked.any() else (slice(None), slice(None))
-    return Cut(cut.image[box], {name: label[box] for name, label in cut.labels.items()}, cut.aspect)
+    inside = {name: label[box] for name, label in cut.labels.items()}
+    return replace(cut, image=cut.image[box], labels=inside)

@@ -19,11 +19,19 @@ CONTOURS = (
 
 @dataclass(frozen=True)
 class Cut:
-    """A 2D image and labels around what was marked, and the height of a pixel over its width."""
+    """A 2D image with labels.
+
+    Args:
+        image: `(H, W)`.
+        labels: by name, each `(H, W)`.
+        aspect: the height of a pixel over its width.
+        window: the intensities shown as black and as white, the same on all slices of a case.
+    """
 
     image: NDArray
     labels: dict[str, NDArray]
     aspect: float
+    window: tuple[float, float]
 
 
 def cut_slice(
@@ -34,14 +42,17 @@ def cut_slice(
     So an axial or coronal slice of a volume in RAS order stands upright. A 2D image is given back as it is.
     """
     steps = list(spacing or [1.0] * volume.ndim)
+    low, high = np.percentile(volume, [1, 99.5])
+    window = float(low), float(max(high, low + 1e-6))
     if volume.ndim == 2:
-        return Cut(volume, dict(labels), steps[0] / steps[1])
+        return Cut(volume, dict(labels), steps[0] / steps[1], window)
     steps.pop(axis)
 
     def turned(array: NDArray) -> NDArray:
         return np.ascontiguousarray(array.take(index, axis).T[::-1])
 
-    return Cut(turned(volume), {name: turned(label) for name, label in labels.items()}, steps[1] / steps[0])
+    upright = {name: turned(label) for name, label in labels.items()}
+    return Cut(turned(volume), upright, steps[1] / steps[0], window)
 
 
 def square_box(marked: NDArray, spacing: Sequence[float]) -> tuple[slice, slice]:
@@ -61,8 +72,8 @@ def panel(ax: Any, cut: Cut, name: str, n_classes: int) -> None:
     """The image, with the contours of the labels called `name` if there are any."""
     from matplotlib.patheffects import Normal, Stroke
 
-    low, high = np.percentile(cut.image, [1, 99])
-    ax.imshow(cut.image, vmin=low, vmax=max(high, low + 1e-6), aspect=cut.aspect)
+    low, high = cut.window
+    ax.imshow(cut.image, vmin=low, vmax=high, aspect=cut.aspect)
     for k in range(1, n_classes) if name in cut.labels else ():
         mask = cut.labels[name] == k
         if not mask.any():

@@ -58,7 +58,7 @@ class Frame:
 
 
 def explore(draw_frame: Callable[..., "Figure"], **grid: Sequence[object]) -> None:
-    """Display a figure with a slider for each argument of the function that draws it.
+    """Display a figure with a slider for each argument of the function that draws it, each at its middle.
 
     Args:
         draw_frame: takes the grid's names as keywords and gives a figure with a description
@@ -72,7 +72,7 @@ def explore(draw_frame: Callable[..., "Figure"], **grid: Sequence[object]) -> No
     frames = [frame(draw_frame(**point)) for point in points]
     steps = {name: [str(value) for value in values] for name, values in grid.items()}
     plain = f"[explorer: {', '.join(f'{name} ({len(values)} values)' for name, values in steps.items())}]"
-    show(twin(frames, steps), plain, **live(draw_frame, grid, frames[0]))
+    show(twin(frames, steps), plain, **live(draw_frame, grid, frames[middle(steps)]))
 
 
 def grid_points(grid: Mapping[str, Sequence[object]]) -> list[dict[str, Any]]:
@@ -81,6 +81,14 @@ def grid_points(grid: Mapping[str, Sequence[object]]) -> list[dict[str, Any]]:
     if not grid or not 1 <= len(points) <= MOST_FRAMES:
         raise ValueError(f"grid: got {len(points) if grid else 0} frames, wanted 1 to {MOST_FRAMES}")
     return points
+
+
+def middle(steps: Mapping[str, Sequence[object]]) -> int:
+    """The frame at which every slider is at the middle of its values."""
+    index = 0
+    for values in steps.values():
+        index = index * len(values) + len(values) // 2
+    return index
 
 
 def frame(fig: "Figure") -> Frame:
@@ -95,7 +103,7 @@ def frame(fig: "Figure") -> Frame:
 
 
 def twin(frames: Sequence[Frame], steps: Mapping[str, Sequence[str]]) -> str:
-    """The explorer as HTML. Without scripts it is its first frame; its sliders obey the arrow keys."""
+    """The explorer as HTML. Without scripts it is its middle frame; its sliders obey the arrow keys."""
     root = fresh_id("explorer")
     sliders = "".join(_slider(f"{root}-{n}", name, texts) for n, (name, texts) in enumerate(steps.items()))
     values = {
@@ -105,7 +113,7 @@ def twin(frames: Sequence[Frame], steps: Mapping[str, Sequence[str]]) -> str:
         "names": json.dumps(list(steps.values())),
     }
     script = SCRIPT % {name: value.replace("</", "<\\/") for name, value in values.items()}
-    first = frames[0]
+    first = frames[middle(steps)]
     label = escape("Explorer: " + ", ".join(steps))
     return (
         f'<div id="{root}" class="medseg-explorer" role="group" aria-label="{label}">'
@@ -116,12 +124,13 @@ def twin(frames: Sequence[Frame], steps: Mapping[str, Sequence[str]]) -> str:
 
 
 def _slider(id: str, name: str, texts: Sequence[str]) -> str:
+    start = len(texts) // 2
     return (
         '<div style="display:flex;gap:.8em;align-items:center;max-width:34em;margin:.3em 0">'
         f'<label for="{id}" style="min-width:7em">{escape(name)}</label>'
-        f'<input id="{id}" type="range" min="0" max="{len(texts) - 1}" step="1" value="0" '
-        f'autocomplete="off" disabled aria-valuetext="{escape(texts[0])}" style="flex:1">'
-        f'<output for="{id}" style="min-width:5em">{escape(texts[0])}</output></div>'
+        f'<input id="{id}" type="range" min="0" max="{len(texts) - 1}" step="1" value="{start}" '
+        f'autocomplete="off" disabled aria-valuetext="{escape(texts[start])}" style="flex:1">'
+        f'<output for="{id}" style="min-width:5em">{escape(texts[start])}</output></div>'
     )
 
 
@@ -136,6 +145,7 @@ def live(
     sliders = {
         name: ipywidgets.SelectionSlider(
             options=[(str(value), value) for value in values],
+            value=values[len(values) // 2],
             description=name,
             style={"description_width": "initial"},
         )

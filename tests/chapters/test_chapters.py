@@ -35,6 +35,22 @@ def test_facts_hold(executed: Executed) -> None:
             assert found[cell.id] == said(cell), cell.source
 
 
+def test_nbval_confirms_the_facts(chapter: Chapter, tmp_path: Path) -> None:
+    """The cells tagged `fact` stand alone: in a fresh kernel they give what the source keeps."""
+    notebook = nbformat.read(chapter.path, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if "fact" in tags(cell)]
+    if not notebook.cells:
+        pytest.skip("the chapter states no facts")
+    for cell in notebook.cells:
+        cell.metadata["tags"] = ["nbval-check-output"]
+    nbformat.write(notebook, tmp_path / "facts.ipynb")
+    options = ["--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command = [sys.executable, "-m", "pytest", *options, "facts.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert f"{len(notebook.cells)} passed" in done.stdout
+
+
 def test_parameters_are_declared(chapter: Chapter) -> None:
     assert {"dataset", "budget"} <= declared(chapter).keys()
 

@@ -112,7 +112,7 @@ def test_a_virtual_cohort_that_was_asked_for_replaces_nothing(monkeypatch):
     small_virtual(monkeypatch)
     cohort = load_cohort("virtual-brain")
     assert cohort.notes == ()
-    assert cohort.task.classes == ("background", "csf", "grey matter", "white matter")
+    assert cohort.task.classes == ("background", "CSF", "grey matter", "white matter")
 
 
 def test_auto_takes_the_preferred_real_set_at_hand(msd_folder, tmp_path, monkeypatch):

@@ -85,7 +85,7 @@ def test_claims_judged_together_are_corrected_together():
 
 
 def test_the_sentence_quotes_effect_interval_seeds_and_cases():
-    assert "+0.050 dice [+0.0" in verdict(CLAIM, comparison(0.05)).sentence
+    assert "+0.050 Dice [+0.0" in verdict(CLAIM, comparison(0.05)).sentence
     assert "2 seeds, 10 cases" in verdict(CLAIM, comparison(0.05)).sentence
 
 

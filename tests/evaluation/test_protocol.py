@@ -66,3 +66,18 @@ def test_what_was_run_can_be_compared(fits):
     compared = terms.compare(terms.run(METHODS))
     assert compared.table["mean"].tolist() == pytest.approx([0.55, 0.55])
     assert compared.differences["mean"].item() == 0
+
+
+def test_finished_runs_are_rejudged_with_their_learners_changed(monkeypatch):
+    """Every run's own learner goes through the change and then to the judge; seeds are kept for pairing."""
+
+    class Judging:
+        def __call__(self, learner, cohort):
+            assert cohort == "the cohort"
+            return results([[[learner]]]).drop(columns="seed")
+
+    monkeypatch.setattr(Protocol, "judge", SimpleNamespace(build=Judging))
+    runs = [SimpleNamespace(learner=lambda s=s: 0.5 + s / 10, record=SimpleNamespace(seed=s)) for s in (0, 1)]
+    table = protocol().rejudge(runs, change=lambda dice: dice / 2)
+    assert table["seed"].tolist() == [0, 1]
+    assert table["dice"].tolist() == pytest.approx([0.25, 0.3])
