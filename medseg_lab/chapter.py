@@ -164,7 +164,7 @@ class Lesson:
             "replayed": len(replayed),
             "seconds_trained": round(sum(run.record.seconds for run in trained), 1),
             "seconds_replayed": round(sum(run.record.seconds for run in replayed), 1),
-            "verdicts": {found.claim.id: [found.state, found.sentence] for found in self.verdicts},
+            "verdicts": {found.claim.id: [found.state, found.evidence] for found in self.verdicts},
         }
 
 

@@ -34,7 +34,8 @@ def survey_map(executed: Sequence[Executed]) -> str:
         rows = []
         for method in found:
             references = " ".join(f"[{number}]" for number in method.references)
-            state = f"**ready**: `{method.path}`" if method.state == "ready" else "planned"
+            place_of = method.path.removeprefix("medseg_lab.")
+            state = f"**ready**: `{place_of}`" if method.state == "ready" else "planned"
             chapter = f"{method.chapter}" + (" (in this book)" if method.chapter in pages else "")
             rows.append((method.name, references, method.idea, chapter, state))
         lines += table(("Method", "Reference", "Idea", "Chapter", "State"), rows)
@@ -51,10 +52,10 @@ def claims_page(executed: Sequence[Executed]) -> str:
         "training.",
     ]
     verdicts = {
-        (item.record.section, name): (state, f"{sentence} ({lesson['data']}, budget {_budget(item)})")
+        (item.record.section, name): (state, f"{evidence} ({lesson['data']}, budget {_budget(item)})")
         for item in executed
         for lesson in item.record.lessons
-        for name, (state, sentence) in lesson["verdicts"].items()
+        for name, (state, evidence) in lesson["verdicts"].items()
     }
     titles = {section.id: section.title for section in sections()}
     for section, found in groupby(claims(), key=lambda claim: claim.section):
