@@ -186,7 +186,7 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
             raise ChapterError(_failure(chapter, error, kept)) from error
         seconds = time.monotonic() - started
         executed = nbformat.read(aside / NOTEBOOK, as_version=4)
-        report = json.loads(executed.cells.pop().outputs[0]["text"])
+        report = json.loads("".join(out["text"] for out in executed.cells.pop().outputs))
         record = Record(
             section=chapter.section,
             key=folder.name,
@@ -205,11 +205,13 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
 
 
 def tidied(notebook: Any) -> Any:
-    """The notebook without papermill's notes: they hold this machine's paths and clock."""
+    """The notebook without papermill's notes (this machine's paths, clock), a cell's prints in one piece."""
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+
     for part in (notebook, *notebook.cells):
         for name in ("papermill", "execution"):
             part.metadata.pop(name, None)
-    return notebook
+    return CoalesceStreamsPreprocessor().preprocess(notebook, {})[0]
 
 
 def _reasons(folder: Path, depends: dict[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from medseg_lab.publishing import inputs as inputs_module
-from medseg_lab.publishing.execute import ChapterError, Executed, run_chapter
+from medseg_lab.publishing.execute import ChapterError, Executed, run_chapter, tidied
 from medseg_lab.publishing.house import House
 from medseg_lab.publishing.inputs import data_identity, inputs, key
 from medseg_lab.publishing.parameters import checked
@@ -160,3 +160,11 @@ def test_parameter_and_option_must_agree(house: House) -> None:
 def test_unknown_chapter_names_the_known(house: House) -> None:
     with pytest.raises(ValueError, match=r"'9\.9'.*wanted one of 2\.1\.1"):
         run_chapter("9.9", house=house)
+
+
+def test_prints_that_came_in_pieces_are_one_output_on_the_page() -> None:
+    pieces = [nbformat.v4.new_output("stream", name="stdout", text=text) for text in ("one\n", "two\n")]
+    code = nbformat.v4.new_code_cell("print()", outputs=pieces, metadata={"papermill": {"duration": 1}})
+    (found,) = tidied(nbformat.v4.new_notebook(cells=[code])).cells
+    assert [output.text for output in found.outputs] == ["one\ntwo\n"]
+    assert not found.metadata
