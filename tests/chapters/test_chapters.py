@@ -43,6 +43,7 @@ def test_nbval_confirms_the_facts(chapter: Chapter, tmp_path: Path) -> None:
         pytest.skip("the chapter states no facts")
     for cell in notebook.cells:
         cell.metadata["tags"] = ["nbval-check-output"]
+        cell.execution_count = 1  # nbval takes a cell with outputs and no count for a mistake
     nbformat.write(notebook, tmp_path / "facts.ipynb")
     options = ["--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider", "-p", "no:xdist"]
     command = [sys.executable, "-m", "pytest", *options, "facts.ipynb"]
