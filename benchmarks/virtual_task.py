@@ -3,7 +3,7 @@
 Otsu gets the true brain mask and is told the order of the tissues' intensities; it then sets its two
 thresholds anew for each subject. The U-Net gets neither, and is trained at the budget `class`. Both are
 scored by the same function on the test part. Run: `python benchmarks/virtual_task.py [--budget class]
-[--cases 60]`.
+[--cases 50]`.
 """
 
 import argparse

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from medseg_lab.evaluation.comparison import Comparison
+from medseg_lab.evaluation.comparison import Comparison, p_text
 from medseg_lab.evaluation.metrics import TITLES
 from medseg_lab.survey.claims import Claim
 
@@ -132,13 +132,13 @@ def _superior(found: Verdict, agree: bool) -> tuple[State, str]:
             f"An advantage of {margin:g}, the smallest worth naming, lies outside the interval.",
         )
     if found.low > 0 and found.effect >= margin and agree and found.p < 0.05:
-        return "supported", f"Holm p {found.p:.3f}."
+        return "supported", f"Holm p {p_text(found.p)}."
     if found.low <= 0:
         return "inconclusive", "The interval holds zero."
     if not agree:
         return "inconclusive", "The seeds do not agree in sign."
     if not found.p < 0.05:
-        return "inconclusive", f"Holm p {found.p:.3f}."
+        return "inconclusive", f"Holm p {p_text(found.p)}."
     return "inconclusive", f"The effect is smaller than {margin:g}, and a larger one is not excluded."
 
 

@@ -48,7 +48,8 @@ def diagram(
     left -= (margin + 0.02) * (right - left) / (1 - margin)
     axes.set_xlim(left, right)
     axes.set_ylim(rows + 0.95, -1.75)
-    heading = f"{title or type(network).__name__}: {parameters(network):,} parameters"
+    counted = f"{parameters(network):,} parameters" + (" in the whole" if forward else "")
+    heading = f"{title or type(network).__name__}: {counted}"
     figure.text(0.012, 0.985, heading, fontsize=11, weight="bold", va="top")
 
     _rows(axes, whole, places, columns)
