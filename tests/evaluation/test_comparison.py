@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from medseg_lab.evaluation.comparison import compare, signed_rank
+from medseg_lab.evaluation.comparison import _holm, compare, signed_rank
 from medseg_lab.evaluation.resample import interval, resampled_means
 
 
@@ -197,3 +197,10 @@ def test_a_metric_that_was_not_measured_is_refused():
         compare({"a": results([[[0.5]]])}, metric="hd95")
     with pytest.raises(ValueError, match="wanted one of dice"):
         compare({"a": results([[[0.5]]])}, metric="dise")
+
+
+def test_holm_goes_down_the_ordered_ps_by_hand():
+    """0.01 x 3, then max(that, 0.02 x 2), then max(that, 0.03 x 1); a p that is missing stays missing."""
+    assert _holm(np.array([0.03, 0.01, np.nan, 0.02])) == pytest.approx(
+        [0.04, 0.03, np.nan, 0.04], nan_ok=True
+    )

@@ -131,3 +131,25 @@ def test_bfloat16_changes_a_probability_by_its_rounding_only():
 def test_dimensions_that_do_not_belong_together_are_refused(dims, shape, patch):
     with pytest.raises(ValueError, match="wanted"):
         predict_case(Seeing(Task(1, CLASSES, dims)), torch.zeros(shape), patch)
+
+
+class AtItsEdge(Seeing):
+    """Says class a at the first and last voxel of a window, background elsewhere."""
+
+    def predict(self, image: Tensor) -> Tensor:
+        edge = torch.zeros_like(image[:, 0])
+        edge[..., 0] = edge[..., -1] = 1
+        return torch.stack((1 - edge, edge, torch.zeros_like(edge)), dim=1)
+
+
+def test_where_windows_overlap_the_more_central_voxel_counts_more():
+    """Windows of 8 over 14 start at 0 and 6: each one's edge lies one voxel inside the other (6 and 7).
+
+    Equal weights would give 1/2 there; Gaussian weights give the inner of the two its due.
+    """
+    found = predict_case(AtItsEdge(Task(1, CLASSES, 2)), torch.zeros(1, 8, 14), (8, 8))
+    edge = found[1, 4]
+    assert edge[0] == edge[13] == 1
+    assert edge[3] == 0
+    assert 0.01 < edge[6] < 0.49
+    assert edge[7] == pytest.approx(edge[6])
