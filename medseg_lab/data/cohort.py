@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from medseg_lab.data import card as cards
@@ -139,7 +140,7 @@ def load_cohort(
         fingerprint=_fingerprint(card, source, parts),
         total=len(whose),
         test_size=len(parts["test"]),
-        sealed=lambda: load(parts["test"]),
+        sealed=cache(lambda: load(parts["test"])),  # every judged run opens it
         notes=notes,
     )
 

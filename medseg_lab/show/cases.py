@@ -60,12 +60,7 @@ def best_and_worst(
             for ax, name in zip(row, ["image", *cut.labels], strict=True):
                 panel(ax, cut, name, len(task.classes))
                 value = dice[case.id].get(name)
-                ax.set_title(
-                    "" if value is None else f"Dice {value:.2f}",
-                    fontsize=9,
-                    fontweight="normal",
-                    loc="center",
-                )
+                small_title(ax, "" if value is None else f"Dice {value:.2f}")
             row[0].set_ylabel(f"{title}\n{case.id}", fontsize=9)
         for ax, name in zip(panels[0], ["image", *cuts[0].labels], strict=True):
             small_title(ax, f"{name}\n{ax.get_title('center')}")

@@ -130,3 +130,10 @@ def test_an_id_that_is_not_at_hand_is_an_error_and_never_a_substitute():
 def test_an_unknown_name_is_an_error_that_names_the_known_ones():
     with pytest.raises(ValueError, match="got 'hippo', wanted one of auto, msd-hippocampus, virtual-brain"):
         load_cohort("hippo")
+
+
+def test_the_test_part_is_decoded_once_however_often_it_is_opened() -> None:
+    cohort = load_cohort("virtual-brain", cases=5)
+    first, again = cohort.open_test("one run"), cohort.open_test("another run")
+    assert all(a is b for a, b in zip(first, again, strict=True))
+    assert cohort.openings == ["one run", "another run"]
