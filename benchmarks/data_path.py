@@ -24,8 +24,8 @@ from torch.nn import functional as F
 
 from medseg_lab.data.augment import Strength
 from medseg_lab.data.batches import Batches
-from medseg_lab.data.card import load_card
 from medseg_lab.data.case import Case
+from medseg_lab.data.catalogue import load_card
 from medseg_lab.data.cohort import Cohort
 from medseg_lab.data.task import Task
 from medseg_lab.networks.unet import UNet

@@ -1,17 +1,24 @@
 """A data card: what a data set is, whose, and how this library prepares it.
 
-A card is `cards/<id>.toml`; its fields are the keys of that file. A folder of one's own gets its card from
-its `dataset.json` (`readers.msd.folder_card`).
+A card is `cards/<id>.toml` (`catalogue.load_card`); its fields are the keys of that file. A folder of one's
+own gets its card from its `card.toml` or its `dataset.json` (`readers.folder.folder_card`).
 """
 
-import tomllib
-from importlib import resources
-from importlib.resources.abc import Traversable
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+ReaderName = Literal["virtual", "msd", "acdc", "lidc", "chase", "nuclei"]
 
 
 class _Part(BaseModel):
@@ -54,46 +61,117 @@ class Parts(_Part):
 
 
 class Virtual(_Part):
-    """The population of a simulated data set; `settings` override those of `virtual.VirtualSettings`."""
+    """The population of a simulated data set; `settings` override those of the generator."""
 
     subjects: PositiveInt
     seed: int = 0
     settings: dict[str, Any] = {}
 
 
+class Archive(_Part):
+    """A file to fetch: its address, its size in MB (10^6 bytes), and what it is called when it is kept."""
+
+    url: str
+    name: str
+    size_mb: PositiveFloat
+
+
+class Download(_Part):
+    """How the files come from their publisher (`data.obtain`).
+
+    Attributes:
+        archives: what can be fetched without asking anyone; empty where the publisher wants registration.
+        by_hand: what a person does where it does.
+        confirmed: the date on which the addresses were last seen to work, or "not yet".
+        keep: patterns of the files that are kept, relative to the data set's folder.
+        compare: whether checksums are of the files' bytes, or, where this library wrote the pictures anew, of
+            their pixels.
+    """
+
+    archives: tuple[Archive, ...] = ()
+    by_hand: str = ""
+    confirmed: str = "not yet"
+    keep: tuple[str, ...]
+    compare: Literal["bytes", "pixels"] = "bytes"
+
+    @model_validator(mode="after")
+    def _some_way(self) -> "Download":
+        if bool(self.archives) == bool(self.by_hand):
+            raise ValueError("download: wanted either archives or, where there are none, by_hand")
+        return self
+
+
+class Measured(_Part):
+    """What was counted in the files (`data.facts`).
+
+    Attributes:
+        cases, patients: how many.
+        shape: the smallest, the median and the largest number of voxels along each axis.
+        spacing: the same in mm; None where the files do not say.
+        shares: the mean share of the voxels that have each class, by class name.
+        sources: on which copy of the data set.
+    """
+
+    cases: PositiveInt
+    patients: PositiveInt
+    shape: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]
+    spacing: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]] | None = None
+    shares: dict[str, float]
+    sources: str = ""
+
+
 class Card(_Part):
     """One data set.
 
     Attributes:
+        id: its name; `+variant` is appended for each variant chosen.
+        about: what is seen in the images and what is to be found in them, in a sentence or two.
         classes: names of the label values 0, 1, ...: background first.
-        regions: named unions of classes, for sets whose structures lie in one another.
+        regions: named unions of classes, from the largest to the smallest where they lie in one another.
         raters: readings per image.
-        patient_rule: how a case's patient is told from its id, in words.
-        folder: the publisher's own name for the folder.
-        obtain: how to get it, one or two sentences.
+        annotation: which of the set's annotations the labelled training cases carry; validation and test
+            always carry the dense one.
+        patient: a regular expression that matches a case's id whole; its first group is the patient.
+        patient_rule: the same in words.
+        folders: the publisher's own names for the data set's folder.
+        markers: patterns of files or folders; where one is found, the data set is.
+        obtain: how to get it, in a sentence or two.
         defects: what is wrong with the files as published, and what we do about it.
+        variants: changes to this card, by name, that `<id>+<name>` asks for.
     """
 
     id: str
     title: str
+    about: str = ""
     publisher: str
     licence: str
     citation: str
     home: str
-    size_mb: float
+    size_mb: NonNegativeFloat
     modality: tuple[str, ...]
     spatial_dims: Literal[2, 3]
-    classes: tuple[str, ...] = Field(min_length=2)
+    classes: tuple[str, ...] = Field(min_length=2, max_length=255)
     regions: dict[str, tuple[str, ...]] = {}
     raters: PositiveInt = 1
+    annotation: str = "dense"
+    patient: str = "(.+)"
     patient_rule: str
-    folder: str = ""
+    folders: tuple[str, ...] = ()
+    markers: tuple[str, ...] = ("dataset.json",)
     obtain: str = ""
     defects: tuple[str, ...] = ()
-    reader: Literal["virtual", "msd"]
+    reader: ReaderName
     preprocessing: Preprocessing
     parts: Parts = Parts()
     virtual: Virtual | None = None
+    download: Download | None = None
+    measured: Measured | None = None
+    variants: dict[str, dict[str, Any]] = {}
+
+    @property
+    def base(self) -> str:
+        """The id without its variants: what the files are found by."""
+        return self.id.partition("+")[0]
 
     @model_validator(mode="after")
     def _consistent(self) -> "Card":
@@ -112,26 +190,6 @@ class Card(_Part):
             raise ValueError(
                 f"reader {self.reader!r}: the table [virtual] goes with the reader 'virtual' only"
             )
+        if re.compile(self.patient).groups < 1:
+            raise ValueError(f"patient: got {self.patient!r}, wanted an expression with one group")
         return self
-
-
-def known_cards() -> tuple[str, ...]:
-    """The ids of the cards that come with the library, sorted."""
-    return tuple(
-        sorted(p.name.removesuffix(".toml") for p in _folder().iterdir() if p.name.endswith(".toml"))
-    )
-
-
-def load_card(dataset: str) -> Card:
-    """The card of the data set with this id.
-
-    Raises:
-        ValueError: naming the known ids.
-    """
-    if dataset not in known_cards():
-        raise ValueError(f"data set: got {dataset!r}, wanted one of {', '.join(known_cards())}")
-    return Card.model_validate(tomllib.loads((_folder() / f"{dataset}.toml").read_text(encoding="utf-8")))
-
-
-def _folder() -> Traversable:
-    return resources.files("medseg_lab.data") / "cards"

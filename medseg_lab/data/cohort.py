@@ -7,20 +7,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 
-from medseg_lab.data import card as cards
-from medseg_lab.data import locate, preprocess, splits
+from medseg_lab.data import preprocess, splits
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import Case
-from medseg_lab.data.readers import layout, msd, reader, virtual
-from medseg_lab.data.readers.folder import folder_card
+from medseg_lab.data.choose import choose
+from medseg_lab.data.readers.open import MODULES
 from medseg_lab.data.readers.reader import Reader
 from medseg_lab.data.task import Task
 
 WORKERS = 4
-SOURCES = {"msd": (preprocess, splits, reader, layout, msd), "virtual": (preprocess, splits, reader, virtual)}
-"""The modules that decide what a cohort holds, by reader; the generator answers for itself in its digests."""
 
 
 @dataclass(eq=False)
@@ -102,8 +98,9 @@ def load_cohort(
     """The cohort of a data set.
 
     Args:
-        dataset: a card's id; a path to a folder in the nnU-Net / MSD layout; or `auto`, the first of `prefer`
-            that is at hand, else the embedded virtual subjects, which `describe` then says.
+        dataset: a card's id, with or without variants (`virtual-brain+lesion`); a path to a folder in the
+            nnU-Net / MSD layout; or `auto`, the first of `prefer` that is at hand, else the embedded virtual
+            subjects, which `describe` then says.
         cases: at most so many cases, over all parts; None for all.
         labelled: training patients whose labels may be used; None for all.
         split_seed: which split; the same on every machine.
@@ -111,7 +108,8 @@ def load_cohort(
     Raises:
         ValueError: if the data set is unknown or not at hand, its files lie, or there are too few patients.
     """
-    card, source, notes = _choose(dataset, prefer)
+    chosen = choose(dataset, prefer)
+    card, source, how = chosen.card, chosen.reader, chosen.card.preprocessing
     whose = source.patients()
     order = _capped(splits.shuffled(whose.values(), split_seed), whose, cases)
     split = splits.split(order, card.parts)
@@ -122,9 +120,10 @@ def load_cohort(
         chosen = set(patients)
         return sorted((c for c, p in whose.items() if p in chosen), key=lambda c: (position[whose[c]], c))
 
-    def load(names: list[str]) -> tuple[Case, ...]:
+    def load(names: list[str], annotation: str = "dense") -> tuple[Case, ...]:
         with ThreadPoolExecutor(WORKERS) as pool:
-            return tuple(pool.map(lambda n: preprocess.prepare(source.read(n), card.preprocessing), names))
+            raw = pool.map(lambda name: preprocess.prepare(source.read(name, annotation), how), names)
+            return tuple(raw)
 
     parts = {
         "labelled": members(split.labelled(labelled)),
@@ -134,42 +133,17 @@ def load_cohort(
     }
     return Cohort(
         card=card,
-        labelled=load(parts["labelled"]),
-        unlabelled=tuple(replace(case, labels=case.labels[:0]) for case in load(parts["unlabelled"])),
+        labelled=load(parts["labelled"], card.annotation),
+        unlabelled=tuple(
+            replace(case, labels=case.labels[:0], distribution=None) for case in load(parts["unlabelled"])
+        ),
         validation=load(parts["validation"]),
         fingerprint=_fingerprint(card, source, parts),
         total=len(whose),
         test_size=len(parts["test"]),
         sealed=cache(lambda: load(parts["test"])),  # every judged run opens it
-        notes=notes,
+        notes=chosen.notes,
     )
-
-
-def _choose(dataset: str, prefer: tuple[str, ...]) -> tuple[Card, Reader, tuple[str, ...]]:
-    """The card and reader that `dataset` names, with what must be said about the choice."""
-    if dataset == "auto":
-        missing: list[str] = []
-        for card in map(cards.load_card, prefer):
-            if card.reader == "virtual" or locate.find(card):
-                return card, _reader(card), tuple(missing)
-            missing.append(f"{card.id} was preferred but is not at hand: {locate.looked(card)}.")
-        card = cards.load_card("virtual-brain")
-        return card, _reader(card), (*missing, "The embedded virtual subjects stand in.")
-    if dataset in cards.known_cards():
-        card = cards.load_card(dataset)
-        return card, _reader(card), ()
-    folder = Path(dataset).expanduser()
-    if not folder.is_dir():
-        known = ", ".join(("auto", *cards.known_cards()))
-        raise ValueError(f"data set: got {dataset!r}, wanted one of {known}, or a folder with a dataset.json")
-    card = folder_card(folder)
-    return card, msd.MsdReader.open(card, folder), ()
-
-
-def _reader(card: Card) -> Reader:
-    if card.reader == "virtual":
-        return virtual.VirtualReader.open(card)
-    return msd.MsdReader.open(card, locate.require(card))
 
 
 def _capped(order: tuple[str, ...], whose: dict[str, str], cases: int | None) -> tuple[str, ...]:
@@ -192,8 +166,12 @@ def _fingerprint(card: Card, source: Reader, parts: dict[str, list[str]]) -> str
     said = {
         "task": [card.modality, card.classes, card.spatial_dims],
         "preprocessing": card.preprocessing.model_dump(mode="json"),
+        "annotation": card.annotation,
         "parts": parts,
         "digests": {case: source.digest(case) for names in parts.values() for case in names},
-        "code": [hashlib.sha256(inspect.getsource(m).encode()).hexdigest() for m in SOURCES[card.reader]],
+        "code": [
+            hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
+            for module in (preprocess, splits, *MODULES[card.reader])
+        ],
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -11,8 +11,6 @@ from platformdirs import user_cache_dir
 
 from medseg_lab.data.card import Card
 
-MARKER = "dataset.json"
-
 
 def cache_folder(name: str) -> Path:
     """The folder called `name` in this library's part of the user cache; it may not exist yet."""
@@ -27,17 +25,23 @@ def places(dataset: str) -> tuple[Path, ...]:
 
 
 def find(card: Card) -> Path | None:
-    """The folder that holds the card's `dataset.json`, or None if it is at no place."""
-    for place in places(card.id):
-        for folder in (place, place / card.folder):
-            if (folder / MARKER).is_file():
+    """The folder that holds one of the card's markers, or None if it is at no place."""
+    for place in places(card.base):
+        for folder in (place, *(place / name for name in card.folders)):
+            if is_at(folder, card):
                 return folder
     return None
 
 
+def is_at(folder: Path, card: Card) -> bool:
+    """Whether `folder` itself holds one of the card's markers."""
+    return folder.is_dir() and any(next(folder.glob(marker), None) for marker in card.markers)
+
+
 def looked(card: Card) -> str:
     """What was seen at each place, in words: for messages about a data set that is not at hand."""
-    seen = [f"{p} ({f'no {MARKER} inside' if p.is_dir() else 'no such folder'})" for p in places(card.id)]
+    missing = f"no {' or '.join(card.markers)} inside"
+    seen = [f"{p} ({missing if p.is_dir() else 'no such folder'})" for p in places(card.base)]
     unset = "" if os.environ.get("MEDSEG_DATA") else "; MEDSEG_DATA is not set"
     return " and ".join(seen) + unset
 
@@ -50,8 +54,9 @@ def require(card: Card) -> Path:
     """
     folder = find(card)
     if folder is None:
+        inside = f" or in {' or '.join(f'{name}/' for name in card.folders)}" if card.folders else ""
         raise ValueError(
-            f"data set {card.id}: got nothing at {looked(card)}; "
-            f"wanted {MARKER} there or in {card.folder or '.'}/. {card.obtain} (licence: {card.licence})"
+            f"data set {card.base}: got nothing at {looked(card)}; wanted {' or '.join(card.markers)} there"
+            f"{inside}. {card.obtain} (licence: {card.licence})"
         )
     return folder

@@ -24,12 +24,14 @@ def prepare(raw: Raw, how: Preprocessing) -> Case:
         ValueError: if spacing is wanted and the file has none, or the image is constant.
     """
     image, labels, spacing = torch.from_numpy(raw.image), torch.from_numpy(raw.labels), raw.spacing
+    known = None if raw.distribution is None else torch.from_numpy(raw.distribution)
     if how.spacing is not None and spacing != how.spacing:
         if spacing is None:
             raise ValueError(f"{raw.id}: got no spacing, wanted one, to resample to {how.spacing} mm")
         shape = resampled_shape(image.shape[1:], spacing, how.spacing)
         image, labels, spacing = resample(image, shape), resample(labels, shape), how.spacing
-    return Case(raw.id, raw.patient, zscore(image, raw.id), labels, spacing)
+        known = None if known is None else resample(known, shape)
+    return Case(raw.id, raw.patient, zscore(image, raw.id), labels, spacing, known)
 
 
 def zscore(image: Tensor, name: str = "image") -> Tensor:

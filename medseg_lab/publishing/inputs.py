@@ -8,7 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from medseg_lab.data.card import known_cards, load_card
+from medseg_lab.data.catalogue import is_known, known_cards, load_card
+from medseg_lab.data.choose import own_folder
 from medseg_lab.data.locate import find, require
 from medseg_lab.publishing.house import Chapter, House, source, tags
 from medseg_lab.training.provenance import PACKAGE, digest, module_file, sources
@@ -89,14 +90,10 @@ def data_identity(dataset: str) -> dict[str, str]:
     if dataset == "auto":
         at_hand = {name: find(load_card(name)) for name in known_cards()}
         return {name: files_digest(folder) for name, folder in at_hand.items() if folder is not None}
-    if dataset in known_cards():
+    if is_known(dataset):
         card = load_card(dataset)
         return {} if card.reader == "virtual" else {dataset: files_digest(require(card))}
-    folder = Path(dataset).expanduser()
-    if not folder.is_dir():
-        known = ", ".join(("auto", *known_cards()))
-        raise ValueError(f"data set: got {dataset!r}, wanted one of {known}, or a folder with a dataset.json")
-    return {dataset: files_digest(folder)}
+    return {dataset: files_digest(own_folder(dataset))}
 
 
 def files_digest(folder: Path) -> str:

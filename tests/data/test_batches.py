@@ -3,8 +3,9 @@ import torch
 
 from medseg_lab.data.augment import Strength
 from medseg_lab.data.batches import Batches
-from medseg_lab.data.card import Card, load_card
+from medseg_lab.data.card import Card
 from medseg_lab.data.case import Case
+from medseg_lab.data.catalogue import load_card
 from medseg_lab.data.cohort import Cohort
 from medseg_lab.data.task import Task
 

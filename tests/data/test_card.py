@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from medseg_lab.data.card import known_cards, load_card
+from medseg_lab.data.catalogue import known_cards, load_card
 
 
 @pytest.mark.parametrize("dataset", known_cards())
@@ -10,7 +10,7 @@ def test_every_card_of_the_library_is_valid_and_named_as_its_file(dataset):
 
 
 def test_an_unknown_id_names_the_known_ones():
-    with pytest.raises(ValueError, match="got 'hippo', wanted one of msd-hippocampus, virtual-brain"):
+    with pytest.raises(ValueError, match="got 'hippo', wanted one of acdc, chase-db1, .*virtual-brain"):
         load_card("hippo")
 
 

@@ -3,9 +3,11 @@ import shutil
 import pytest
 import torch
 
-from medseg_lab.data import cohort as module
-from medseg_lab.data.card import load_card
+from medseg_lab.data import catalogue
+from medseg_lab.data.catalogue import load_card
 from medseg_lab.data.cohort import load_cohort
+from medseg_lab.data.readers import open as readers
+from medseg_lab.data.readers.msd import MsdReader
 
 
 @pytest.fixture
@@ -51,8 +53,8 @@ def test_a_capped_cohort_is_a_prefix_in_every_part(toy):
 
 def test_test_files_are_not_decoded_until_the_test_is_opened(toy, monkeypatch):
     read = []
-    original = module.msd.MsdReader.read
-    monkeypatch.setattr(module.msd.MsdReader, "read", lambda self, c: (read.append(c), original(self, c))[1])
+    original = MsdReader.read
+    monkeypatch.setattr(MsdReader, "read", lambda self, c, *how: (read.append(c), original(self, c, *how))[1])
     cohort = load_cohort(toy)
     before = set(read)
     opened = ids(cohort.open_test("final table"))
@@ -77,7 +79,7 @@ def test_the_fingerprint_follows_files_preprocessing_split_and_code(toy, tmp_pat
     shutil.copytree(toy, changed)
     shutil.copy(changed / "imagesTr" / "toy_000.nii.gz", changed / "imagesTr" / "toy_003.nii.gz")
     others.add(load_cohort(str(changed)).fingerprint)
-    monkeypatch.setitem(module.SOURCES, "msd", module.SOURCES["msd"][:-1])
+    monkeypatch.setitem(readers.MODULES, "msd", readers.MODULES["msd"][:-1])
     others.add(load_cohort(toy).fingerprint)
     assert len(others | {first}) == 6
 
@@ -93,8 +95,8 @@ def small_virtual(monkeypatch):
     coarse = card.model_validate(
         card.model_dump() | {"virtual": {"subjects": 8, "settings": {"resolution": 4}}}
     )
-    original = module.cards.load_card
-    monkeypatch.setattr(module.cards, "load_card", lambda i: coarse if i == "virtual-brain" else original(i))
+    original = catalogue.load_card
+    monkeypatch.setattr(catalogue, "load_card", lambda i: coarse if i == "virtual-brain" else original(i))
 
 
 def test_auto_falls_back_to_virtual_subjects_and_says_so(monkeypatch):
@@ -128,7 +130,7 @@ def test_an_id_that_is_not_at_hand_is_an_error_and_never_a_substitute():
 
 
 def test_an_unknown_name_is_an_error_that_names_the_known_ones():
-    with pytest.raises(ValueError, match="got 'hippo', wanted one of auto, msd-hippocampus, virtual-brain"):
+    with pytest.raises(ValueError, match="got 'hippo', wanted one of auto, acdc, chase-db1"):
         load_cohort("hippo")
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from medseg_lab.data.card import load_card
+from medseg_lab.data.catalogue import load_card
 from medseg_lab.data.locate import find, places, require
 
 CARD = load_card("msd-hippocampus")

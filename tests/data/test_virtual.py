@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from medseg_lab.data.card import load_card
+from medseg_lab.data.catalogue import load_card
 from medseg_lab.data.readers.virtual import VirtualReader
 from medseg_lab.data.templates import templates
 from medseg_lab.data.virtual import (

@@ -42,7 +42,7 @@ class MsdReader:
         """The layout knows no patients: each case counts as one."""
         return {case: case for case in self.files}
 
-    def read(self, case: str) -> Raw:
+    def read(self, case: str, annotation: str = "dense") -> Raw:
         """One case; see `Reader.read` for what is raised."""
         pair = self.files[case]
         label, grid = _load(pair.label)

@@ -14,8 +14,9 @@ class Raw:
         id: unique within the data set.
         patient: whose it is.
         image: `(C, *S)`, float32, finite.
-        labels: `(R, *S)`, uint8, values below the number of classes.
+        labels: `(R, *S)`, uint8, values below the number of classes, or `case.IGNORE`.
         spacing: mm along each axis, positive; None where the files lack it.
+        distribution: `(K, *S)`, float32, the simulated raters' probability of each class; None elsewhere.
     """
 
     id: str
@@ -23,6 +24,7 @@ class Raw:
     image: np.ndarray
     labels: np.ndarray
     spacing: tuple[float, ...] | None
+    distribution: np.ndarray | None = None
 
 
 class Reader(Protocol):
@@ -35,8 +37,8 @@ class Reader(Protocol):
     def patients(self) -> dict[str, str]:
         """The patient of every case, by case id, in the order of the ids."""
 
-    def read(self, case: str) -> Raw:
-        """One case.
+    def read(self, case: str, annotation: str = "dense") -> Raw:
+        """One case, with the labels of this annotation.
 
         Raises:
             ValueError: naming the file, what was seen in it and what was wanted.

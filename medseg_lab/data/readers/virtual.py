@@ -49,7 +49,7 @@ class VirtualReader:
         """Subjects 0 to n-1, each their own patient."""
         return {name: name for name in (f"subject-{i:04d}" for i in range(self.population.subjects))}
 
-    def read(self, case: str) -> Raw:
+    def read(self, case: str, annotation: str = "dense") -> Raw:
         """The subject from the cache, or generated and left there: the same bits either way."""
         path = cache_folder("virtual") / self.digest(case)[:32]
         image_path, label_path = path.with_suffix(".image.npy"), path.with_suffix(".label.npy")

@@ -1,0 +1,65 @@
+"""From a data set's name to its card and reader."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medseg_lab.data import catalogue, locate
+from medseg_lab.data.card import Card
+from medseg_lab.data.readers.folder import folder_card
+from medseg_lab.data.readers.open import open_reader
+from medseg_lab.data.readers.reader import Reader
+
+FALLBACK = "virtual-brain"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A data set that is at hand; `notes` say what was put in another's place, and why."""
+
+    card: Card
+    reader: Reader
+    notes: tuple[str, ...] = ()
+
+
+def choose(dataset: str, prefer: tuple[str, ...] = ()) -> Chosen:
+    """The data set of this name.
+
+    Args:
+        dataset: a card's id, with or without variants; a path to a folder in the nnU-Net / MSD layout; or
+            `auto`, the first of `prefer` that is at hand, else the embedded virtual subjects.
+        prefer: ids, in order.
+
+    Raises:
+        ValueError: if the data set is unknown or not at hand, or its listing is at fault.
+    """
+    if dataset == "auto":
+        return _first_at_hand(prefer)
+    if catalogue.is_known(dataset):
+        card = catalogue.load_card(dataset)
+        return Chosen(card, open_reader(card))
+    folder = own_folder(dataset)
+    card = folder_card(folder)
+    return Chosen(card, open_reader(card, folder))
+
+
+def own_folder(dataset: str) -> Path:
+    """The folder that a name which is no card's id must be.
+
+    Raises:
+        ValueError: if there is no such folder, naming the known ids.
+    """
+    folder = Path(dataset).expanduser()
+    if not folder.is_dir():
+        known = ", ".join(("auto", *catalogue.known_cards()))
+        raise ValueError(f"data set: got {dataset!r}, wanted one of {known}, or a folder with a dataset.json")
+    return folder
+
+
+def _first_at_hand(prefer: tuple[str, ...]) -> Chosen:
+    missing: list[str] = []
+    for card in map(catalogue.load_card, prefer):
+        if card.reader == "virtual" or locate.find(card):
+            return Chosen(card, open_reader(card), tuple(missing))
+        missing.append(f"{card.id} was preferred but is not at hand: {locate.looked(card)}.")
+    card = catalogue.load_card(FALLBACK)
+    return Chosen(card, open_reader(card), (*missing, "The embedded virtual subjects stand in."))
