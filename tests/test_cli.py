@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from medseg_lab.cli import app, assignments
+from medseg_lab.cli.app import app, assignments
 from medseg_lab.survey.methods import methods
 from tests.chapters.small import cell, small_house
 

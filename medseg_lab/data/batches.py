@@ -1,7 +1,8 @@
 """Training batches, drawn and augmented on the device.
 
-Cases live on the device as tensors. A batch is a pure function of (seed, step): nothing is remembered
-between steps, so a run that resumes at step n sees what it would have seen.
+Cases live on the device as tensors, or on disk where a cohort is larger than memory: the bits are the same. A
+batch is a pure function of (seed, step): nothing is remembered between steps, so a run that resumes at step n
+sees what it would have seen.
 """
 
 import math

@@ -1,22 +1,21 @@
 """The cases of one data set after one preprocessing and one split."""
 
 import hashlib
-import inspect
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
-from medseg_lab.data import preprocess, splits
+from medseg_lab.data import prepared, preprocess, splits
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import Case
 from medseg_lab.data.choose import choose
+from medseg_lab.data.loading import Loader, code
+from medseg_lab.data.mapped import MappedCase
+from medseg_lab.data.readers.duplicates import refuse_duplicates
 from medseg_lab.data.readers.open import MODULES
-from medseg_lab.data.readers.reader import Reader
 from medseg_lab.data.task import Task
-
-WORKERS = 4
 
 
 @dataclass(eq=False)
@@ -83,8 +82,16 @@ class Cohort:
             f"{used} cases{capped}: {len(self.labelled)} labelled, {len(self.unlabelled)} unlabelled, "
             f"{len(self.validation)} validation, {self.test_size} test (sealed)."
         )
-        lines = [f"{self.id}: {kind}{self.card.title}.", *self.notes, parts, f"Licence: {self.card.licence}."]
-        return "\n".join([*lines, f"Fingerprint {self.fingerprint[:12]}."])
+        lines = [f"{self.id}: {kind}{self.card.title}.", *self.notes, parts, *self._kept()]
+        return "\n".join([*lines, f"Licence: {self.card.licence}.", f"Fingerprint {self.fingerprint[:12]}."])
+
+    def _kept(self) -> list[str]:
+        """Where the cases are, if not in memory; the test cases follow when they are opened."""
+        cases = (*self.labelled, *self.unlabelled, *self.validation)
+        size = sum(case.nbytes for case in cases if isinstance(case, MappedCase))
+        folder = str(prepared.folder()).replace(str(Path.home()), "~", 1)
+        said = f"{size / 1e9:.1f} GB" if size > 1e8 else f"{size / 1e6:.1f} MB"
+        return [f"Prepared on disk: {said} in {folder}."] if size else []
 
 
 def load_cohort(
@@ -93,6 +100,7 @@ def load_cohort(
     cases: int | None = None,
     labelled: int | None = None,
     split_seed: int = 0,
+    mapped: bool | None = None,
     prefer: tuple[str, ...] = ("msd-hippocampus",),
 ) -> Cohort:
     """The cohort of a data set.
@@ -104,12 +112,16 @@ def load_cohort(
         cases: at most so many cases, over all parts; None for all.
         labelled: training patients whose labels may be used; None for all.
         split_seed: which split; the same on every machine.
+        mapped: whether cases are prepared on disk and patches read from there, to the same bits; None for
+            where they would take too large a share of the memory, which `describe` then says.
 
     Raises:
-        ValueError: if the data set is unknown or not at hand, its files lie, or there are too few patients.
+        ValueError: if the data set is unknown or not at hand, its files lie, there are too few patients, or
+            two have the same image.
+        RuntimeError: if there is no room to prepare them on disk.
     """
     chosen = choose(dataset, prefer)
-    card, source, how = chosen.card, chosen.reader, chosen.card.preprocessing
+    card, source = chosen.card, chosen.reader
     whose = source.patients()
     order = _capped(splits.shuffled(whose.values(), split_seed), whose, cases)
     split = splits.split(order, card.parts)
@@ -120,28 +132,26 @@ def load_cohort(
         chosen = set(patients)
         return sorted((c for c, p in whose.items() if p in chosen), key=lambda c: (position[whose[c]], c))
 
-    def load(names: list[str], annotation: str = "dense") -> tuple[Case, ...]:
-        with ThreadPoolExecutor(WORKERS) as pool:
-            raw = pool.map(lambda name: preprocess.prepare(source.read(name, annotation), how), names)
-            return tuple(raw)
-
     parts = {
         "labelled": members(split.labelled(labelled)),
         "unlabelled": members(tuple(p for p in split.train if p not in with_labels)),
         "validation": members(split.validation),
         "test": members(split.test),
     }
+    refuse_duplicates(source, [case for names in parts.values() for case in names])
+    digests = {case: source.digest(case) for names in parts.values() for case in names}
+    loader = Loader(card, source, whose, digests)
+    if mapped or (mapped is None and loader.exceeds_memory()):
+        loader = loader.onto_disk()
     return Cohort(
         card=card,
-        labelled=load(parts["labelled"], card.annotation),
-        unlabelled=tuple(
-            replace(case, labels=case.labels[:0], distribution=None) for case in load(parts["unlabelled"])
-        ),
-        validation=load(parts["validation"]),
-        fingerprint=_fingerprint(card, source, parts),
+        labelled=loader.load(parts["labelled"], card.annotation),
+        unlabelled=loader.load(parts["unlabelled"], withheld=True),
+        validation=loader.load(parts["validation"]),
+        fingerprint=_fingerprint(card, digests, parts),
         total=len(whose),
         test_size=len(parts["test"]),
-        sealed=cache(lambda: load(parts["test"])),  # every judged run opens it
+        sealed=cache(lambda: loader.load(parts["test"])),  # every judged run opens it
         notes=chosen.notes,
     )
 
@@ -162,16 +172,13 @@ def _capped(order: tuple[str, ...], whose: dict[str, str], cases: int | None) ->
     return order[:kept]
 
 
-def _fingerprint(card: Card, source: Reader, parts: dict[str, list[str]]) -> str:
+def _fingerprint(card: Card, digests: dict[str, str], parts: dict[str, list[str]]) -> str:
     said = {
         "task": [card.modality, card.classes, card.spatial_dims],
         "preprocessing": card.preprocessing.model_dump(mode="json"),
         "annotation": card.annotation,
         "parts": parts,
-        "digests": {case: source.digest(case) for names in parts.values() for case in names},
-        "code": [
-            hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
-            for module in (preprocess, splits, *MODULES[card.reader])
-        ],
+        "digests": digests,
+        "code": code(preprocess, splits, *MODULES[card.reader]),
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

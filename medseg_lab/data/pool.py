@@ -1,4 +1,4 @@
-"""Cases as tensors on the device, from which patches and slices are cut."""
+"""Cases from which patches and slices are cut: tensors on the device, or files on disk."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,19 @@ import torch
 from torch import Tensor
 
 from medseg_lab.data.case import Case
+from medseg_lab.data.mapped import MappedCase
+from medseg_lab.data.sources import source
 
 FOREGROUND_SHARE = {2: 2 / 3, 3: 1 / 3}
 """Patches that are centred on a voxel of a random foreground class, by dimension; a slice is easily empty."""
 
-ANCHORS = 512
-"""Voxels per class and case that a patch may be centred on."""
-
 
 class Pool:
-    """Cases on the device, their slice axis (if any) first, and where their foreground lies."""
+    """Cases with their slice axis (if any) first, and where their foreground lies.
+
+    Cases in memory are moved to the device once. Of those on disk (`MappedCase`) the patches alone are, batch
+    by batch; they are the same bits.
+    """
 
     def __init__(
         self,
@@ -27,24 +30,24 @@ class Pool:
     ) -> None:
         self.patch, self.flat = patch, slice_axis is not None
         self.window = (1, *patch) if self.flat else patch
-        front = slice_axis or 0
-        self.images = [c.image.movedim(front + 1, 1).contiguous().to(device) for c in cases]
-        self.labels = [_reference(c).movedim(front, 0).contiguous().to(device) for c in cases]
-        spacing = [c.spacing or (1.0,) * (c.image.ndim - 1) for c in cases]
+        self._device = device
+        self._cut_on = "cpu" if any(isinstance(c, MappedCase) for c in cases) else device
+        self._sources = [source(c, slice_axis or 0, self._cut_on) for c in cases]
+        spacing = [c.spacing or (1.0,) * len(s.shape) for c, s in zip(cases, self._sources, strict=True)]
         self.spacing = np.array([[s for a, s in enumerate(edges) if a != slice_axis] for edges in spacing])
-        self._anchors = [_anchors(label) for label in self.labels]
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self._sources)
 
     def start(self, case: int, rng: np.random.Generator) -> list[int]:
         """The first voxel of a patch: anywhere inside the case, or about a voxel of a random class.
 
         Along an axis on which the case is smaller than the patch, the case lies anywhere inside the patch.
         """
-        slack = [n - p for n, p in zip(self.labels[case].shape, self.window, strict=True)]
+        source = self._sources[case]
+        slack = [n - p for n, p in zip(source.shape, self.window, strict=True)]
         start = [int(rng.integers(min(0, s), max(0, s) + 1)) for s in slack]
-        anchors = self._anchors[case]
+        anchors = source.anchors
         if anchors and rng.random() < FOREGROUND_SHARE[len(self.patch)]:
             voxels = anchors[rng.integers(len(anchors))]
             centre = voxels[rng.integers(len(voxels))]
@@ -59,41 +62,30 @@ class Pool:
         margin: tuple[int, ...] | None = None,
         skip: Sequence[int] | np.ndarray = (),
     ) -> tuple[Tensor, Tensor]:
-        """Patches grown by `margin` on every side, `(N, C, *P)` and `(N, *P)`; zeros beyond the case.
+        """Patches grown by `margin` on every side, `(N, C, *P)` and `(N, *P)`, on the device.
 
-        Those at the positions `skip` are left zero: they will be filled by other means.
+        Beyond the case the image is zero, and so is the label, or `IGNORE` where the case has voxels that
+        nobody labelled. Patches at the positions `skip` are left zero: they will be filled by other means.
         """
         around = margin or (0,) * len(self.patch)
         grown = ((0, *around) if self.flat else around) if margin else (0,) * len(self.window)
         size = tuple(p + 2 * m for p, m in zip(self.window, grown, strict=True))
-        image = self.images[0].new_zeros((len(cases), self.images[0].shape[0], *size))
-        label = self.labels[0].new_zeros((len(cases), *size))
+        image = torch.zeros((len(cases), self._sources[0].channels, *size), device=self._cut_on)
+        label = torch.zeros((len(cases), *size), dtype=torch.uint8, device=self._cut_on)
         left = set(map(int, skip))
         for i, (case, start) in enumerate(zip(cases, starts, strict=True)):
             if i in left:
                 continue
+            source = self._sources[case]
             first = [s - m for s, m in zip(start, grown, strict=True)]
-            shape = self.labels[case].shape
-            source = tuple(
-                slice(max(f, 0), min(f + e, n)) for f, e, n in zip(first, size, shape, strict=True)
+            inside = tuple(
+                slice(max(f, 0), min(f + e, n)) for f, e, n in zip(first, size, source.shape, strict=True)
             )
-            target = tuple(slice(s.start - f, s.stop - f) for s, f in zip(source, first, strict=True))
-            image[i][(slice(None), *target)] = self.images[case][(slice(None), *source)]
-            label[i][target] = self.labels[case][source]
+            target = tuple(slice(s.start - f, s.stop - f) for s, f in zip(inside, first, strict=True))
+            image[i][(slice(None), *target)], reading = source.cut(inside)
+            if source.beyond:
+                label[i] = source.beyond
+            if reading is not None:
+                label[i][target] = reading
+        image, label = image.to(self._device), label.to(self._device)
         return (image[:, :, 0], label[:, 0]) if self.flat else (image, label)
-
-
-def _reference(case: Case) -> Tensor:
-    """The first reading, or zeros where labels are withheld."""
-    return case.labels[0] if len(case.labels) else torch.zeros(case.image.shape[1:], dtype=torch.uint8)
-
-
-def _anchors(label: Tensor) -> list[np.ndarray]:
-    """For each foreground class present, up to `ANCHORS` of its voxels, evenly spread, `(n, d)`."""
-    flat = label.cpu().numpy().ravel()
-    found = []
-    for value in np.unique(flat)[1 if (flat == 0).any() else 0 :]:
-        voxels = np.flatnonzero(flat == value)
-        voxels = voxels[:: max(1, len(voxels) // ANCHORS)]
-        found.append(np.stack(np.unravel_index(voxels, tuple(label.shape)), axis=1))
-    return found

@@ -3,6 +3,8 @@
 Section 2.3 of the survey takes this as given; Isensee et al. (nnU-Net, 2021) show how much depends on it.
 """
 
+from math import prod
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from medseg_lab.data.card import Preprocessing
 from medseg_lab.data.case import Case
+from medseg_lab.data.readers.decode.claims import MAX_VOXELS
 from medseg_lab.data.readers.reader import Raw
 
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -21,7 +24,8 @@ def prepare(raw: Raw, how: Preprocessing) -> Case:
     A resampled case carries the new spacing; it is trained, predicted and scored on the new grid.
 
     Raises:
-        ValueError: if spacing is wanted and the file has none, or the image is constant.
+        ValueError: if spacing is wanted and the file has none, or one that would make an absurd number of
+            voxels, or the image is constant.
     """
     image, labels, spacing = torch.from_numpy(raw.image), torch.from_numpy(raw.labels), raw.spacing
     known = None if raw.distribution is None else torch.from_numpy(raw.distribution)
@@ -29,6 +33,11 @@ def prepare(raw: Raw, how: Preprocessing) -> Case:
         if spacing is None:
             raise ValueError(f"{raw.id}: got no spacing, wanted one, to resample to {how.spacing} mm")
         shape = resampled_shape(image.shape[1:], spacing, how.spacing)
+        if prod(shape) > MAX_VOXELS:
+            raise ValueError(
+                f"{raw.id}: got spacing {spacing} mm, which makes {shape} voxels of {how.spacing} mm, "
+                f"wanted at most {MAX_VOXELS}"
+            )
         image, labels, spacing = resample(image, shape), resample(labels, shape), how.spacing
         known = None if known is None else resample(known, shape)
     return Case(raw.id, raw.patient, zscore(image, raw.id), labels, spacing, known)

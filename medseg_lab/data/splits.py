@@ -16,11 +16,24 @@ from medseg_lab.data.card import Parts
 
 @dataclass(frozen=True)
 class Split:
-    """Patients by part; no patient is in two."""
+    """Patients by part.
+
+    Raises:
+        ValueError: if a patient is in two.
+    """
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        part_of: dict[str, str] = {}
+        for part in ("train", "validation", "test"):
+            for patient in getattr(self, part):
+                if part_of.setdefault(patient, part) != part:
+                    raise ValueError(
+                        f"patient {patient}: got parts {part_of[patient]} and {part}, wanted one part only"
+                    )
 
     def labelled(self, n: int | None) -> tuple[str, ...]:
         """The first `n` training patients: those whose labels a method may use; all of them for None.

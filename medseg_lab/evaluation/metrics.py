@@ -14,6 +14,11 @@ Empty masks have defined values, so that no case drops out of a mean:
 | empty | empty | 1 | 0 | 1 |
 | one of the two is empty | | 0 | inf | 0 |
 
+Voxels that the reference leaves open (`IGNORE`) belong to neither mask: what is predicted there counts
+neither for nor against. A mask that reaches into such a region ends at its border, and has a surface there.
+Both masks are cut by the same border; where both reach it, their surfaces agree along it, and distances are
+0 there. So distances are those of the known part alone, and flatter where much is left open.
+
 A mean over cases (`medseg_lab.evaluation.comparison`) counts an infinite distance as the image's
 `diagonal`, the longest distance that the image could hold, and says how often it did.
 """
@@ -24,6 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, distance_transform_edt
 from scipy.spatial import cKDTree
+
+from medseg_lab.data.case import IGNORE
 
 OVERLAPS = ("dice", "iou")
 DISTANCES = ("hd95", "assd", "nsd")
@@ -56,7 +63,7 @@ def score(
 
     Args:
         prediction: `(*S)`, class indices.
-        label: `(*S)`, the reference.
+        label: `(*S)`, the reference: class indices, or `IGNORE`.
         n_classes: K, background included; classes 1 to K-1 are scored.
         spacing: millimetres along each axis, or None where it is not known.
         metrics: which of `METRICS`; None means all that the spacing allows.
@@ -66,15 +73,18 @@ def score(
         K-1 dictionaries, metric name to value, in the order of the classes.
 
     Raises:
-        ValueError: if shapes or class indices disagree, a metric is unknown, or a distance is asked for
-            without a spacing.
+        ValueError: if shapes or class indices disagree, no voxel of the reference is known, a metric is
+            unknown, or a distance is asked for without a spacing.
     """
     names = _wanted(metrics, spacing)
-    _check(prediction, label, n_classes, spacing)
+    known = label != IGNORE
+    _check(prediction, np.where(known, label, 0), n_classes, spacing)
+    if not known.any():
+        raise ValueError(f"label: got {IGNORE} (left open) in every voxel, wanted some that are known")
     rows = []
     for k in range(1, n_classes):
         values = _compare(
-            prediction == k, label == k, spacing if set(names) & set(DISTANCES) else None, tolerance
+            (prediction == k) & known, label == k, spacing if set(names) & set(DISTANCES) else None, tolerance
         )
         rows.append({name: values[name] for name in names})
     return rows

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from medseg_lab.data.case import IGNORE
+
 
 def check_shapes(logits: Tensor, label: Tensor) -> None:
     """Logits `(N, K, *S)` with K of 2 or more, label `(N, *S)`.
@@ -15,6 +17,11 @@ def check_shapes(logits: Tensor, label: Tensor) -> None:
         raise ValueError(f"logits: got shape {seen[0]}, wanted (N, K, *S) with at least 2 classes")
     if seen[0][:1] + seen[0][2:] != seen[1]:
         raise ValueError(f"label: got shape {seen[1]} beside logits {seen[0]}, wanted (N, *S)")
+
+
+def known(label: Tensor) -> Tensor:
+    """Where somebody annotated: bool, the label's shape. All else is `IGNORE` and enters no loss."""
+    return label != IGNORE
 
 
 def wide(logits: Tensor) -> Tensor:

@@ -14,6 +14,6 @@ def dice_ce(logits: Tensor, label: Tensor) -> Tensor:
 
     Args:
         logits: `(N, K, *S)`.
-        label: `(N, *S)`, int64.
+        label: `(N, *S)`, int64, values 0 to K-1 or `IGNORE`, which neither counts.
     """
     return dice_loss(logits, label) + cross_entropy(logits, label)

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from medseg_lab.losses.checks import check_shapes, wide
+from medseg_lab.losses.checks import check_shapes, known, wide
 
 
 def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
-    """Mean over all voxels of -log p of the true class.
+    """Mean over all known voxels of -log p of the true class.
 
     For two classes with foreground probability p and label y this is
 
@@ -16,15 +16,22 @@ def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     The survey's eq. (4) as printed, -y log p + (1 - y) log(1 - p), lacks the pair of parentheses: its second
     term has the wrong sign, and would reward a confident false alarm. This is the correct form, for any K.
 
+    Voxels whose label is `IGNORE` are left out; where none is known, the loss and its gradient are 0.
+
     Written as a gather, because PyTorch's own 2D and 3D cross entropy adds up in no fixed order on a GPU.
 
     Args:
         logits: `(N, K, *S)`, any floating type; the loss is computed in float32 at least.
-        label: `(N, *S)`, int64, values 0 to K-1.
+        label: `(N, *S)`, int64, values 0 to K-1 or `IGNORE`.
 
     Raises:
         ValueError: if the shapes do not belong together.
     """
     check_shapes(logits, label)
     with torch.autocast(logits.device.type, enabled=False):
-        return -wide(logits).log_softmax(dim=1).gather(1, label.unsqueeze(1)).mean()
+        is_known = known(label).unsqueeze(1)
+        log_p = wide(logits).log_softmax(dim=1).gather(1, label.unsqueeze(1) * is_known)  # (N, 1, *S)
+        count = is_known.sum().clamp(min=1).to(log_p.dtype)
+        # The mean over all voxels, times all by known. Where none is left out this is exactly 1, as two
+        # tensors are divided: a number divided by a tensor is multiplied by its rounded reciprocal.
+        return -log_p.where(is_known, 0).mean() * (torch.full_like(count, label.numel()) / count)

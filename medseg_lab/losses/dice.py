@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from medseg_lab.losses.checks import check_shapes, wide
+from medseg_lab.losses.checks import check_shapes, known, wide
 
 
 def dice_loss(
@@ -26,9 +26,11 @@ def dice_loss(
     one voxel's probability spread over it already costs half of the loss. `pool="sample"` sums per sample
     instead, which is eq. (8) image by image, and then averages over samples too.
 
+    Voxels whose label is `IGNORE` enter no sum; where none is known, the loss and its gradient are 0.
+
     Args:
         logits: `(N, K, *S)`, any floating type; the loss is computed in float32 at least.
-        label: `(N, *S)`, int64, values 0 to K-1.
+        label: `(N, *S)`, int64, values 0 to K-1 or `IGNORE`.
         smooth: what is added above and below.
 
     Raises:
@@ -36,7 +38,7 @@ def dice_loss(
     """
     check_shapes(logits, label)
     with torch.autocast(logits.device.type, enabled=False):
-        p = wide(logits).softmax(dim=1)[:, 1:]  # (N, K-1, *S)
+        p = (wide(logits).softmax(dim=1) * known(label).unsqueeze(1))[:, 1:]  # (N, K-1, *S)
         classes = torch.arange(1, logits.shape[1], device=label.device).reshape(
             1, -1, *[1] * (label.ndim - 1)
         )

@@ -9,13 +9,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
+from medseg_lab.publishing.data_pages import data_pages
 from medseg_lab.publishing.execute import Executed
 from medseg_lab.publishing.house import House
 from medseg_lab.publishing.pages import generated_pages
@@ -67,9 +68,11 @@ def assemble(executed: list[Executed], house: House, folder: Path) -> None:
         wanted[page(chapter, house)] = _for_pages(json.loads(chapter.notebook.read_text(encoding="utf-8")))
     for name, text in generated_pages(executed).items():
         wanted[name] = text.encode()
+    data = data_pages(house.book / "_static" / "data")
+    wanted |= data
     contents = yaml.safe_load((house.book / "_toc.yml").read_text(encoding="utf-8"))
     wanted["_toc.yml"] = yaml.safe_dump(
-        with_chapters(contents, [page(chapter, house) for chapter in executed])
+        with_chapters(contents, [*(page(chapter, house) for chapter in executed), *_pages(data)])
     ).encode()
     shutil.rmtree(folder, ignore_errors=True)
     for name, content in wanted.items():
@@ -84,7 +87,7 @@ def page(chapter: Executed, house: House) -> str:
 
 
 def with_chapters(contents: dict[str, Any], pages: list[str]) -> dict[str, Any]:
-    """The table of contents with each `glob` entry replaced by the chapters it matches, in order.
+    """The table of contents with each `glob` entry replaced by the pages it matches, in their order.
 
     Sphinx would sort 2.1.10 before 2.1.2, and warn of a part without a chapter; such a part is left out.
     """
@@ -100,6 +103,11 @@ def _entries(item: dict[str, str], pages: list[str]) -> list[dict[str, str]]:
     if "glob" not in item:
         return [item]
     return [{"file": name} for name in pages if fnmatch(name, item["glob"])]
+
+
+def _pages(names: Iterable[str]) -> list[str]:
+    """The Markdown among generated files, in the order in which they were made."""
+    return [name for name in names if name.endswith(".md")]
 
 
 def _for_pages(notebook: dict[str, Any]) -> bytes:

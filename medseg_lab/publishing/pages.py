@@ -1,9 +1,10 @@
 """The book's generated pages: the survey map, the claims, the status of the chapters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from medseg_lab.publishing.execute import Executed
+from medseg_lab.publishing.markdown import table
 from medseg_lab.survey.claims import claims
 from medseg_lab.survey.methods import methods, sections
 
@@ -113,15 +114,6 @@ def status(executed: Sequence[Executed]) -> str:
     lines += table(("Section", "Key", "Python", *names), versions)
     lines += ["", "The key is the digest of all that a chapter's outputs depend on: {doc}`design`.", ""]
     return "\n".join(lines)
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A Markdown table, line by line; bars inside cells are escaped."""
-    body = [header, ["---"] * len(header), *rows]
-    return [
-        "| " + " | ".join(str(cell).replace("|", r"\|").replace("\n", " ") for cell in row) + " |"
-        for row in body
-    ]
 
 
 def _said(item: Executed, name: str) -> str:

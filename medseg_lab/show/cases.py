@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg_lab.data.case import Case
+from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.metrics import score
 from medseg_lab.show.contours import Cut, cut_slice, handles, panel, small_title, square_box
@@ -106,11 +106,11 @@ def _dice(prediction: NDArray, case: Case, task: Task) -> float:
 
 def _cut(case: Case, predictions: Mapping[str, Mapping[str, NDArray]], axis: int, channel: int) -> Cut:
     image = case.image[channel].float().cpu().numpy()
-    labels = {
-        "reference": case.label.cpu().numpy(),
-        **{name: of[case.id] for name, of in predictions.items()},
-    }
-    index = telling_slice(labels["reference"], list(labels.values())[1:], axis) if image.ndim == 3 else 0
+    reference, drawn = case.label.cpu().numpy(), {name: of[case.id] for name, of in predictions.items()}
+    known = reference != IGNORE
+    labels = {"reference": np.where(known, reference, 0), **drawn}
+    judged = [np.where(known, label, 0) for label in drawn.values()]
+    index = telling_slice(labels["reference"], judged, axis) if image.ndim == 3 else 0
     cut = cut_slice(image, labels, case.spacing, axis, index)
     marked = np.any([label > 0 for label in cut.labels.values()], axis=0)
     box = square_box(marked, [cut.aspect, 1.0]) if marked.any() else (slice(None), slice(None))

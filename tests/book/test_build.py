@@ -9,7 +9,8 @@ from nbformat.v4 import new_markdown_cell, new_output
 from medseg_lab.publishing.book import BookError, assemble, build_book, with_chapters
 from medseg_lab.publishing.execute import Executed, run_chapter
 from medseg_lab.publishing.house import House
-from medseg_lab.publishing.pages import claims_page, status, survey_map, table
+from medseg_lab.publishing.markdown import table
+from medseg_lab.publishing.pages import claims_page, status, survey_map
 from medseg_lab.survey.methods import methods
 from tests.chapters.small import cell, small_house, with_book
 
@@ -32,10 +33,17 @@ def test_book_builds_without_a_warning(house: House, executed: list[Executed], t
     chapter = (index.parent / "2_supervised" / "2.1.1_small.html").read_text()
     assert "<b>bold words</b>" in chapter
     assert "unpkg.com" not in chapter
-    for name in ("survey_map", "claims", "status", "design", "search"):
+    for name in ("survey_map", "claims", "status", "design", "search", "data/index", "data/virtual-brain"):
         assert (index.parent / f"{name}.html").is_file()
 
 
+@pytest.fixture
+def no_data_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of data take seconds, and are not what a test is about."""
+    monkeypatch.setattr("medseg_lab.publishing.book.data_pages", lambda static: {})
+
+
+@pytest.mark.usefixtures("no_data_pages")
 def test_a_warning_fails_the_build(tmp_path: Path, root: Path) -> None:
     house = small_house(tmp_path, new_markdown_cell("See {doc}`no_such_page`."))
     executed = [run_chapter("2.1.1", house=with_book(house, root))]
@@ -71,6 +79,7 @@ def test_pages_of_the_contents_are_there(house: House, executed: list[Executed],
         assert (tmp_path / name).is_file() or (tmp_path / f"{name}.md").is_file()
 
 
+@pytest.mark.usefixtures("no_data_pages")
 def test_widget_is_replaced_by_its_twin_and_refused_without(tmp_path: Path, root: Path) -> None:
     import json
 

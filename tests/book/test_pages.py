@@ -94,6 +94,18 @@ def test_chapter_is_whole(visit: Visit, name: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
 
 
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("data/")])
+def test_pictures_of_data_are_there_and_described(visit: Visit, name: str) -> None:
+    visit.open(name)
+    pictures = visit.page.locator("figure img")
+    for index in range(pictures.count()):
+        picture = pictures.nth(index)
+        assert len(picture.get_attribute("alt") or "") > 40
+        assert picture.evaluate("e => e.naturalWidth > 0")
+    if name.endswith("virtual-brain.html"):
+        assert pictures.count() >= 4
+
+
 @pytest.mark.parametrize("name", [name for name in PAGES if 'class="math' in (HTML / name).read_text()])
 def test_mathematics_is_set(visit: Visit, name: str) -> None:
     visit.open(name)
@@ -113,7 +125,9 @@ def test_search_finds_a_page(visit: Visit) -> None:
 def test_narrow_screen_does_not_scroll_sideways(browser) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 800})
     page = context.new_page()
-    for name in ("intro.html", "status.html", "claims.html", "survey_map.html"):
+    data = [name for name in PAGES if name.startswith("data/")]
+    assert data
+    for name in ("intro.html", "status.html", "claims.html", "survey_map.html", *data):
         page.goto((HTML / name).as_uri())
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"), name
     context.close()

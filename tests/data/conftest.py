@@ -6,6 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from tests.data.readers.layouts import Made, build
+
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch) -> Path:
@@ -52,3 +54,13 @@ def msd_folder(tmp_path) -> Callable[..., Path]:
         return root
 
     return build
+
+
+@pytest.fixture
+def make(tmp_path) -> Callable[..., Made]:
+    """`make(layout, folder="set", cases=2, name="a")` writes a small data set in any layout."""
+
+    def made(layout: str, folder: str = "set", cases: int = 2, name: str = "a") -> Made:
+        return build(layout, tmp_path / folder, cases, name)
+
+    return made

@@ -14,6 +14,7 @@ from medseg_lab.data.augment import (
     mirror_patch,
     resample,
 )
+from medseg_lab.data.case import IGNORE
 
 ALWAYS = Strength(resampled=1.0, gamma_share=1.0, noise_share=1.0)
 PATCH = {2: (12, 16), 3: (12, 16, 8)}
@@ -84,6 +85,14 @@ def test_nearest_labels_invent_no_value(seed):
     label = label * 60
     kept = resample(image, label, drawn(2, seed=seed), PATCH[2])[1]
     assert set(kept.unique().tolist()) <= {0, 60, 120, 180}
+
+
+@given(st.integers(0, 10_000))
+def test_the_largest_label_is_kept_exactly(seed):
+    """255 is what nobody labelled; 254 would be a class."""
+    image, label = volume(3)
+    label = torch.where(label > 1, IGNORE, label)
+    assert set(resample(image, label, drawn(3, seed=seed), PATCH[3])[1].unique().tolist()) <= {0, 1, IGNORE}
 
 
 def test_a_quarter_turn_is_rot90():

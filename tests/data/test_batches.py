@@ -1,10 +1,14 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
+from medseg_lab.data.anchors import anchors, beyond
 from medseg_lab.data.augment import Strength
 from medseg_lab.data.batches import Batches
 from medseg_lab.data.card import Card
-from medseg_lab.data.case import Case
+from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.catalogue import load_card
 from medseg_lab.data.cohort import Cohort
 from medseg_lab.data.task import Task
@@ -156,3 +160,59 @@ def test_slices_of_a_set_of_slices():
 def test_unlabelled_patches_without_unlabelled_cases_are_refused():
     with pytest.raises(ValueError, match="got no unlabelled case"):
         batches(toy(), unlabelled=True)
+
+
+def scribbled(cohort: Cohort, *cases: int) -> Cohort:
+    """Of these cases, all but the foreground and one corner is left open."""
+    labelled = list(cohort.labelled)
+    for i in cases:
+        label = cohort.labelled[i].label.clone()
+        label[label == 0] = IGNORE
+        label[(slice(0, 3),) * label.ndim] = 0
+        labelled[i] = replace(cohort.labelled[i], labels=label[None])
+    return replace(cohort, labelled=tuple(labelled))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_what_is_left_open_stays_so_however_a_patch_is_moved(dims):
+    """Nothing between two labels arises, and a label lies where its image does."""
+    spatial = Strength(resampled=1, gain=(1, 1), shift=(0, 0), gamma_share=0, noise_share=0)
+    plain, open_ = (batches(c, dims, strength=spatial).batch(1) for c in (toy(2), scribbled(toy(2), 0, 1)))
+    assert torch.equal(plain.image, open_.image)
+    assert {1, 2, IGNORE} <= set(open_.label.unique().tolist()) <= {0, 1, 2, IGNORE}
+    foreground = plain.label > 0
+    assert torch.equal(open_.label[foreground], plain.label[foreground])
+    assert ((open_.label[~foreground] == 0) | (open_.label[~foreground] == IGNORE)).all()
+
+
+def test_beyond_a_case_with_open_voxels_nothing_is_known_and_beyond_others_is_background():
+    cohort = scribbled(toy(2, patch=(32, 32, 32)), 1)
+    batch = batches(cohort, limit=32, voxels=2 * 32**3, augment=False).batch(0)
+    for image, label in zip(batch.image[:, 0], batch.label, strict=True):
+        outside = image == 0
+        whole = round(float(image[~outside].min()) * 100) == 100
+        assert (label[outside] == (0 if whole else IGNORE)).all()
+        assert bool((label == IGNORE).any()) != whole
+
+
+def test_no_patch_is_centred_on_what_is_left_open():
+    """As a third of the patches of one voxel is centred on classes 1 and 2 (under 2% of the case)."""
+    tiny = batches(scribbled(toy(), *range(5)), limit=1, voxels=3000, augment=False)
+    shares = torch.bincount(tiny.batch(0).label.flatten(), minlength=IGNORE + 1) / 3000
+    assert 0.28 < float(shares[1] + shares[2]) < 0.40
+
+
+def test_anchors_are_voxels_of_their_class_in_the_order_of_the_classes():
+    label = torch.tensor([[0, 2, 2], [IGNORE, 1, 0]], dtype=torch.uint8)
+    assert [found.tolist() for found in anchors(label)] == [[[1, 1]], [[0, 1], [0, 2]]]
+    assert anchors(torch.full((3, 3), IGNORE, dtype=torch.uint8)) == []
+    many = anchors(torch.ones(60, 50, dtype=torch.uint8))[0]
+    assert 512 <= len(many) < 2 * 512
+    assert len(np.unique(many[:, 0])) == 60
+
+
+def test_beyond_is_open_where_part_of_the_case_is():
+    label = torch.tensor([[0, 2], [1, 0]], dtype=torch.uint8)
+    assert beyond(label) == 0
+    label[1, 1] = IGNORE
+    assert beyond(label) == IGNORE

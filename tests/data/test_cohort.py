@@ -1,18 +1,29 @@
 import shutil
 
+import nibabel as nib
+import numpy as np
 import pytest
 import torch
 
-from medseg_lab.data import catalogue
+from medseg_lab.data import catalogue, cohort, splits
+from medseg_lab.data.case import IGNORE
 from medseg_lab.data.catalogue import load_card
+from medseg_lab.data.choose import Chosen
 from medseg_lab.data.cohort import load_cohort
 from medseg_lab.data.readers import open as readers
 from medseg_lab.data.readers.msd import MsdReader
+from medseg_lab.data.readers.reader import Raw
 
 
 @pytest.fixture
 def toy(msd_folder):
     return str(msd_folder(20))
+
+
+def lighten(path):
+    """The same volume, a little brighter."""
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image(image.get_fdata(dtype=np.float32) + 1, image.affine), path)
 
 
 def ids(cases):
@@ -77,7 +88,7 @@ def test_the_fingerprint_follows_files_preprocessing_split_and_code(toy, tmp_pat
     }
     changed = tmp_path / "changed"
     shutil.copytree(toy, changed)
-    shutil.copy(changed / "imagesTr" / "toy_000.nii.gz", changed / "imagesTr" / "toy_003.nii.gz")
+    lighten(changed / "imagesTr" / "toy_003.nii.gz")
     others.add(load_cohort(str(changed)).fingerprint)
     monkeypatch.setitem(readers.MODULES, "msd", readers.MODULES["msd"][:-1])
     others.add(load_cohort(toy).fingerprint)
@@ -139,3 +150,54 @@ def test_the_test_part_is_decoded_once_however_often_it_is_opened() -> None:
     first, again = cohort.open_test("one run"), cohort.open_test("another run")
     assert all(a is b for a, b in zip(first, again, strict=True))
     assert cohort.openings == ["one run", "another run"]
+
+
+def test_the_same_image_under_two_patients_is_refused_before_anything_is_prepared(toy, monkeypatch):
+    shutil.copy(f"{toy}/imagesTr/toy_000.nii.gz", f"{toy}/imagesTr/toy_003.nii.gz")
+    monkeypatch.setattr(cohort, "Loader", None)
+    with pytest.raises(ValueError, match=r"toy_00[03]: got the image of toy_00[03] again"):
+        load_cohort(toy)
+
+
+def test_a_patient_who_comes_into_two_parts_is_refused(toy, monkeypatch):
+    monkeypatch.setattr(splits, "shuffled", lambda patients, seed: (*sorted(set(patients)), "toy_001"))
+    with pytest.raises(ValueError, match="patient toy_001: got parts train and test, wanted one part only"):
+        load_cohort(toy)
+
+
+class Scribbled:
+    """Ten images, each with a dense annotation and with scribbles: one corner, the rest left open."""
+
+    channels = 1
+
+    def __init__(self) -> None:
+        self.asked: dict[str, set[str]] = {}
+
+    def patients(self) -> dict[str, str]:
+        return {f"s{i}": f"s{i}" for i in range(10)}
+
+    def read(self, case: str, annotation: str = "dense") -> Raw:
+        self.asked.setdefault(case, set()).add(annotation)
+        image = np.random.default_rng(int(case[1:])).normal(size=(1, 6, 7, 8)).astype(np.float32)
+        labels = np.full((1, 6, 7, 8), IGNORE if annotation == "scribble" else 0, np.uint8)
+        labels[:, :2, :2, :2] = 1
+        return Raw(case, case, image, labels, (1.0, 1.0, 1.0))
+
+    def digest(self, case: str) -> str:
+        return case
+
+    image_digest = digest
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_scribbles_are_trained_on_and_never_judged_by(monkeypatch, mapped):
+    card = load_card("msd-hippocampus").model_copy(update={"annotation": "scribble", "id": "scribbled"})
+    reader = Scribbled()
+    monkeypatch.setattr(cohort, "choose", lambda dataset, prefer: Chosen(card, reader))
+    data = load_cohort("scribbled", labelled=4, mapped=mapped)
+    dense = (*data.validation, *data.open_test("a test"))
+    assert all(case.label.unique().tolist() == [1, IGNORE] for case in data.labelled)
+    assert all(case.label.unique().tolist() == [0, 1] for case in dense)
+    first = data.labelled[0].id  # which is also read to see how large a cohort it is
+    assert all(reader.asked[case.id] == {"scribble"} for case in data.labelled if case.id != first)
+    assert all(reader.asked[case.id] == {"dense"} for case in (*dense, *data.unlabelled))

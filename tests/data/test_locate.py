@@ -32,5 +32,6 @@ def test_what_is_not_at_hand_says_where_it_was_looked_for_and_how_to_get_it(tmp_
     (tmp_path / CARD.id).mkdir()
     with pytest.raises(ValueError, match=r"no dataset\.json inside") as error:
         require(CARD)
-    for said in (str(tmp_path / CARD.id), "no such folder", "medseg data get msd-hippocampus", "CC BY-SA 4.0"):
+    how = "medseg data get msd-hippocampus"
+    for said in (str(tmp_path / CARD.id), "no such folder", how, "CC BY-SA 4.0"):
         assert said in str(error.value)

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from medseg_lab.data.card import Preprocessing
+from medseg_lab.data.case import IGNORE
 from medseg_lab.data.preprocess import prepare, resample, resampled_shape, zscore
 from medseg_lab.data.readers.reader import Raw
 
@@ -32,12 +33,27 @@ def test_resampling_keeps_the_millimetres_covered():
     assert resampled_shape((10, 20, 5), (1.0, 1.0, 4.0), (2.0, 1.0, 1.0)) == (5, 20, 20)
 
 
+def test_a_spacing_that_would_make_absurdly_many_voxels_is_refused():
+    many = Preprocessing(patch=(4, 4, 4), spacing=(0.01, 0.01, 0.01))
+    image = np.random.default_rng(0).normal(size=(1, 4, 4, 4))
+    with pytest.raises(ValueError, match=r"a: got spacing \(100\.0, .* wanted at most 1073741824"):
+        prepare(raw(image, np.zeros(image.shape), (100.0, 100.0, 100.0)), many)
+
+
 def test_labels_stay_labels_when_resampled():
     label = torch.zeros((1, 4, 4, 4), dtype=torch.uint8)
     label[:, 2:] = 3
     finer = resample(label, (8, 8, 8))
     assert finer.unique().tolist() == [0, 3]
     assert torch.equal(finer[0, 4:], torch.full((4, 8, 8), 3, dtype=torch.uint8))
+
+
+def test_what_is_left_open_stays_so_when_resampled():
+    label = torch.zeros((1, 4, 4, 4), dtype=torch.uint8)
+    label[:, 2:], label[:, :, 2:] = 1, IGNORE
+    finer = resample(label, (8, 8, 8))[0]
+    assert torch.equal(finer == IGNORE, (torch.arange(8) >= 4)[None, :, None].expand(8, 8, 8))
+    assert finer.unique().tolist() == [0, 1, IGNORE]
 
 
 def test_resampling_a_ramp_gives_the_ramp():

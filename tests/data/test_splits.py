@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medseg_lab.data.card import Parts
-from medseg_lab.data.splits import shuffled, split
+from medseg_lab.data.splits import Split, shuffled, split
 
 PARTS = Parts(test=0.2, validation=0.1)
 patients = st.sets(st.text(min_size=1, max_size=6), min_size=8, max_size=60)
@@ -73,3 +73,16 @@ def test_too_few_patients_are_refused():
 def test_a_number_of_labels_out_of_range_is_refused(n):
     with pytest.raises(ValueError, match=f"got {n} patients, wanted 1 to 7"):
         split(tuple(map(str, range(10))), PARTS).labelled(n)
+
+
+@pytest.mark.parametrize(
+    ("parts", "named"),
+    [
+        ((("a", "b"), ("b",), ("c",)), "b: got parts train and validation"),
+        ((("a", "b"), ("d",), ("a",)), "a: got parts train and test"),
+        ((("a", "b"), ("d",), ("c", "d")), "d: got parts validation and test"),
+    ],
+)
+def test_a_patient_in_two_parts_is_refused(parts, named):
+    with pytest.raises(ValueError, match=f"patient {named}, wanted one part only"):
+        Split(*parts)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from medseg_lab.data.case import Case
+from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.judge import Judge, evaluate, segmentations
 from medseg_lab.training.learner import Learner
@@ -47,6 +47,17 @@ def test_the_diagonal_is_the_images():
 
 def test_without_spacing_there_are_no_distances():
     assert {"hd95", "assd", "nsd", "diagonal"}.isdisjoint(evaluate(perfect, [case("a", None)], TASK))
+
+
+def test_voxels_without_a_reference_are_not_judged():
+    whole = case("a")
+    labels = whole.labels.clone()
+    labels[0, 3:] = IGNORE  # the lower half; there the prediction is all wrong
+    image = whole.image.clone()
+    image[0, 3:] = 3 - image[0, 3:]
+    table = evaluate(perfect, [Case("a", "a", image, labels, (1.0, 2.0))], TASK)
+    assert (table[["dice", "iou", "nsd"]] == 1).all(axis=None)
+    assert (table[["hd95", "assd"]] == 0).all(axis=None)
 
 
 class Threshold(Learner):

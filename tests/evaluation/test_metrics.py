@@ -5,10 +5,13 @@ import time
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from monai.metrics import HausdorffDistanceMetric, SurfaceDiceMetric, SurfaceDistanceMetric, compute_iou
 from monai.metrics.meandice import compute_dice
 from scipy.ndimage import gaussian_filter
 
+from medseg_lab.data.case import IGNORE
 from medseg_lab.evaluation.metrics import METRICS, diagonal, score, surface
 
 
@@ -135,3 +138,41 @@ def test_a_million_voxels_are_scored_in_about_a_second():
     start = time.process_time()
     score(prediction, label, 4, (1.0, 1.0, 1.0))
     assert time.process_time() - start < 2  # 0.2 s alone; shared machines are slower
+
+
+def test_what_the_reference_leaves_open_counts_for_neither_by_hand():
+    # Known: 0-6. There 3 voxels (2, 3, 4) against 2 (4, 5), 1 shared; 7-9 are left open, 7 and 8 predicted.
+    reference = line(4, 5)
+    reference[0, 7:] = IGNORE
+    (row,) = score(line(2, 3, 4, 7, 8), reference, 2, (1.0, 2.0), tolerance=2.0)
+    assert row["dice"] == pytest.approx(2 * 1 / (3 + 2))
+    assert row["iou"] == pytest.approx(1 / 4)
+    # To the reference 4, 2, 0 mm; back 0, 2 mm.
+    assert row["assd"] == pytest.approx((4 + 2 + 0 + 0 + 2) / 5)
+    assert row["nsd"] == pytest.approx(4 / 5)
+
+
+@given(st.integers(0, 2**32))
+def test_no_prediction_in_what_is_left_open_changes_a_score(seed):
+    rng = np.random.default_rng(seed)
+    prediction, label = rng.integers(0, 3, (2, 6, 7, 4))
+    label[rng.random(label.shape) < 0.3] = IGNORE
+    other = np.where(label == IGNORE, rng.integers(0, 3, label.shape), prediction)
+    assert score(prediction, label, 3, (1.0, 1.0, 2.0)) == score(other, label, 3, (1.0, 1.0, 2.0))
+
+
+def test_masks_that_both_reach_what_is_left_open_agree_along_it():
+    reference = np.ones((5, 5), dtype=np.int64)
+    reference[:, 3:] = IGNORE
+    (row,) = score(np.ones((5, 5), dtype=np.int64), reference, 2, (1.0, 1.0))
+    assert row == {"dice": 1, "iou": 1, "hd95": 0, "assd": 0, "nsd": 1}
+
+
+def test_a_reference_of_which_nothing_is_known_is_refused():
+    with pytest.raises(ValueError, match=r"label: got 255 \(left open\) in every voxel"):
+        score(line(1), np.full_like(line(1), IGNORE), 2, None)
+
+
+def test_a_prediction_is_never_left_open():
+    with pytest.raises(ValueError, match="prediction: got classes 0 to 255"):
+        score(line(1) * IGNORE, line(1), 2, None)

@@ -5,6 +5,7 @@ import torch
 from monai.losses.dice import DiceLoss
 from torch.autograd import gradcheck
 
+from medseg_lab.data.case import IGNORE
 from medseg_lab.losses.dice import dice_loss
 
 
@@ -97,3 +98,44 @@ def test_half_precision_logits_are_summed_in_float32():
 def test_shapes_that_do_not_belong_together_are_refused(logits, label):
     with pytest.raises(ValueError, match="wanted"):
         dice_loss(torch.zeros(logits), torch.zeros(label, dtype=torch.int64))
+
+
+def test_voxels_left_open_enter_no_sum_by_hand():
+    # As the two voxels above, with a third that is left open and surely foreground to the network.
+    logits = torch.tensor([[[0.0, 0.0, 0.0], [0.0, 3.0, 9.0]]])
+    logits[0, 1, 1] = torch.log(torch.tensor(3.0))
+    label = torch.tensor([[0, 1, IGNORE]])
+    for pool in ("batch", "sample"):
+        torch.testing.assert_close(dice_loss(logits, label, pool=pool), torch.tensor(1 - 2.5 / 3.25))
+
+
+def test_a_sample_of_which_nothing_is_known_is_no_loss():
+    label = torch.stack([torch.ones(3, 3, dtype=torch.int64), torch.full((3, 3), IGNORE)])
+    logits = certain(torch.zeros_like(label), 2)
+    assert dice_loss(logits, label, pool="sample").item() == pytest.approx(0.9 / 2)
+
+
+def plain_dice_loss(logits: torch.Tensor, label: torch.Tensor, pool: str) -> torch.Tensor:
+    """The formula without a thought of voxels left open."""
+    p = logits.softmax(dim=1)[:, 1:]
+    classes = torch.arange(1, logits.shape[1]).reshape(1, -1, *[1] * (label.ndim - 1))
+    y = (label.unsqueeze(1) == classes).to(p.dtype)
+    over = tuple(d for d in range(p.ndim) if d != 1 and not (d == 0 and pool == "sample"))
+    return 1 - ((2 * (p * y).sum(over) + 1) / (p.sum(over) + y.sum(over) + 1)).mean()
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("layout", ["rows", "channels last"])
+@pytest.mark.parametrize("pool", ["batch", "sample"])
+@pytest.mark.parametrize("size", [(33, 29), (9, 17, 13)])
+def test_where_all_is_known_the_bits_are_those_of_the_plain_formula(classes, layout, pool, size):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, classes, *size, generator=generator)
+    if layout == "channels last":
+        last = torch.channels_last if len(size) == 2 else torch.channels_last_3d
+        logits = logits.contiguous(memory_format=last)
+    label = torch.randint(classes, (3, *size), generator=generator)
+    logits.requires_grad_()
+    ours, plain = dice_loss(logits, label, pool=pool), plain_dice_loss(logits, label, pool)
+    assert torch.equal(ours, plain)
+    assert torch.equal(*(torch.autograd.grad(loss, logits)[0] for loss in (ours, plain)))

@@ -16,13 +16,13 @@ def loaded_by(code: str) -> set[str]:
     return set(out.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("code", ["import medseg_lab", "import medseg_lab.cli"])
+@pytest.mark.parametrize("code", ["import medseg_lab", "import medseg_lab.cli.app"])
 def test_import_is_light(code: str) -> None:
     assert not loaded_by(code) & set(HEAVY)
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "from medseg_lab.cli import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass"
+    code = "from medseg_lab.cli.app import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass"
     assert not loaded_by(code) & set(HEAVY)
 
 

@@ -1,12 +1,15 @@
-"""The card of a folder of one's own: any folder in the nnU-Net / MSD layout is a data set."""
+"""The card of a folder of one's own: its `card.toml`, or what the nnU-Net / MSD layout says of itself."""
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Literal
 
-import nibabel as nib
 import numpy as np
+from pydantic import ValidationError
 
 from medseg_lab.data.card import Card, Preprocessing
+from medseg_lab.data.readers.decode.nifti import read_header
 from medseg_lab.data.readers.layout import pairs, read_layout
 
 SAME = 0.01
@@ -14,6 +17,38 @@ SAME = 0.01
 
 
 def folder_card(folder: Path) -> Card:
+    """The card of `folder`: its `card.toml` where there is one, else drafted from `dataset.json`.
+
+    Raises:
+        ValueError: if the card contradicts itself, the folder is not in the layout, or a pair is incomplete.
+    """
+    path = folder / "card.toml"
+    return written_card(path) if path.is_file() else drafted_card(folder)
+
+
+def written_card(path: Path) -> Card:
+    """The card that someone wrote; its id is the folder's name unless it says another.
+
+    Raises:
+        ValueError: naming the file, and the first field that is at fault.
+    """
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Card.model_validate({"id": path.parent.resolve().name, **said})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "card"
+        given = "a contradiction" if isinstance(first["input"], dict) else repr(first["input"])
+        seen = "nothing" if first["type"] == "missing" else given
+        said_of_it = str(first["msg"]).removeprefix("Value error, ")
+        raise ValueError(f"{path}: {where}: got {seen}, wanted a valid card: {said_of_it}") from None
+    except re.error as error:
+        raise ValueError(f"{path}: patient: got no regular expression ({error}), wanted one") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: got no TOML ({error}), wanted a data card") from None
+
+
+def drafted_card(folder: Path) -> Card:
     """What `dataset.json` and the label files' headers tell of `folder`.
 
     Grids that differ in spacing are resampled to the median one. The patch is the median shape, rounded up to
@@ -23,9 +58,9 @@ def folder_card(folder: Path) -> Card:
         ValueError: if the folder is not in the layout, or a pair is incomplete.
     """
     layout = read_layout(folder)
-    headers = [nib.load(pair.label) for pair in pairs(folder, layout).values()]
-    shapes = np.array([(*h.shape, 1)[:3] for h in headers])  # type: ignore[attr-defined]
-    zooms = np.array([np.linalg.norm(h.affine[:3, :3], axis=0) for h in headers])  # type: ignore[attr-defined]
+    headers = [read_header(pair.label) for pair in pairs(folder, layout).values()]
+    shapes = np.array([(*h.shape, 1)[:3] for h in headers])
+    zooms = np.array([h.spacing for h in headers])
     dims: Literal[2, 3] = 2 if (shapes[:, 2] == 1).all() else 3
     shapes, zooms, median = shapes[:, :dims], zooms[:, :dims], np.median(zooms, axis=0)[:dims]
     uneven = bool((np.abs(zooms / median - 1) > SAME).any())

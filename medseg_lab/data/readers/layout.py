@@ -13,6 +13,9 @@ from typing import Any
 
 ENDINGS = (".nii.gz", ".nii")
 
+MAX_CLASSES = 255
+"""Labels are kept as bytes, and 255 is kept for voxels that nobody annotated."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -24,37 +27,48 @@ class Pair:
 
 @dataclass(frozen=True)
 class Layout:
-    """What `dataset.json` says; `regions` are unions of classes, as nnU-Net 2 allows them."""
+    """What `dataset.json` says; `regions` are unions of classes, as nnU-Net 2 allows them.
+
+    `unknown` is the value of voxels that nobody annotated, which nnU-Net 2 calls `ignore`.
+    """
 
     said: dict[str, Any]
     channels: tuple[str, ...]
     classes: tuple[str, ...]
     regions: dict[str, tuple[str, ...]]
     ending: str
+    unknown: int | None = None
 
 
 def read_layout(folder: Path) -> Layout:
     """The meaning of `folder/dataset.json`.
 
     Raises:
-        ValueError: if it is missing, is no JSON, or its labels are not 0, 1, ... K-1.
+        ValueError: if it is missing, is no JSON, or its labels are not 0, 1, ... K-1 (and K for `ignore`).
     """
     path = folder / "dataset.json"
     if not path.is_file():
         raise ValueError(f"{folder}: got no dataset.json, wanted one beside imagesTr and labelsTr")
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: got no JSON ({error}), wanted one object") from None
     names = said.get("channel_names", said.get("modality")) if isinstance(said, dict) else None
     if not isinstance(names, dict) or not names or not isinstance(said.get("labels"), dict):
-        raise ValueError(f"{path}: wanted the tables 'labels' and 'channel_names' (or 'modality')")
-    classes, regions = _classes(said["labels"], path)
+        seen = f"the keys {', '.join(said)[:200]}" if isinstance(said, dict) else "no object"
+        raise ValueError(
+            f"{path}: got {seen}, wanted the tables 'labels' and 'channel_names' (or 'modality')"
+        )
+    if not all(_is_number(key) for key in names):
+        raise ValueError(f"{path}: got the channels {list(names)}, wanted the numbers 0, 1, ...")
+    if not isinstance(said.get("training", []), list):
+        raise ValueError(f"{path}: got a 'training' that is no list, wanted one entry a case")
+    classes, regions, unknown = _classes(said["labels"], path)
     ending = said.get("file_ending", ENDINGS[0])
     if ending not in ENDINGS:
         raise ValueError(f"{path}: got file_ending {ending!r}, wanted one of {', '.join(ENDINGS)}")
     channels = tuple(str(names[k]) for k in sorted(names, key=int))
-    return Layout(said, channels, classes, regions, ending)
+    return Layout(said, channels, classes, regions, ending, unknown)
 
 
 def pairs(folder: Path, layout: Layout) -> dict[str, Pair]:
@@ -89,19 +103,38 @@ def pairs(folder: Path, layout: Layout) -> dict[str, Pair]:
     return found
 
 
-def _classes(labels: dict[str, Any], path: Path) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
-    """Class names by value, and regions, from either generation's table."""
-    if "ignore" in labels:
-        raise ValueError(f"{path}: got the label 'ignore', wanted labels that are all known")
-    old = all(key.isdigit() for key in labels)
-    values = {str(v): int(k) for k, v in labels.items()} if old else labels
+def _classes(
+    labels: dict[str, Any], path: Path
+) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]], int | None]:
+    """Class names by value, regions and the value for 'unknown', from either generation's table."""
+    old = all(_is_number(key) for key in labels)
+    values = {str(name): key for key, name in labels.items()} if old else dict(labels)
+    if not all(_is_number(v) for given in values.values() for v in _listed(given)):
+        raise ValueError(f"{path}: got labels {values}, wanted whole numbers, or lists of them")
+    unknown = None if old or isinstance(values.get("ignore"), list) else values.pop("ignore", None)
     merged = {n: tuple(map(int, v)) for n, v in values.items() if isinstance(v, list)}
     named = {int(v): n for n, v in values.items() if not isinstance(v, list)}
     every = set(named) | {v for members in merged.values() for v in members}
-    if every != set(range(len(every))) or len(every) < 2:
-        raise ValueError(f"{path}: got label values {sorted(every)}, wanted 0, 1, ... without a gap")
+    if every != set(range(len(every))) or not 2 <= len(every) <= MAX_CLASSES:
+        raise ValueError(
+            f"{path}: got label values {sorted(every)[:10]}, "
+            f"wanted 0, 1, ... without a gap, 2 to {MAX_CLASSES} of them"
+        )
+    if unknown is not None and int(unknown) != len(every):
+        raise ValueError(f"{path}: got {unknown} for 'ignore', wanted the highest value, {len(every)}")
     classes = tuple(named.get(value, f"label {value}") for value in range(len(every)))
-    return classes, {name: tuple(classes[v] for v in members) for name, members in merged.items()}
+    regions = {name: tuple(classes[v] for v in members) for name, members in merged.items()}
+    return classes, regions, None if unknown is None else int(unknown)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _is_number(value: Any) -> bool:
+    """Whether this is a whole number from 0 on, or the text of a short one."""
+    short = isinstance(value, str) and value.isdecimal() and len(value) < 10
+    return short or (isinstance(value, int) and value >= 0)
 
 
 def _files(folder: Path, ending: str) -> dict[str, Path]:

@@ -1,109 +1,93 @@
 """Reader of the nnU-Net / MSD layout: NIfTI pairs, checked as they are read."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from medseg_lab.data.card import Card
+from medseg_lab.data.readers.checks import (
+    checked_image,
+    known_annotation,
+    same_affine,
+    same_shape,
+    whole_labels,
+)
+from medseg_lab.data.readers.decode.nifti import read_nifti
+from medseg_lab.data.readers.digests import content_digest, files_digest
 from medseg_lab.data.readers.layout import Pair, pairs, read_layout
+from medseg_lab.data.readers.listing import patients_of
 from medseg_lab.data.readers.reader import Raw
-
-AFFINE_MM = 1e-2
-"""Image and label may disagree by so much about where a voxel lies: rounding of the header, no more."""
 
 
 @dataclass(frozen=True)
 class MsdReader:
-    """The training pairs of one folder; every case is its own patient.
+    """The training pairs of one folder.
 
     Args:
         files: the pairs, by case id.
+        whose: the patient, by case; the layout knows none, so the card's expression tells.
         channels: C, that every image must have.
         classes: K, above every label value.
         spatial_dims: 2 or 3; a 2D set has one slice a file.
+        unknown: the label value of voxels that nobody annotated (nnU-Net's `ignore`), if there is one.
     """
 
     files: dict[str, Pair]
+    whose: dict[str, str]
     channels: int
     classes: int
     spatial_dims: int
+    unknown: int | None = None
 
     @classmethod
     def open(cls, card: Card, folder: Path) -> "MsdReader":
         """The reader of `folder`, once every image there has its label and the other way round."""
         layout = read_layout(folder)
-        return cls(pairs(folder, layout), len(card.modality), len(card.classes), card.spatial_dims)
+        files = pairs(folder, layout)
+        whose = patients_of({case: pair.label for case, pair in files.items()}, card)
+        return cls(files, whose, len(card.modality), len(card.classes), card.spatial_dims, layout.unknown)
 
     def patients(self) -> dict[str, str]:
-        """The layout knows no patients: each case counts as one."""
-        return {case: case for case in self.files}
+        """Every case's patient, as the card's expression reads it off the id."""
+        return dict(self.whose)
 
     def read(self, case: str, annotation: str = "dense") -> Raw:
-        """One case; see `Reader.read` for what is raised."""
+        """One case, its voxels that nobody annotated as `IGNORE`; see `Reader.read` for what is raised."""
         pair = self.files[case]
-        label, grid = _load(pair.label)
+        known_annotation(annotation, ("dense",), pair.label)
+        label, grid = read_nifti(pair.label)
         volumes = []
         for path in pair.images:
-            volume, affine = _load(path)
-            if volume.shape[: label.ndim] != label.shape:
-                raise ValueError(f"{path}: got shape {volume.shape}, wanted the label's, {label.shape}")
-            if not np.allclose(affine, grid, atol=AFFINE_MM):
-                raise ValueError(
-                    f"{path}: got the affine {affine.tolist()}, wanted the label's, {grid.tolist()}"
-                )
+            volume, header = read_nifti(path)
+            same_shape(volume.shape[: label.ndim], label.shape, path)
+            same_affine(header.affine, grid.affine, path)
+            if volume.ndim > label.ndim + 1:
+                raise ValueError(f"{path}: got shape {volume.shape}, wanted channels as the last axis")
             volumes.append(np.moveaxis(volume, -1, 0) if volume.ndim > label.ndim else volume[None])
-        image = np.concatenate(volumes).astype(np.float32)
+        image = np.concatenate(volumes)
         if len(image) != self.channels:
             raise ValueError(f"{pair.images[0]}: got {len(image)} channels, wanted {self.channels}")
-        if not np.isfinite(image).all():
-            raise ValueError(
-                f"{pair.images[0]}: got {int((~np.isfinite(image)).sum())} voxels that are not finite"
-            )
-        spacing = tuple(float(s) for s in np.linalg.norm(grid[:3, :3], axis=0))
-        if not all(np.isfinite(s) and s > 0 for s in spacing):
-            raise ValueError(f"{pair.label}: got spacing {spacing} mm, wanted three positive numbers")
-        labels = _whole(label, self.classes, pair.label)[None]
-        if self.spatial_dims == 2:
-            image, labels = (_one_slice(a, pair.label) for a in (image, labels))
-        return Raw(case, case, image, labels, spacing[: self.spatial_dims])
+        labels = whole_labels(label, self.classes, pair.label, self.unknown)[None]
+        image = checked_image(image, pair.images[0])
+        image, labels = (_shaped(a, self.spatial_dims, pair.label) for a in (image, labels))
+        return Raw(case, self.whose[case], image, labels, grid.spacing[: self.spatial_dims])
 
     def digest(self, case: str) -> str:
         """SHA-256 of the case's files, image channels first."""
         pair = self.files[case]
-        return hashlib.sha256(
-            json.dumps([_sha256(p) for p in (*pair.images, pair.label)]).encode()
-        ).hexdigest()
+        return files_digest((*pair.images, pair.label))
+
+    def image_digest(self, case: str) -> str:
+        """As `Reader.image_digest`."""
+        return content_digest(self.files[case].images)
 
 
-def _load(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Voxels and affine of a NIfTI file, scaled as its header says."""
-    try:
-        file = nib.load(path)
-        return np.asanyarray(file.dataobj), file.affine  # type: ignore[attr-defined]
-    except (nib.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
-        raise ValueError(f"{path}: got {error}, wanted a readable NIfTI volume") from None
-
-
-def _whole(label: np.ndarray, classes: int, path: Path) -> np.ndarray:
-    """Labels as uint8; published ones are at times stored as floating point."""
-    values = np.unique(label)
-    if not np.isin(values, np.arange(classes)).all():
-        raise ValueError(f"{path}: got label values {values[:10].tolist()}, wanted 0 to {classes - 1}")
-    return label.astype(np.uint8)
-
-
-def _one_slice(array: np.ndarray, path: Path) -> np.ndarray:
-    if array.ndim == 4 and array.shape[-1] == 1:
+def _shaped(array: np.ndarray, dims: int, path: Path) -> np.ndarray:
+    """`(C, *S)` with as many spatial axes as the card has; a slice may be stored as (X, Y, 1)."""
+    if dims == 2 and array.ndim == 4 and array.shape[-1] == 1:
         return array[..., 0]
-    if array.ndim != 3:
-        raise ValueError(f"{path}: got shape {array.shape[1:]}, wanted one slice: (X, Y) or (X, Y, 1)")
+    if array.ndim != dims + 1:
+        wanted = "one slice: (X, Y) or (X, Y, 1)" if dims == 2 else "a volume: (X, Y, Z)"
+        raise ValueError(f"{path}: got shape {array.shape[1:]}, wanted {wanted}")
     return array
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

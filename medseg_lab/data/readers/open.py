@@ -1,16 +1,38 @@
 """From a card to the reader of its layout."""
 
-import re
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 from medseg_lab.data import locate
 from medseg_lab.data.card import Card
-from medseg_lab.data.readers import layout, msd, reader, virtual
+from medseg_lab.data.readers import (
+    acdc,
+    chase,
+    checks,
+    digests,
+    layout,
+    lidc,
+    listing,
+    msd,
+    nuclei,
+    reader,
+    virtual,
+)
+from medseg_lab.data.readers.decode import claims, h5, h5_child, nifti, nifti_header, picture
+from medseg_lab.data.readers.listing import patient_of
 from medseg_lab.data.readers.reader import Reader
 
+__all__ = ["MODULES", "open_reader", "patient_of"]
+
+_FILES: tuple[ModuleType, ...] = (reader, listing, checks, digests, claims)
+
 MODULES: dict[str, tuple[ModuleType, ...]] = {
-    "msd": (reader, layout, msd),
+    "acdc": (*_FILES, nifti, nifti_header, h5, h5_child, acdc),
+    "chase": (*_FILES, picture, chase),
+    "lidc": (*_FILES, picture, lidc),
+    "msd": (*_FILES, nifti, nifti_header, layout, msd),
+    "nuclei": (*_FILES, picture, nuclei),
     "virtual": (reader, virtual),
 }
 """The modules that decide what a case holds, by reader; the generator answers for itself in its digests."""
@@ -24,17 +46,11 @@ def open_reader(card: Card, folder: Path | None = None) -> Reader:
     """
     if card.reader == "virtual":
         return virtual.VirtualReader.open(card)
-    classes = {"msd": msd.MsdReader}
-    return classes[card.reader].open(card, folder or locate.require(card))
-
-
-def patient_of(case: str, card: Card) -> str:
-    """Whose case this is, by the card's `patient` expression.
-
-    Raises:
-        ValueError: if the expression does not match.
-    """
-    match = re.fullmatch(card.patient, case)
-    if match is None:
-        raise ValueError(f"data set {card.id}: got the case {case!r}, wanted an id like {card.patient!r}")
-    return match[1]
+    openers: dict[str, Callable[[Card, Path], Reader]] = {
+        "acdc": acdc.AcdcReader.open,
+        "chase": chase.ChaseReader.open,
+        "lidc": lidc.LidcReader.open,
+        "msd": msd.MsdReader.open,
+        "nuclei": nuclei.NucleiReader.open,
+    }
+    return openers[card.reader](card, folder or locate.require(card))

@@ -46,3 +46,9 @@ class Reader(Protocol):
 
     def digest(self, case: str) -> str:
         """What the case's content depends on, as a SHA-256: files' bytes, or generator and settings."""
+
+    def image_digest(self, case: str) -> str:
+        """What the case's image alone depends on, as a SHA-256: equal for two copies of one image.
+
+        Cheap, and so no proof: `duplicates.refuse_duplicates` compares the images of equal digests.
+        """

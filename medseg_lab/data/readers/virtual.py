@@ -1,83 +1,139 @@
 """Virtual subjects as a data set, kept in the user cache once generated."""
 
 import hashlib
-import inspect
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
+from importlib import resources
 from typing import Any
 
 import numpy as np
 
-from medseg_lab.data import templates, virtual
 from medseg_lab.data.card import Card
-from medseg_lab.data.card import Virtual as Population
 from medseg_lab.data.locate import cache_folder
 from medseg_lab.data.readers.reader import Raw
+from medseg_lab.data.virtual import store, subject
+from medseg_lab.data.virtual.check import checked
+from medseg_lab.data.virtual.settings import VirtualSettings
+from medseg_lab.data.virtual.templates import BOX_MM
+
+ANNOTATIONS = ("dense",)
 
 
 @dataclass(frozen=True)
 class VirtualReader:
-    """The population of a card with `reader = "virtual"`."""
+    """The population of a card with `reader = "virtual"`.
 
-    population: Population
+    Args:
+        subjects: how many.
+        seed: of the population.
+        settings: of the generator.
+        keep: whether subjects stay in the cache; without it a cohort may be larger than the disk.
+    """
+
+    subjects: int
+    seed: int
+    settings: VirtualSettings
+    keep: bool = True
 
     @classmethod
-    def open(cls, card: Card) -> "VirtualReader":
-        """The reader of this card; its settings are checked by naming them."""
+    def open(cls, card: Card, keep: bool = True) -> "VirtualReader":
+        """The reader of this card.
+
+        Raises:
+            ValueError: if a setting is unknown or ill-typed, or the card says other channels, classes or
+                raters than its settings make.
+        """
         if card.virtual is None:
             raise ValueError(f"card {card.id}: got no table [virtual], wanted one")
-        reader = cls(card.virtual)
-        if not set(card.virtual.settings) <= set(asdict(virtual.VirtualSettings())):
-            raise ValueError(
-                f"card {card.id}: got settings {sorted(card.virtual.settings)}, "
-                f"wanted some of {sorted(asdict(virtual.VirtualSettings()))}"
-            )
+        if not 0 <= card.virtual.seed < 2**32:
+            raise ValueError(f"card {card.id}: got the seed {card.virtual.seed}, wanted 0 to 2^32 - 1")
+        settings = checked(card.virtual.settings, f"card {card.id}")
+        reader = cls(card.virtual.subjects, card.virtual.seed, settings, keep)
+        made = (reader.channels, reader.classes, reader.raters)
+        said = (len(card.modality), card.classes, card.raters)
+        if said != made:
+            raise ValueError(f"card {card.id}: got {said} as channels, classes and raters, wanted {made}")
         return reader
 
     @property
     def channels(self) -> int:
-        """One simulated contrast."""
-        return 1
+        """One simulated contrast, or four with tumours."""
+        return subject.channels(self.settings)
 
     @property
-    def settings(self) -> virtual.VirtualSettings:
-        """The card's settings over the defaults."""
-        return virtual.VirtualSettings(**{k: _tuple(v) for k, v in self.population.settings.items()})
+    def classes(self) -> tuple[str, ...]:
+        """Tissues, or the parts of a tumour."""
+        return subject.classes(self.settings)
+
+    @property
+    def raters(self) -> int:
+        """R, the readings of every subject."""
+        return 1 if self.settings.raters is None else self.settings.raters.number
 
     def patients(self) -> dict[str, str]:
         """Subjects 0 to n-1, each their own patient."""
-        return {name: name for name in (f"subject-{i:04d}" for i in range(self.population.subjects))}
+        return {name: name for name in map(_name, range(self.subjects))}
 
     def read(self, case: str, annotation: str = "dense") -> Raw:
-        """The subject from the cache, or generated and left there: the same bits either way."""
-        path = cache_folder("virtual") / self.digest(case)[:32]
-        image_path, label_path = path.with_suffix(".image.npy"), path.with_suffix(".label.npy")
-        if not (image_path.exists() and label_path.exists()):
-            image, label = virtual.subject(self.population.seed, self._index(case), self.settings)
-            templates.save_whole(image_path, image.numpy())
-            templates.save_whole(label_path, label.numpy())
-        image_array = np.load(image_path, allow_pickle=False)
-        labels = np.load(label_path, allow_pickle=False)
-        return Raw(case, case, image_array[None], labels[None], (float(self.settings.resolution),) * 3)
+        """The subject from the cache, or generated and left there: the same bits either way.
+
+        Raises:
+            ValueError: if the cached file is damaged, or there is no such case or annotation.
+            RuntimeError: if the cache cannot be written.
+        """
+        if annotation not in ANNOTATIONS:
+            raise ValueError(f"{case}: got the annotation {annotation!r}, wanted {' or '.join(ANNOTATIONS)}")
+        path = cache_folder("virtual") / f"{self.digest(case)[:32]}.npz"
+        if path.exists():
+            arrays = store.load(path, self._stored())
+        else:
+            arrays = self._generated(case)
+            if self.keep:
+                store.save(path, arrays)
+        spacing = (float(self.settings.resolution),) * 3
+        return Raw(case, case, arrays["image"], arrays["labels"], spacing, arrays.get("distribution"))
 
     def digest(self, case: str) -> str:
         """Hash of the generator's source, its settings, the population's seed and the subject's index."""
         said = {
             "source": generator_source(),
-            "settings": asdict(self.settings),
-            "seed": self.population.seed,
+            "settings": self.settings.model_dump(mode="json"),
+            "seed": self.seed,
             "index": self._index(case),
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
+    def image_digest(self, case: str) -> str:
+        """As `digest`: image and labels are made together."""
+        return self.digest(case)
+
+    def _generated(self, case: str) -> dict[str, np.ndarray]:
+        made = subject.subject(self.seed, self._index(case), self.settings)
+        arrays = {"image": made.image.numpy(), "labels": made.labels.numpy()}
+        return arrays if made.distribution is None else {**arrays, "distribution": made.distribution.numpy()}
+
+    def _stored(self) -> dict[str, tuple[tuple[int, ...], Any]]:
+        """Shape and type of each array of a subject."""
+        shape = tuple(edge // self.settings.resolution for edge in BOX_MM)
+        arrays: dict[str, tuple[tuple[int, ...], Any]] = {
+            "image": ((self.channels, *shape), np.float32),
+            "labels": ((self.raters, *shape), np.uint8),
+        }
+        if self.settings.raters is not None:
+            arrays["distribution"] = ((len(self.classes), *shape), np.float32)
+        return arrays
+
     def _index(self, case: str) -> int:
-        return int(case.removeprefix("subject-"))
+        digits = case.removeprefix("subject-")
+        index = int(digits) if digits.isdecimal() else -1
+        if not 0 <= index < self.subjects or case != _name(index):
+            raise ValueError(f"case: got {case!r}, wanted {_name(0)} to {_name(self.subjects - 1)}")
+        return index
 
 
-def _tuple(value: Any) -> Any:
-    """Lists of a TOML file as tuples, nested ones too."""
-    return tuple(_tuple(v) for v in value) if isinstance(value, list) else value
+def _name(index: int) -> str:
+    return f"subject-{index:04d}"
 
 
 @cache
@@ -85,6 +141,8 @@ def generator_source() -> str:
     """Hash of all that turns (seed, index, settings) into a subject, with the versions it leans on."""
     from importlib.metadata import version
 
-    text = "".join(inspect.getsource(module) for module in (virtual, templates))
-    versions = {name: version(name) for name in ("torch", "numpy", "scipy", "nilearn")}
+    package = resources.files("medseg_lab.data.virtual")
+    modules = sorted((p for p in package.iterdir() if p.name.endswith(".py")), key=lambda p: p.name)
+    text = "".join(f"{p.name}\n{p.read_text(encoding='utf-8')}" for p in modules)
+    versions = {name: version(name) for name in ("torch", "numpy", "scipy", "scikit-image", "nilearn")}
     return hashlib.sha256((text + json.dumps(versions, sort_keys=True)).encode()).hexdigest()

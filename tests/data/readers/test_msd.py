@@ -107,7 +107,12 @@ BROKEN = {
         r"got label values \[0, 1, 7\], wanted 0 to 2",
     ),
     "fraction": ("labelsTr", lambda a: a.astype(np.float32) / 2, None, r"got label values \[0.0, 0.5, 1.0\]"),
-    "nan": ("imagesTr", lambda a: np.where(a > 120, np.nan, a), None, "voxels that are not finite"),
+    "nan": (
+        "imagesTr",
+        lambda a: np.where(a > 120, np.nan, a),
+        None,
+        "got 147 entries that are NaN or infinite, wanted finite numbers",
+    ),
     "channels": ("imagesTr", lambda a: np.stack([a, a], -1), None, "got 2 channels, wanted 1"),
 }
 
@@ -130,7 +135,7 @@ def test_a_broken_archive_is_named(msd_folder):
     whole = (folder / "imagesTr" / "toy_000.nii.gz").read_bytes()
     (folder / "imagesTr" / "toy_000.nii.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(
-        ValueError, match=r"imagesTr/toy_000\.nii\.gz: got .*, wanted a readable NIfTI volume"
+        ValueError, match=r"imagesTr/toy_000\.nii\.gz: got .*, wanted a whole, readable NIfTI volume"
     ):
         source.read("toy_000")
 
@@ -160,7 +165,7 @@ def test_a_missing_channel_is_refused_by_name(msd_folder):
         ('{"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 2}}', r"got label values \[0, 2\]"),
         (
             '{"channel_names": {"0": "T1"}, "labels": {"background": 0, "ignore": 1}}',
-            "got the label 'ignore'",
+            r"got label values \[0\], wanted 0, 1, ... without a gap",
         ),
         (
             '{"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 1}, "file_ending": ".nrrd"}',

@@ -5,15 +5,12 @@ Reference: Fonov et al., "Unbiased average age-appropriate atlases for pediatric
 the brain-extracted template lacks the outermost fluid, so the mask is grown by one millimetre of it.
 """
 
-import os
-import tempfile
-from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 
 from medseg_lab.data.locate import cache_folder
+from medseg_lab.data.virtual import store
 
 TISSUES = ("csf", "gm", "wm")
 BOX_MM = (160, 192, 160)
@@ -34,15 +31,11 @@ def templates(resolution: int = 2) -> np.ndarray:
         raise ValueError(
             f"resolution: got {resolution} mm, wanted a divisor of {BOX_MM} mm, such as 1, 2 or 4"
         )
-    return _cached(resolution, cache_folder("templates"))
-
-
-@cache
-def _cached(resolution: int, folder: Path) -> np.ndarray:
-    path = folder / f"icbm152-{resolution}mm-nilearn-{version('nilearn')}-v1.npy"
+    path = cache_folder("templates") / f"icbm152-{resolution}mm-nilearn-{version('nilearn')}-v1.npz"
     if not path.exists():
-        save_whole(path, _build(resolution))
-    maps: np.ndarray = np.load(path, allow_pickle=False)
+        store.save(path, {"maps": _build(resolution)})
+    shape = (4, *(edge // resolution for edge in BOX_MM))
+    maps = store.load(path, {"maps": (shape, np.float32)})["maps"]
     maps.setflags(write=False)
     return maps
 
@@ -75,12 +68,3 @@ def _boxed(volume: np.ndarray) -> np.ndarray:
 def _block_mean(volume: np.ndarray, k: int) -> np.ndarray:
     x, y, z = (n // k for n in volume.shape)
     return volume.reshape(x, k, y, k, z, k).mean(axis=(1, 3, 5))
-
-
-def save_whole(path: Path, array: np.ndarray) -> None:
-    """Write `array` aside, then rename: a reader finds the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    with os.fdopen(handle, "wb") as stream:
-        np.save(stream, array, allow_pickle=False)
-    Path(aside).replace(path)

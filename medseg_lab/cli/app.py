@@ -1,12 +1,14 @@
 """`medseg`: the command line. Heavy libraries are imported inside the commands, so that help is instant."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from medseg_lab.cli.data import data
+from medseg_lab.cli.table import show
 
 WRONG_USE, FAILED = 2, 1
 
@@ -35,6 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The course and laboratory for deep-learning medical image segmentation.",
 )
+
+app.add_typer(data, name="data")
 
 Section = Annotated[str, typer.Argument(help="The survey's section, such as 2.1.1, or a notebook's path.")]
 BudgetName = Annotated[str | None, typer.Option(help="What may be spent: smoke, class or full.")]
@@ -141,23 +145,3 @@ def assignments(texts: list[str]) -> dict[str, str]:
         if not text.partition("=")[0].strip() or "=" not in text:
             raise ValueError(f"-p: got {text!r}, wanted name=value")
     return {name.strip(): value for name, _, value in (text.partition("=") for text in texts)}
-
-
-def show(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """A table on the terminal, or one line where there is nothing."""
-    from rich.console import Console
-    from rich.table import Table
-
-    if not rows:
-        typer.echo(f"{title}: none")
-        return
-    table = Table(title=title, title_justify="left")
-    for name in header:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    app()

@@ -1,0 +1,91 @@
+"""`medseg data`: the data sets that are known, what they are, how they are got, and one's own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data = typer.Typer(no_args_is_help=True, help="Data sets: list, show, get, verify, add.")
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="A data set's id, as `medseg data list` names it.")]
+Which = Annotated[
+    str, typer.Argument(metavar="ID", help="An id, with +variant where it has some, or a folder of your own.")
+]
+
+
+@data.command("list")
+def list_sets() -> None:
+    """List the known data sets, with their variants, and whether they are at hand."""
+    from medseg_lab.cli.cards import print_list
+
+    print_list()
+
+
+@data.command()
+def show(
+    dataset: Which,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The contact sheet; by default ID.png here.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a contact sheet.")] = False,
+) -> None:
+    """Show a data set: licence, classes, sizes, split, defects, addresses; draw a contact sheet (PNG)."""
+    from medseg_lab.cli.cards import card_and_reader, draw, print_card
+
+    card, reader = card_and_reader(dataset)
+    path = output or Path(f"{card.id}.png")
+    if output is not None and output.exists() and not overwrite:
+        raise ValueError(f"{output}: got a file that exists, wanted another name, or --overwrite")
+    print_card(card, reader)
+    if reader is None:
+        return
+    if path.exists() and not overwrite:
+        typer.echo(f"contact sheet: {path} exists and was left alone; --overwrite draws it again")
+        return
+    draw(card, reader, path)
+    typer.echo(f"contact sheet: {path}")
+
+
+@data.command()
+def get(
+    dataset: Id,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="You read the licence, and keep to it.")
+    ] = False,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="An archive or folder that you have: nothing is fetched.")
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("--to", help="Where to; by default $MEDSEG_DATA/ID or the user's cache.")
+    ] = None,
+) -> None:
+    """Get a data set: show its licence, fetch, verify, lay out."""
+    from medseg_lab.data.obtain.command import get as obtain
+
+    obtain(dataset, accept_licence, source, target)
+
+
+@data.command()
+def verify(
+    dataset: Id,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Where it lies, if not where it is looked for.")
+    ] = None,
+) -> None:
+    """Compare the files of a data set at hand with the published checksums."""
+    from medseg_lab.data.obtain.command import check
+
+    check(dataset, folder=folder)
+
+
+@data.command()
+def add(
+    folder: Annotated[Path, typer.Argument(help="A folder in the MSD or nnU-Net layout.")],
+) -> None:
+    """Look a folder of your own over, and write a draft card into it."""
+    from medseg_lab.cli.cards import print_look
+    from medseg_lab.data.draft import look_over, write_card
+
+    look = look_over(folder)
+    print_look(look)
+    typer.echo(f"draft card: {write_card(look)}; read it through, then: medseg run 2.1.1 --dataset {folder}")

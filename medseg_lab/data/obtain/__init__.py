@@ -1,0 +1,1 @@
+"""Getting public data sets: terms, fetching, unpacking, laying out, verifying."""

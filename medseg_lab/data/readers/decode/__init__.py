@@ -1,0 +1,1 @@
+"""One module per file format: from bytes that may lie to arrays, or to one clear error."""

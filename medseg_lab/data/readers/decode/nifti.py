@@ -1,0 +1,80 @@
+"""NIfTI volumes, read to the last byte.
+
+nibabel stops where the voxels end, and so never sees that a gzip file's checksum is wrong; here it is
+compared.
+"""
+
+import gzip
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+from nibabel.volumeutils import apply_read_scaling
+
+from medseg_lab.data.readers.decode import claims
+from medseg_lab.data.readers.decode.nifti_header import Header, parse_header
+
+PIECE = 2**22
+"""Bytes that are unpacked at a time."""
+
+
+def read_header(path: Path) -> Header:
+    """The header of a `.nii` or `.nii.gz` file; no voxel is read.
+
+    Raises:
+        ValueError: naming the file, what was seen and what was wanted.
+    """
+    with _opened(path) as stream:
+        return parse_header(path, stream)
+
+
+def read_nifti(path: Path) -> tuple[np.ndarray, Header]:
+    """The voxels, scaled as the header says, and the header.
+
+    Raises:
+        ValueError: naming the file, what was seen and what was wanted: a header that the file's size belies,
+            a cut or damaged file, a spacing that is no length.
+    """
+    with _opened(path) as stream:
+        header = parse_header(path, stream)
+        stream.seek(header.offset)
+        stored = np.empty(math.prod(header.shape) * header.dtype.itemsize, np.uint8)
+        there = _fill(stored, stream)
+        # One byte more is asked for: at the end, and only there, gzip compares its checksum.
+        if there < stored.size or stream.read(1):
+            seen = f"{there} bytes" if there < stored.size else f"more than {stored.size} bytes"
+            raise ValueError(
+                f"{path}: got {seen} of voxels, wanted {stored.size}, as shape {header.shape} has"
+            )
+    volume = stored.view(header.dtype).reshape(header.shape, order="F")
+    with np.errstate(all="ignore"):  # what overflows is not finite, and that is refused later
+        return apply_read_scaling(volume, *header.scaling), header
+
+
+def _fill(array: np.ndarray, stream: IO[bytes]) -> int:
+    """Read into `array` of bytes until it is full or the stream ends: memory is taken as bytes come."""
+    there = 0
+    while piece := stream.read(min(PIECE, array.size - there)):
+        array[there : there + len(piece)] = np.frombuffer(piece, np.uint8)
+        there += len(piece)
+    return there
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file's bytes, unpacked where they are packed; a failure on the way becomes one clear error."""
+    claims.size_of(path)
+    try:
+        if path.name.endswith(".gz"):
+            claims.require_format(path, "gzip")
+            with gzip.open(path) as stream:
+                yield cast(IO[bytes], stream)
+        else:
+            with path.open("rb") as stream:
+                yield stream
+    except (OSError, EOFError, zlib.error) as error:
+        raise claims.unreadable(path, error, "a whole, readable NIfTI volume") from None

@@ -1,0 +1,1 @@
+"""Virtual subjects: one anatomy, warped and imaged anew for every index; lesions and raters if wanted."""

@@ -1,0 +1,176 @@
+"""The data pages say what the cards say, with pictures where these may be shown."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from medseg_lab.data.catalogue import known_cards, load_card
+from medseg_lab.publishing import data_pictures
+from medseg_lab.publishing.data_index import index
+from medseg_lab.publishing.data_pages import card_page, data_pages, look
+from medseg_lab.publishing.data_pictures import KEPT, KEPT_BYTES, Picture, figure, jpeg, keep, kept
+from medseg_lab.publishing.markdown import escape, prose
+from medseg_lab.publishing.virtual_page import is_shift
+from medseg_lab.show.style import canvas
+
+VIRTUAL = load_card("virtual-brain")
+
+
+def a_figure(alt: str = "A square."):
+    fig = canvas(7.0, 1.0)
+    fig.set_label(alt)
+    return fig
+
+
+@pytest.fixture
+def nothing_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No data set is at hand, and drawing a virtual one is quick."""
+    monkeypatch.delenv("MEDSEG_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    drawn = data_pictures.fresh(a_figure())
+    for module in ("data_pages", "virtual_page"):
+        monkeypatch.setattr(f"medseg_lab.publishing.{module}.draw", lambda card, most=12: drawn)
+    monkeypatch.setattr("medseg_lab.publishing.virtual_page.twins", lambda card, shifts: a_figure())
+    monkeypatch.setattr("medseg_lab.publishing.virtual_page.known_truth", lambda card: a_figure())
+    return tmp_path
+
+
+@pytest.fixture
+def static(root: Path) -> Path:
+    return root / "book" / "_static" / "data"
+
+
+def test_every_set_has_a_page_and_the_index_links_it(nothing_at_hand: Path, static: Path) -> None:
+    pages = data_pages(static)
+    assert next(iter(pages)) == "data/index.md"
+    for name in known_cards():
+        assert f"[{name}]({name}.md)" in pages["data/index.md"].decode()
+        assert f"**{escape(load_card(name).title)}.**" in pages[f"data/{name}.md"].decode()
+
+
+def test_every_picture_of_a_page_is_there_and_no_other(nothing_at_hand: Path, static: Path) -> None:
+    pages = data_pages(static)
+    shown = {
+        f"data/{name}"
+        for text in pages.values()
+        if text.startswith(b"#")
+        for name in re.findall(r"```\{figure\} (\S+)", text.decode())
+    }
+    assert shown == {name for name in pages if name.endswith(".jpg")}
+    assert {f"data/{name}.jpg" for name in KEPT} < shown
+
+
+def test_the_same_files_give_the_same_pages(nothing_at_hand: Path, static: Path) -> None:
+    assert data_pages(static) == data_pages(static)
+
+
+def test_without_kept_pictures_the_pages_say_how_to_see_them(nothing_at_hand: Path, tmp_path: Path) -> None:
+    pages = data_pages(tmp_path / "none")
+    assert "medseg data show chase-db1" in pages["data/chase-db1.md"].decode()
+    assert "data/chase-db1.jpg" not in pages
+
+
+def test_sets_for_research_only_are_not_passed_on(static: Path) -> None:
+    assert "acdc" not in KEPT
+    assert not list(static.glob("acdc*"))
+    assert "are not passed on" in look(load_card("acdc"), None)
+    for name in KEPT:
+        assert load_card(name).licence.startswith(("CC BY ", "CC BY-SA ", "CC0 "))
+
+
+@pytest.mark.parametrize("name", [*KEPT, "beside-real"])
+def test_kept_pictures_are_small_and_described(name: str, static: Path) -> None:
+    picture = kept(name, static)
+    assert picture is not None
+    assert len(picture.data) <= KEPT_BYTES
+    assert len(picture.alt) > 40
+    assert not picture.fresh
+    with Image.open(io.BytesIO(picture.data)) as image:
+        assert image.width >= 560
+
+
+def test_a_picture_says_whose_it_is_and_whether_it_was_drawn_now() -> None:
+    card = load_card("lidc-4rater")
+    now = look(card, Picture(b"", "Nodules.", fresh=True))
+    earlier = look(card, Picture(b"", "Nodules.", fresh=False))
+    for text in (now, earlier):
+        assert "CC BY 3.0" in text
+        assert "Armato" in text
+        assert ":alt: Nodules." in text
+    assert "Drawn from the files at hand" in now
+    assert "drawn earlier" in earlier
+    assert "periclesanfe/Pulmoseg" in earlier
+
+
+def test_a_page_states_licence_defects_split_and_addresses(nothing_at_hand: Path) -> None:
+    card = load_card("chase-db1")
+    page = card_page(card, None)
+    for said in (card.licence, card.citation, f"<{card.home}>", *map(escape, card.defects)):
+        assert said in page
+    # 14 children: 3 are for the test, 1 for validation.
+    assert "| train | 10 |" in page
+    assert "| validation | 1 |" in page
+    assert "| test | 3 |" in page
+    assert f"<{card.download.archives[0].url}> (2.5 MB)" in page
+    assert "last confirmed: not yet" in page
+    assert "| 1 vessel | 6.79% |" in page
+
+
+def test_what_was_not_measured_is_said_to_be(nothing_at_hand: Path) -> None:
+    page = card_page(load_card("msd-brain-tumour"), None)
+    assert "was not measured" in page
+    assert "| whole tumour (WT) | oedema + non-enhancing tumour + enhancing tumour |" in page
+    assert "each inside a larger one" in page
+    assert "| msd-brain-tumour |" not in page
+    assert "not counted" in index([load_card("msd-brain-tumour")])
+
+
+def test_every_variant_of_the_virtual_set_is_shown(nothing_at_hand: Path, static: Path) -> None:
+    page = data_pages(static)["data/virtual-brain.md"].decode()
+    for name in VIRTUAL.variants:
+        assert f"virtual-brain+{name}" in page
+    for heading, picture in (
+        ("lesion", "lesion"),
+        ("raters", "raters"),
+        ("raters", "truth"),
+        ("Shifts", "shifts"),
+    ):
+        section = page.partition(f"### {heading}\n")[2].partition("\n#")[0]
+        assert f"{{figure}} virtual-brain-{picture}.jpg" in section
+    assert "Do not take a virtual subject for a person" in page
+    assert "beside-real.jpg" in page
+
+
+def test_a_shift_changes_the_scan_alone() -> None:
+    assert {name for name in VIRTUAL.variants if not is_shift(VIRTUAL, name)} == {"lesion", "raters"}
+
+
+def test_text_of_cards_is_no_markdown() -> None:
+    assert escape("Image_01L * $5 <b>") == r"Image\_01L \* \$5 \<b\>"
+
+
+def test_addresses_become_links_and_commands_code() -> None:
+    said = "Register at https://a.org/b_c/#d and wait. Then: medseg data get x --from Y"
+    assert prose(said) == "Register at <https://a.org/b_c/#d> and wait. Then: `medseg data get x --from Y`"
+
+
+def test_a_description_of_several_lines_stays_one_option() -> None:
+    assert figure("a.jpg", Picture(b"", "One\ntwo.", fresh=True), "C").splitlines()[1] == ":alt: One two."
+
+
+def test_a_description_travels_inside_its_picture(tmp_path: Path) -> None:
+    keep("x", a_figure("Grüße, a square."), tmp_path)
+    picture = kept("x", tmp_path)
+    assert picture is not None
+    assert picture.alt == "Grüße, a square."
+    assert jpeg(a_figure(), 100, 80) == jpeg(a_figure(), 100, 80)
+
+
+def test_a_picture_that_cannot_be_small_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_pictures, "KEPT_BYTES", 100)
+    with pytest.raises(ValueError, match="got more than 100 bytes"):
+        keep("x", a_figure(), tmp_path)
+    assert not list(tmp_path.iterdir())

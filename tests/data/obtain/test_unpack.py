@@ -1,0 +1,304 @@
+"""Archives as publishers make them, and as nobody should."""
+
+import errno
+import io
+import os
+import shutil
+import stat
+import struct
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from served import below, zipped
+
+from medseg_lab.data.obtain import members, unpack
+from medseg_lab.data.obtain.zips import name_of
+
+KEEP = ("images/*.png", "readme.txt")
+GOOD = {"set/images/a.png": b"a" * 1000, "set/readme.txt": b"read me", "set/images/b.png": b"b" * 2000}
+MOST = 10**6
+NOISE = np.random.default_rng(0).bytes(5000)
+
+
+@pytest.fixture
+def into(tmp_path) -> Path:
+    folder = tmp_path / "deep" / "target"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def put(tmp_path: Path, content: bytes, name: str = "set.archive") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path
+
+
+def tarred(files: dict[str, bytes], mode: str = "w", **metadata: object) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            for key, value in metadata.items():
+                setattr(info, key, value)
+            archive.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def member(name: str, kind: bytes, **more: object) -> bytes:
+    """A tar with one good file and one member of another kind."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        good = tarfile.TarInfo("images/a.png")
+        good.size = 1
+        archive.addfile(good, io.BytesIO(b"a"))
+        info = tarfile.TarInfo(name)
+        info.type = kind
+        for key, value in more.items():
+            setattr(info, key, value)
+        archive.addfile(info)
+    return stream.getvalue()
+
+
+def refused(archive: Path, into: Path, *said: str, most: int = MOST) -> str:
+    """The error's text; nothing may be outside of `into`, and the archive must be named."""
+    top = into.parent.parent
+    outside = {p for p in top.rglob("*") if not p.is_relative_to(into)}
+    with pytest.raises(ValueError, match=r"got .*, wanted ") as error:
+        unpack.unpack(archive, into, KEEP, most)
+    for words in (str(archive), *said):
+        assert words in str(error.value)
+    assert "\n" not in str(error.value)
+    assert {p for p in top.rglob("*") if not p.is_relative_to(into)} == outside
+    return str(error.value)
+
+
+@pytest.mark.parametrize("form", ["zip", "tar", "tar.gz", "folder"])
+def test_wanted_files_come_out_whole_and_others_do_not(tmp_path, into, form):
+    files = {**GOOD, "set/4d.nii.gz": b"large", "set/images/deep/c.png": b"c"}
+    if form == "folder":
+        archive = tmp_path / "given"
+        for name, content in files.items():
+            (archive / name).parent.mkdir(parents=True, exist_ok=True)
+            (archive / name).write_bytes(content)
+    else:
+        content = zipped(files) if form == "zip" else tarred(files, "w:gz" if form == "tar.gz" else "w")
+        archive = put(tmp_path, content)
+    told = []
+    seen = unpack.unpack(archive, into, KEEP, MOST, lambda *step: told.append(step))
+    assert {name: (into / name).read_bytes() for name in GOOD} == GOOD
+    assert sorted(p for p in below(into) if (into / p).is_file()) == sorted(GOOD)
+    assert told[-1] == (f"unpack {archive.name}", 3007, None)
+    assert len(seen) == 3
+
+
+def test_files_of_a_folder_are_copies_and_the_folder_is_left_alone(tmp_path, into):
+    source = tmp_path / "given" / "images" / "a.png"
+    source.parent.mkdir(parents=True)
+    source.write_bytes(b"a")
+    unpack.unpack(tmp_path / "given", into, KEEP, MOST)
+    (into / "images" / "a.png").write_bytes(b"changed")
+    assert source.read_bytes() == b"a"
+
+
+def test_macos_twins_are_left_out(tmp_path, into):
+    twins = {"__MACOSX/images/a.png": b"twin", "images/._a.png": b"twin", "images/a.png": b"a"}
+    unpack.unpack(put(tmp_path, zipped(twins)), into, KEEP, MOST)
+    assert below(into) == ["images", "images/a.png"]
+
+
+OUTSIDE = ["../images/a.png", "x/../../images/a.png", "/images/a.png", "C:images/a.png", "c:/images/a.png"]
+
+
+@pytest.mark.parametrize("name", [*OUTSIDE, "..\\images\\a.png", "images\\a.png"])
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_a_member_that_leaves_the_target_is_refused(tmp_path, into, pack, name):
+    refused(put(tmp_path, pack({name: b"evil"})), into, repr(name))
+
+
+def test_a_member_that_leaves_is_refused_even_where_it_is_not_wanted(tmp_path, into):
+    refused(put(tmp_path, zipped({**GOOD, "../../unwanted": b"evil"})), into, "leaves the target")
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+@pytest.mark.parametrize("aim", ["/etc/passwd", "../../outside", "images/a.png"])
+def test_a_link_in_a_tar_is_refused(tmp_path, into, kind, aim):
+    refused(
+        put(tmp_path, member("images/l.png", kind, linkname=aim)), into, "images/l.png", f"a link to {aim!r}"
+    )
+
+
+@pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+def test_a_device_in_a_tar_is_refused(tmp_path, into, kind):
+    refused(put(tmp_path, member("images/d.png", kind)), into, "images/d.png", "a device")
+
+
+@pytest.mark.parametrize(
+    ("mode", "word"), [(stat.S_IFLNK, "symbolic link"), (stat.S_IFCHR, "device"), (stat.S_IFIFO, "device")]
+)
+def test_a_link_or_device_in_a_zip_is_refused(tmp_path, into, mode, word):
+    info = zipfile.ZipInfo("images/a.png")
+    info.create_system, info.external_attr = 3, (mode | 0o777) << 16
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+    refused(put(tmp_path, stream.getvalue()), into, "'images/a.png'", word)
+
+
+def test_a_link_out_of_a_folder_is_refused_and_one_within_is_its_file(tmp_path, into):
+    (tmp_path / "secret").write_bytes(b"secret")
+    given = tmp_path / "given" / "images"
+    given.mkdir(parents=True)
+    (given / "a.png").write_bytes(b"a")
+    (given / "b.png").symlink_to("a.png")
+    unpack.unpack(given.parent, into, KEEP, MOST)
+    assert (into / "images" / "b.png").read_bytes() == b"a"
+    assert not (into / "images" / "b.png").is_symlink()
+    (given / "c.png").symlink_to(tmp_path / "secret")
+    shutil.rmtree(into)
+    refused(given.parent, into, "images/c.png", "a link to")
+
+
+def test_a_linked_folder_and_a_pipe_in_a_folder_are_refused(tmp_path, into):
+    given = tmp_path / "given"
+    (given / "images").mkdir(parents=True)
+    (given / "more").symlink_to("images", target_is_directory=True)
+    refused(given, into, "a link to a folder")
+    (given / "more").unlink()
+    os.mkfifo(given / "images" / "a.png")
+    refused(given, into, "a device")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_of_one_name_are_refused(tmp_path, into):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("images/a.png", "first")
+        archive.writestr("./images//a.png", "second")
+    refused(put(tmp_path, stream.getvalue()), into, "two members")
+
+
+def test_a_name_that_is_a_file_and_a_folder_is_refused(tmp_path, into):
+    refused(put(tmp_path, zipped({"images": b"", "images/a.png": b""})), into, "two members")
+    refused(put(tmp_path, tarred({"images/a.png/readme.txt": b"", "images/a.png": b""})), into, "two members")
+
+
+@pytest.mark.parametrize("pack", [zipped, lambda files: tarred(files, "w:gz")], ids=["zip", "tar.gz"])
+def test_a_bomb_is_stopped_by_what_the_archive_s_size_allows(tmp_path, into, pack, monkeypatch):
+    monkeypatch.setattr(unpack, "LEAST", 0)
+    archive = put(tmp_path, pack({"images/a.png": bytes(20_000_000)}))
+    assert archive.stat().st_size * unpack.RATIO < 20_000_000
+    refused(archive, into, "bytes", most=10**9)
+    assert sum(p.stat().st_size for p in into.rglob("*.png")) <= archive.stat().st_size * unpack.RATIO
+
+
+def test_a_bomb_that_is_not_wanted_costs_no_reading(tmp_path, into, monkeypatch):
+    # A gzip is read to skip a member: how far is counted, too.
+    monkeypatch.setattr(unpack, "LEAST", 0)
+    archive = put(tmp_path, tarred({"unwanted": bytes(40_000_000), "images/a.png": b"a"}, "w:gz"))
+    refused(archive, into, "which its size does not allow")
+
+
+def test_more_than_the_card_allows_is_stopped(tmp_path, into):
+    said = refused(put(tmp_path, zipped(GOOD)), into, "'set/images/b.png'", most=2500)
+    assert "more than 2,500 bytes" in said
+
+
+def test_a_zip_whose_headers_claim_little_is_counted_as_written(tmp_path, into):
+    content = bytearray(zipped({"images/a.png": b"x" * 5000}))
+    for mark, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        struct.pack_into("<I", content, content.index(mark) + offset, 10)
+    refused(put(tmp_path, bytes(content)), into, "images/a.png", most=1000)
+    assert sum(p.stat().st_size for p in into.rglob("*.png")) <= 1000
+
+
+def test_a_tar_header_that_wants_much_memory_is_refused(tmp_path, into):
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2**40
+    header = info.tobuf(tarfile.GNU_FORMAT)
+    refused(put(tmp_path, tarred({"images/a.png": b"a"})[:1024] + header + bytes(2048)), into, "header of")
+
+
+def test_too_many_members_are_refused(tmp_path, into, monkeypatch):
+    monkeypatch.setattr(members, "MEMBERS", 2)
+    refused(put(tmp_path, zipped(GOOD)), into, "more than 2 members")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("form", ["zip", "tar", "tar.gz"])
+def test_a_truncated_archive_is_refused(tmp_path, into, form, share):
+    noise = {f"images/{n}.png": NOISE for n in range(4)}
+    whole = zipped(noise) if form == "zip" else tarred(noise, "w:gz" if form == "tar.gz" else "w")
+    # The end of a tar is its mark and zeros up to 10,240 bytes: cut before.
+    end = len(whole) if form != "tar" else 4 * (512 + 5120)
+    refused(put(tmp_path, whole[: int(end * share)]), into)
+
+
+def test_a_tar_cut_between_members_is_refused(tmp_path, into):
+    refused(put(tmp_path, tarred(GOOD)[: 512 + 1024]), into, "no mark at its end")
+
+
+def test_a_spoilt_header_is_not_taken_for_the_end(tmp_path, into):
+    content = bytearray(tarred(GOOD))
+    content[512 + 1024 : 512 + 1024 + 100] = b"?" * 100
+    refused(put(tmp_path, bytes(content)), into, "no mark at its end")
+
+
+def test_spoilt_content_is_refused(tmp_path, into):
+    content = bytearray(zipped({"images/a.png": NOISE}))
+    content[2000] ^= 1
+    refused(put(tmp_path, bytes(content)), into, "images/a.png")
+    content = bytearray(tarred({"images/b.png": NOISE}, "w:gz"))
+    content[2000] ^= 1
+    refused(put(tmp_path, bytes(content)), into)
+
+
+def test_an_encrypted_zip_is_refused(tmp_path, into):
+    content = bytearray(zipped(GOOD))
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + offset] |= 1
+    refused(put(tmp_path, bytes(content)), into, "an encrypted member")
+
+
+def test_a_page_in_place_of_an_archive_is_refused(tmp_path, into):
+    refused(put(tmp_path, b"<!DOCTYPE html><html>Sign in"), into, "<!DOCTYPE html>", "a zip, tar or tar.gz")
+    refused(put(tmp_path, b""), into, "a zip, tar or tar.gz")
+    refused(tmp_path / "absent.zip", into, "no such file")
+
+
+def test_names_in_chinese_come_out_in_each_encoding(tmp_path, into):
+    folder = "诚誠資料"
+    unpack.unpack(put(tmp_path, tarred({f"{folder}/images/图.png": b"a"})), into, KEEP, MOST)
+    unpack.unpack(put(tmp_path, zipped({f"{folder}2/images/图.png": b"a"})), into, KEEP, MOST)
+    for encoding, new in (("gbk", "数据"), ("gb18030", "資"), ("utf-8", "é")):
+        raw = f"{new}/images/a.png".encode(encoding)
+        stand_in = "x" * (len(raw) - len(b"/images/a.png")) + "/images/a.png"
+        content = zipped({stand_in: b"a"}).replace(stand_in.encode(), raw)
+        unpack.unpack(put(tmp_path, content), into, KEEP, MOST)
+        assert (into / new / "images" / "a.png").read_bytes() == b"a"
+    assert (into / folder / "images" / "图.png").read_bytes() == b"a"
+
+
+def test_a_gbk_name_with_the_byte_of_a_backslash_is_no_attack():
+    with_backslash = next(c for c in map(chr, range(0x4E00, 0x9FFF)) if b"\\" in c.encode("gbk", "ignore"))
+    raw = f"{with_backslash}/images/a.png".encode("gbk")
+    assert b"\\" in raw
+    info = zipfile.ZipInfo(raw.decode("cp437"))
+    assert name_of(info) == f"{with_backslash}/images/a.png"
+
+
+def test_a_full_disk_is_said(tmp_path, into, monkeypatch):
+    real = Path.open
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(
+        Path, "open", lambda p, mode="r", *a, **k: Full() if mode == "xb" else real(p, mode, *a, **k)
+    )
+    with pytest.raises(RuntimeError, match=r"a\.png: got a full disk"):
+        unpack.unpack(put(tmp_path, zipped(GOOD)), into, KEEP, MOST)

@@ -1,0 +1,164 @@
+"""NIfTI headers and gzip streams that lie, in two dimensions and in three."""
+
+import gzip
+import warnings
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from tests.data.readers.lies import NIFTI, PARTS, refused
+
+
+def edited(path, **fields):
+    """The NIfTI file with fields of its header overwritten, past every check."""
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    header = nib.Nifti1Header(bytes(content[:348]), check=False)
+    for name, value in fields.items():
+        header[name] = value
+    path.write_bytes(gzip.compress(header.binaryblock + bytes(content[348:])))
+
+
+def diagonal(*edges):
+    rows = np.diag([*edges, 0.0])[:3].astype(np.float32)
+    return {f"srow_{axis}": row for axis, row in zip("xyz", rows, strict=True)} | {"sform_code": 1}
+
+
+HEADERS = {
+    "zero pixdim": (
+        {"pixdim": [1, 1, 0, 1, 1, 1, 1, 1]},
+        r"got pixdim \[1\.0, 0\.0, 1\.0\], wanted a spacing",
+    ),
+    "negative pixdim": ({"pixdim": [1, 1, -2, 1, 1, 1, 1, 1]}, r"got pixdim \[1\.0, -2\.0, 1\.0\]"),
+    "pixdim that is no number": (
+        {"pixdim": [1, 1, np.nan, 1, 1, 1, 1, 1]},
+        r"got pixdim \[1\.0, nan, 1\.0\]",
+    ),
+    "pixdim of kilometres": ({"pixdim": [1, 1, 1e6, 1, 1, 1, 1, 1]}, "wanted a spacing of 1e-06 to 100 mm"),
+    "zero axis": (diagonal(1, 0, 1), r"spacing \[1\.0, 0\.0, 1\.0\], wanted a spacing"),
+    "flat affine": (
+        {"srow_x": [1, 1, 0, 0], "srow_y": [1, 1, 0, 0], "srow_z": [0, 0, 1, 0], "sform_code": 1},
+        "wanted three axes that span a volume",
+    ),
+    "affine that is no number": (diagonal(1, np.nan, 1), "got the affine"),
+    "origin that is no number": (
+        {"srow_x": [1, 0, 0, np.nan], "srow_y": [0, 1, 0, 0], "srow_z": [0, 0, 1, 0], "sform_code": 1},
+        "got the affine .*nan",
+    ),
+    "impossible rotation": (
+        {"quatern_b": 2.0, "sform_code": 0, "qform_code": 1},
+        "wanted a NIfTI header that",
+    ),
+    "no axes": ({"dim": [0] * 8}, "got a header of 0 axes, wanted 2 to 7"),
+    "empty axis": ({"dim": [3, 9, 0, 5, 1, 1, 1, 1]}, r"claims shape \(9, 0, 5\), wanted 1 to"),
+    "negative axis": ({"dim": [3, 9, -8, 5, 1, 1, 1, 1]}, r"claims shape \(9, -8, 5\), wanted 1 to"),
+    "absurd axes": ({"dim": [3, 32767, 32767, 32767, 1, 1, 1, 1]}, r"claims shape \(32767, 32767, 32767\)"),
+    "seven absurd axes": ({"dim": [7] + [32767] * 7}, "wanted 1 to 1073741824 voxels"),
+    "more than deflate packs": ({"dim": [3, 1000, 1000, 100, 1, 1, 1, 1]}, "wanted at most .*: 1032 times"),
+    "more than is there": ({"dim": [3, 9, 8, 50, 1, 1, 1, 1]}, "bytes of voxels, wanted"),
+    "less than is there": ({"dim": [2, 3, 1, 1, 1, 1, 1, 1]}, "got more than .* bytes of voxels, wanted"),
+    "colours": ({"datatype": 128, "bitpix": 24}, "wanted whole or real numbers"),
+    "complex numbers": ({"datatype": 32, "bitpix": 64}, "wanted whole or real numbers"),
+    "unknown type": ({"datatype": 3}, "wanted a NIfTI header that can be meant"),
+    "voxels before the header ends": (
+        {"vox_offset": 4},
+        "got voxels from byte 4.0 on, wanted 352 or a later",
+    ),
+    "voxels at no byte": ({"vox_offset": np.nan}, "got voxels from byte nan on"),
+    "voxels beyond the end": ({"vox_offset": 1e5}, "got 0 bytes of voxels|header that claims"),
+    "infinite slope": ({"scl_slope": np.inf}, "got an infinite slope"),
+    "infinite intercept": ({"scl_slope": 1, "scl_inter": np.inf}, "wanted a NIfTI header that can be meant"),
+    "two files": ({"magic": b"ni1"}, "got a header without the mark"),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("fault", HEADERS)
+@pytest.mark.parametrize("layout", NIFTI)
+def test_a_header_that_lies(make, layout, fault, part):
+    fields, message = HEADERS[fault]
+    made = make(layout)
+    edited(made.file(part), **fields)
+    refused(made, part, message)
+
+
+@pytest.mark.parametrize("layout", NIFTI)
+def test_an_image_that_lies_elsewhere_than_its_label(make, layout):
+    made = make(layout)
+    edited(made.file("image"), **diagonal(1.5, 1.25, 8.5))
+    refused(made, "image", "got the affine .*, wanted the label's, ")
+
+
+def test_an_unpacked_volume_is_as_long_as_its_header_says(make):
+    made = make("acdc-nifti")
+    source, path = made.reader, made.file("image")
+    content = gzip.decompress(path.read_bytes())
+    plain = path.with_suffix("")
+    path.unlink()
+    for changed in (content[:-1], content + b"\0"):
+        plain.write_bytes(changed)
+        with pytest.raises(
+            ValueError, match=rf"got {len(changed)} bytes and a header that claims {len(content)}"
+        ):
+            made.reader.read(made.first)
+    plain.write_bytes(content)
+    np.testing.assert_array_equal(made.reader.read(made.first).image, made.images[made.first])
+    with pytest.raises(ValueError, match="got no such file"):
+        source.read(made.first)
+
+
+@pytest.mark.parametrize("at", ["voxels", "checksum"])
+def test_a_flipped_bit_inside_gzip_is_seen_by_its_checksum(make, at):
+    """Stored, not packed: every flip decodes, so that nothing but the checksum can tell."""
+    made = make("msd-3d")
+    content = bytearray(gzip.compress(gzip.decompress(made.file("image").read_bytes()), compresslevel=0))
+    content[600 if at == "voxels" else -8] ^= 1
+    made.file("image").write_bytes(content)
+    refused(made, "image", "CRC check failed")
+
+
+def test_big_endian_and_the_second_version_of_nifti_are_read(make):
+    made = make("msd-3d")
+    image = made.images[made.first][0]
+    affine = np.diag([1.5, 1.25, 8.0, 1.0])
+    big = nib.Nifti1Header(endianness=">")
+    for file in (nib.Nifti1Image(image, affine, big), nib.Nifti2Image(image, affine)):
+        nib.save(file, made.file("image"))
+        np.testing.assert_array_equal(made.reader.read(made.first).image[0], image)
+
+
+def test_a_handedness_of_zero_is_read_as_one(make):
+    """So the standard says of pixdim[0], which counts where the affine is given as a rotation."""
+    made = make("msd-3d")
+    for part in ("image", "label"):
+        edited(made.file(part), pixdim=[0, 2, 3, 4, 1, 1, 1, 1], sform_code=0, qform_code=1)
+    assert made.reader.read(made.first).spacing == (2.0, 3.0, 4.0)
+
+
+def test_a_header_is_scaled_as_it_says(make):
+    made = make("msd-3d")
+    image = np.arange(9 * 8 * 5, dtype=np.int16).reshape(9, 8, 5)
+    file = nib.Nifti1Image(image, np.diag([1.5, 1.25, 8.0, 1.0]))
+    file.header.set_slope_inter(0.5, -3)
+    nib.save(file, made.file("image"))
+    edited(made.file("image"), scl_slope=2.0, scl_inter=10.0)
+    stored = np.asanyarray(nib.load(made.file("image")).dataobj)
+    np.testing.assert_array_equal(made.reader.read(made.first).image[0], stored.astype(np.float32))
+
+
+def test_a_volume_that_is_not_packed_as_its_name_says(make):
+    made = make("msd-3d")
+    made.file("image").write_bytes(gzip.decompress(made.file("image").read_bytes()))
+    refused(made, "image", "got NIfTI-1 or Analyze, wanted a gzip file")
+    made.file("image").write_bytes(gzip.compress(gzip.compress(made.file("image").read_bytes())))
+    refused(made, "image", "got gzip, wanted a NIfTI header")
+
+
+def test_a_lie_is_not_told_on_standard_error(make, capfd):
+    made = make("msd-3d")
+    edited(made.file("image"), pixdim=[0, 1, 1, 1, 1, 1, 1, 1], bitpix=7, qform_code=99)
+    source = made.reader
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(source.read(made.first).image, made.images[made.first])
+    assert capfd.readouterr() == ("", "")

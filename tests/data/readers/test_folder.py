@@ -1,0 +1,157 @@
+import json
+
+import numpy as np
+import pytest
+
+from medseg_lab.data.case import IGNORE
+from medseg_lab.data.choose import choose
+from medseg_lab.data.readers.folder import folder_card
+from tests.data.readers.layouts import save_nifti
+from tests.data.readers.lies import refused
+
+WRITTEN = """
+title = "Hearts"
+publisher = "we"
+licence = "ours"
+citation = "none"
+home = "here"
+size_mb = 1
+modality = ["MRI"]
+spatial_dims = 3
+classes = ["background", "front", "back", "middle"]
+patient = "(a\\\\d+)_.*"
+patient_rule = "what comes before the underscore"
+reader = "msd"
+
+[preprocessing]
+patch = [8, 8, 8]
+"""
+
+
+@pytest.fixture
+def folder(make):
+    made = make("msd-3d")
+    (made.folder / "card.toml").write_text(WRITTEN, encoding="utf-8")
+    return made.folder
+
+
+def test_a_card_in_the_folder_is_the_card(folder):
+    card = folder_card(folder)
+    assert (card.id, card.title, card.classes[1]) == ("set", "Hearts", "front")
+    assert choose(str(folder)).reader.patients() == {"a0_x": "a0", "a1_x": "a1"}
+
+
+def test_a_card_may_say_its_own_id(folder):
+    (folder / "card.toml").write_text('id = "hearts"\n' + WRITTEN, encoding="utf-8")
+    assert folder_card(folder).id == "hearts"
+
+
+def test_a_card_in_a_folder_may_name_any_reader(make):
+    made = make("nuclei")
+    text = WRITTEN.replace('"msd"', '"nuclei"').replace("spatial_dims = 3", "spatial_dims = 2")
+    text = text.replace("[8, 8, 8]", "[8, 8]").replace("\\\\d+", ".")
+    (made.folder / "card.toml").write_text(text, encoding="utf-8")
+    chosen = choose(str(made.folder))
+    np.testing.assert_array_equal(chosen.reader.read("a0_x").labels, made.labels["a0_x"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("size_mb = 1", 'size_mb = "big"', "size_mb: got 'big', wanted a valid card: .*number"),
+        ("size_mb = 1", "colour = 1\nsize_mb = 1", "colour: got 1, wanted a valid card: .*not permitted"),
+        ('licence = "ours"', "", "licence: got nothing, wanted a valid card: Field required"),
+        ('"msd"', '"dicom"', "reader: got 'dicom', wanted a valid card: Input should be 'virtual', 'msd'"),
+        ("[8, 8, 8]", "[8, 0, 8]", r"preprocessing\.patch\.1: got 0, wanted a valid card"),
+        ("[8, 8, 8]", "[8, 8]", r"card: got a contradiction, wanted a valid card: patch: got \(8, 8\)"),
+        ("(a\\\\d+)_.*", "a.*", "card: got a contradiction, .* wanted an expression with one group"),
+        ("(a\\\\d+)_.*", "(a", "patient: got no regular expression"),
+        ("classes =", "classes", "got no TOML"),
+    ],
+)
+def test_a_card_at_fault_is_told_by_file_and_field_in_one_line(folder, old, new, message):
+    assert old in WRITTEN
+    (folder / "card.toml").write_text(WRITTEN.replace(old, new), encoding="utf-8")
+    with pytest.raises(ValueError, match=message) as error:
+        folder_card(folder)
+    assert str(error.value).startswith(f"{folder / 'card.toml'}: ")
+    assert "\n" not in str(error.value)
+
+
+def test_a_header_that_lies_is_refused_when_the_card_is_drafted(make):
+    made = make("msd-3d")
+    made.file("label").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"labelsTr/a0_x\.nii\.gz: got an empty file"):
+        folder_card(made.folder)
+
+
+def with_labels(made, labels):
+    path = made.folder / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"labels": labels}))
+
+
+NAMED = {"background": 0, "front": 1, "back": 2, "middle": 3}
+
+
+def test_what_nnunet_calls_ignore_is_unknown(make):
+    made = make("msd-3d")
+    with_labels(made, NAMED | {"ignore": 4})
+    label = made.labels["a0_x"][0].copy()
+    label[2:4] = 4
+    save_nifti(made.file("label"), label)
+    chosen = choose(str(made.folder))
+    assert chosen.card.classes == tuple(NAMED)
+    labels = chosen.reader.read("a0_x").labels[0]
+    assert (labels[2:4] == IGNORE).all()
+    np.testing.assert_array_equal(labels[4:], label[4:])
+
+
+def test_ignore_with_regions_is_unknown_too(make):
+    made = make("msd-3d")
+    with_labels(made, {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "tip": 3, "ignore": 4})
+    card = folder_card(made.folder)
+    assert card.classes == ("background", "label 1", "label 2", "tip")
+    assert card.regions["core"] == ("label 2", "tip")
+    label = np.full((9, 8, 5), 5, np.uint8)
+    save_nifti(made.file("label"), label)
+    made.card = card
+    refused(made, "label", r"got label values \[5\], wanted 0 to 3, or 4 where nobody annotated")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (NAMED | {"ignore": 3}, "got 3 for 'ignore', wanted the highest value, 4"),
+        (NAMED | {"ignore": "x"}, "wanted whole numbers, or lists of them"),
+        (NAMED | {"front": 1.5}, "wanted whole numbers, or lists of them"),
+        (NAMED | {"front": None}, "wanted whole numbers, or lists of them"),
+        ({str(v): v for v in range(256)}, "without a gap, 2 to 255 of them"),
+        ({"0": "background", "1": "ignore"}, None),
+    ],
+)
+def test_a_table_of_labels_that_cannot_be_meant(make, labels, message):
+    made = make("msd-3d")
+    with_labels(made, labels)
+    if message is None:  # the older generation has names that mean nothing
+        assert folder_card(made.folder).classes == ("background", "ignore")
+        return
+    with pytest.raises(ValueError, match=message) as error:
+        folder_card(made.folder)
+    assert str(error.value).startswith(f"{made.folder / 'dataset.json'}: got")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training": 3},
+        {"channel_names": {"x": "MRI"}},
+        {"channel_names": {"9" * 5000: "MRI"}},
+        {"labels": []},
+    ],
+)
+def test_a_listing_of_the_wrong_kind(make, change):
+    made = make("msd-3d")
+    path = made.folder / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ValueError, match=r"dataset\.json: got .*, wanted"):
+        folder_card(made.folder)

@@ -1,0 +1,161 @@
+"""A folder of one's own is looked over, and gets a draft card that the library accepts."""
+
+import errno
+import io
+import json
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medseg_lab.data.card import Card
+from medseg_lab.data.choose import choose
+from medseg_lab.data.draft import look_over, write_card
+from medseg_lab.data.patients import guess_patient
+from medseg_lab.data.readers.folder import folder_card
+from tests.data.conftest import save
+
+
+@pytest.mark.parametrize(
+    ("cases", "patients"),
+    [
+        (["patient001_frame01", "patient001_frame12", "patient002_frame01"], 2),
+        (["LIDC-IDRI-0001_nodule-0", "LIDC-IDRI-0001_nodule-1", "LIDC-IDRI-0003_nodule-0"], 2),
+        (["Image_01L", "Image_01R", "Image_02L", "Image_02R"], 2),
+        (["sub-1_ses-1", "sub-1_ses-2", "sub-10_ses-1"], 2),
+        (["subject12", "subject12b", "subject13"], 2),
+        (["001_0", "001_1", "002_0"], 2),
+        (["smith_1", "smith_2", "jones_1"], 2),
+        (["hippocampus_001", "hippocampus_002", "hippocampus_003"], 3),
+        (["BRATS19_001", "BRATS19_002"], 2),
+        (["a", "b", "c"], 3),
+    ],
+)
+def test_patients_are_guessed_from_the_ids(cases, patients):
+    expression, rule = guess_patient(cases)
+    found = {re.fullmatch(expression, case)[1] for case in cases}
+    assert len(found) == patients
+    assert ("every case" in rule) == (patients == len(cases))
+
+
+def test_the_draft_is_a_card_that_is_then_used(msd_folder):
+    folder = msd_folder(6)
+    before = folder_card(folder)
+    path = write_card(look_over(folder))
+    card = Card.model_validate(tomllib.loads(path.read_text()))
+    assert card.classes == ("background", "front", "back")
+    assert card.preprocessing == before.preprocessing
+    assert card.patient_rule
+    chosen = choose(str(folder))
+    assert chosen.card == card
+    assert len(chosen.reader.patients()) == 6
+
+
+def test_what_a_person_edits_in_the_draft_counts(msd_folder):
+    folder = msd_folder(6)
+    path = write_card(look_over(folder))
+    path.write_text(path.read_text().replace('title = "Toy"', 'title = "Our own"'))
+    assert choose(str(folder)).card.title == "Our own"
+
+
+def test_the_draft_groups_by_patient_and_says_what_to_check(msd_folder):
+    folder = msd_folder(6)
+    for part in ("imagesTr", "labelsTr"):
+        for i in range(6):
+            old = folder / part / f"toy_{i:03d}.nii.gz"
+            old.rename(old.with_name(f"patient{i // 2:03d}_frame{i % 2:02d}.nii.gz"))
+    said = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps({**said, "training": []}))
+    look = look_over(folder)
+    assert dict(look.groups())["patient001"] == "patient001_frame00, patient001_frame01"
+    text = write_card(look).read_text()
+    assert "# check: matches a case's id whole" in text
+    assert "# check: what you may do with it" in text
+    assert len(set(choose(str(folder)).reader.patients().values())) == 3
+
+
+def test_a_card_is_never_overwritten(msd_folder):
+    folder = msd_folder(6)
+    look = look_over(folder)
+    (folder / "card.toml").write_text("mine")
+    for call in (lambda: look_over(folder), lambda: write_card(look)):
+        with pytest.raises(ValueError, match=r"card\.toml: got a card, wanted none"):
+            call()
+    assert (folder / "card.toml").read_text() == "mine"
+
+
+class FullDisk(io.StringIO):
+    """A file that takes nothing."""
+
+    def write(self, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ENOSPC])
+def test_a_card_that_cannot_be_written_is_one_error_and_leaves_nothing(msd_folder, monkeypatch, code):
+    folder = msd_folder(6)
+    look = look_over(folder)
+
+    def fails(path, *args, **kwargs):
+        if code == errno.EACCES:
+            raise PermissionError(code, os.strerror(code))
+        path.touch()
+        return FullDisk()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", fails)
+        with pytest.raises(RuntimeError, match=rf"card\.toml: got {os.strerror(code)}, wanted"):
+            write_card(look)
+    assert not (folder / "card.toml").exists()
+
+
+def test_what_looks_wrong_is_pointed_out(msd_folder):
+    folder = msd_folder(6)
+    image = np.random.default_rng(0).normal(100, 20, (9, 10, 11)).astype(np.float32)
+    lying = np.full((9, 10, 11), 7, np.uint8)
+    save(folder / "labelsTr" / "toy_000.nii.gz", lying)
+    save(folder / "labelsTr" / "toy_003.nii.gz", np.zeros((9, 10, 11), np.uint8), (5.0, 1.0, 1.0))
+    save(folder / "imagesTr" / "toy_003.nii.gz", image, (5.0, 1.0, 1.0))
+    doubts = dict(look_over(folder).doubts)
+    assert "toy_000.nii.gz: got" in doubts["toy_000"]
+    assert "spacing 5 x 1 x 1 mm" in doubts["toy_003"] or "nothing is marked" in doubts["toy_003"]
+    assert "toy_001" not in doubts
+    assert any("nothing is marked" in what for _, what in look_over(folder).doubts)
+
+
+def test_a_class_that_no_case_has_is_pointed_out(msd_folder):
+    folder = msd_folder(6)
+    said = json.loads((folder / "dataset.json").read_text())
+    said["labels"]["3"] = "tail"
+    (folder / "dataset.json").write_text(json.dumps(said))
+    assert ("tail", "no case has a voxel of class 3") in look_over(folder).doubts
+
+
+def test_a_lying_case_is_named_in_the_draft_on_one_line(msd_folder):
+    folder = msd_folder(6)
+    (folder / "imagesTr" / "toy_002.nii.gz").write_bytes(b"no volume")
+    text = write_card(look_over(folder)).read_text()
+    (line,) = [line for line in text.splitlines() if "toy_002" in line]
+    assert line.startswith("# Looks wrong: toy_002: ")
+
+
+def test_no_folder_and_no_readable_case_are_errors(msd_folder, tmp_path):
+    with pytest.raises(ValueError, match="got no folder"):
+        look_over(tmp_path / "nowhere")
+    folder = msd_folder(2)
+    for path in (folder / "imagesTr").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"got no case that can be read.*toy_000"):
+        look_over(folder)
+
+
+def test_the_table_counts_labels_and_sizes(msd_folder):
+    rows = dict(look_over(msd_folder(6)).rows())
+    assert rows["cases"] == "6 read"
+    assert rows["size in voxels"] == "10 x 10 x 11 (median; 9 x 10 x 11 to 11 x 10 x 11)"
+    # 27 of 990, 1100 or 1210 voxels, two cases each
+    assert f"1 front: {100 * 27 * 6 / (2 * (990 + 1100 + 1210)):.3g}%" in rows["labels"]
+    assert rows["spacing in mm"] == "1 x 1 x 1"

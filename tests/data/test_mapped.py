@@ -1,0 +1,357 @@
+"""Cases on disk are the cases in memory, to the bit; and what is damaged there is named."""
+
+import errno
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from medseg_lab.data import loading, prepared
+from medseg_lab.data.augment import Strength
+from medseg_lab.data.batches import Batches
+from medseg_lab.data.case import IGNORE, Case
+from medseg_lab.data.cohort import Cohort, load_cohort
+from medseg_lab.data.mapped import MappedCase, image_arrays, readings_arrays
+from medseg_lab.data.pool import Pool
+from medseg_lab.data.readers.msd import MsdReader
+from medseg_lab.data.task import Task
+
+STRONG = Strength(resampled=0.5, gamma_share=0.5, noise_share=0.5)
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path, monkeypatch) -> Path:
+    """Each test prepares its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own cache"))
+    return tmp_path / "own cache"
+
+
+@pytest.fixture
+def toy(msd_folder) -> str:
+    return str(msd_folder(12))
+
+
+def case(
+    i: int = 0, shape: tuple[int, ...] = (9, 12, 10), open_share: float = 0.0, known: bool = True
+) -> Case:
+    """Noise in two channels, two readings, a distribution."""
+    rng = np.random.default_rng(i)
+    labels = rng.choice(3, (2, *shape), p=(0.8, 0.15, 0.05)).astype(np.uint8)
+    labels[rng.random(labels.shape) < open_share] = IGNORE
+    image = torch.from_numpy(rng.normal(size=(2, *shape)).astype(np.float32))
+    share = torch.from_numpy(rng.random((3, *shape), dtype=np.float32)) if known else None
+    return Case(f"c{i}", f"p{i}", image, torch.from_numpy(labels), (1.0, 2.0, 1.5)[: len(shape)], share)
+
+
+def kept(one: Case, front: int, withheld: bool = False) -> MappedCase:
+    """The case on disk."""
+    prepared.write(f"{one.id} image {front}", image_arrays(one, front))
+    prepared.write(f"{one.id} labels {front}", readings_arrays(one, front))
+    image, labels = (prepared.folder() / f"{one.id} {what} {front}" for what in ("image", "labels"))
+    return MappedCase(one.id, one.patient, image, None if withheld else labels, front)
+
+
+def pairs(cohort: Cohort) -> Iterator[Case]:
+    yield from (*cohort.labelled, *cohort.unlabelled, *cohort.validation, *cohort.open_test("a test"))
+
+
+@pytest.mark.parametrize("front", [0, 1, 2])
+def test_a_case_on_disk_is_the_case_in_memory(front):
+    one = case()
+    twin = kept(one, front)
+    assert (twin.id, twin.patient, twin.spacing) == (one.id, one.patient, one.spacing)
+    assert (twin.channels, twin.shape) == (2, (9, 12, 10))
+    for name in ("image", "labels", "label", "distribution"):
+        held, mapped = getattr(one, name), getattr(twin, name)
+        assert torch.equal(held, mapped)
+        assert (held.dtype, held.stride()) == (mapped.dtype, mapped.stride())
+
+
+def test_what_a_case_lacks_it_lacks_on_disk():
+    one = Case("c", "p", torch.rand(1, 4, 5), torch.zeros(1, 4, 5, dtype=torch.uint8), None)
+    twin = kept(one, 0)
+    assert (twin.spacing, twin.distribution, twin.anchors) == (None, None, [])
+
+
+def test_changes_to_what_was_opened_stay_in_memory():
+    one = case()
+    twin = kept(one, 0)
+    twin.image.zero_()
+    assert torch.equal(twin.image, one.image)
+
+
+@pytest.mark.parametrize("slice_axis", [None, 0, 1, 2])
+@pytest.mark.parametrize("front", [0, 2])
+@pytest.mark.parametrize("open_share", [0.0, 0.5])
+def test_windows_are_the_same_bits_wherever_the_cases_are(slice_axis, front, open_share):
+    cases = [case(i, (9, 12 + i, 10), open_share) for i in range(3)]
+    patch = (8, 8, 16) if slice_axis is None else (8, 16)
+    held = Pool(cases, patch, slice_axis, "cpu")
+    mapped = Pool([kept(c, front) for c in cases], patch, slice_axis, "cpu")
+    order, margin = [0, 1, 2] * 4, (2,) * len(patch)
+    draws = [np.random.default_rng(5) for _ in range(2)]
+    starts = [[pool.start(c, rng) for c in order] for pool, rng in zip((held, mapped), draws, strict=True)]
+    assert starts[0] == starts[1]
+    assert np.array_equal(held.spacing, mapped.spacing)
+    for grown in (None, margin):
+        for a, b in zip(*(pool.windows(order, starts[0], grown) for pool in (held, mapped)), strict=True):
+            assert torch.equal(a, b)
+
+
+def drawn(cohort: Cohort, dims: int) -> list[torch.Tensor]:
+    """Some batches, in one row."""
+    task = Task(1, cohort.task.classes, dims)
+    source = Batches(cohort, task, 4 * 8**dims, 8, seed=3, unlabelled=True, strength=STRONG)
+    batches = [source.batch(step) for step in (0, 1, 7)]
+    return [t for b in batches for t in (b.image, b.label, b.unlabelled)]
+
+
+@pytest.mark.parametrize(("dims", "axis"), [(3, 2), (2, 0), (2, 1), (2, 2)])
+def test_batches_are_the_same_bits_whether_mapped_or_not(toy, dims, axis, monkeypatch):
+    slice_along(axis, monkeypatch)
+    held, mapped = (load_cohort(toy, labelled=4, mapped=how) for how in (False, True))
+    assert all(isinstance(c, MappedCase) for c in pairs(mapped))
+    assert not any(isinstance(c, MappedCase) for c in pairs(held))
+    for a, b in zip(drawn(held, dims), drawn(mapped, dims), strict=True):
+        assert torch.equal(a, b)
+    assert held.fingerprint == mapped.fingerprint
+
+
+def slice_along(axis: int, monkeypatch) -> None:
+    """Folders of one's own are cut across their coarsest axis: here, across this one."""
+    from medseg_lab.data.readers import folder
+
+    monkeypatch.setattr(folder, "_coarsest", lambda spacing: axis)
+
+
+def test_a_training_is_the_same_bits_whether_mapped_or_not(toy, tmp_path):
+    from medseg_lab.networks.unet import UNet
+    from medseg_lab.training.budget import Budget
+    from medseg_lab.training.fit import fit
+    from medseg_lab.training.recipe import recipe
+    from medseg_lab.training.runs import RunStore
+    from medseg_lab.training.supervised import Supervised
+
+    learner = recipe(Supervised, network=recipe(UNet, features=(4, 8)))
+    budget = Budget(steps=3, voxels=2 * 8**3, patch=8)
+    weights = []
+    for how in (False, True):
+        store = RunStore(tmp_path / f"runs {how}")
+        run = fit(learner, load_cohort(toy, mapped=how), budget, 0, store=store, progress=False)
+        weights.append((run.folder / "weights.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+
+
+def test_of_an_unlabelled_case_no_label_is_reached(toy):
+    cohort = load_cohort(toy, labelled=2, mapped=True)
+    for one in cohort.unlabelled:
+        assert one.labels.shape == (0, *one.image.shape[1:])
+        assert one.distribution is None
+        assert one.anchors == []
+        paths = [v.path.parent for v in vars(one).values() if isinstance(v, prepared.Stored)]
+        assert [sorted(file.name for file in p.iterdir()) for p in paths] == [["image.npy", "spacing.npy"]]
+    kept_labels = list(prepared.folder().glob("*/labels.npy"))
+    assert len(kept_labels) == len(cohort.labelled) + len(cohort.validation)
+
+
+def test_what_is_withheld_is_withheld_of_a_case_that_has_it():
+    twin = kept(case(), 0, withheld=True)
+    assert (len(twin.labels), twin.distribution, twin.anchors, twin.beyond) == (0, None, [], 0)
+
+
+def test_a_case_is_prepared_once(toy, monkeypatch):
+    cohort = load_cohort(toy, mapped=True)
+    opened = [c.id for c in cohort.open_test("a test")]
+    monkeypatch.setattr(MsdReader, "read", None)
+    assert [c.id for c in load_cohort(toy, mapped=True).open_test("a test")] == opened
+
+
+def test_the_test_part_is_not_prepared_until_it_is_opened(toy):
+    cohort = load_cohort(toy, mapped=True)
+    before = len(list(prepared.folder().glob("*/image.npy")))
+    assert before == 12 - cohort.test_size
+    cohort.open_test("a test")
+    assert len(list(prepared.folder().glob("*/image.npy"))) == 12
+
+
+def entries() -> set[str]:
+    return {entry.name for entry in prepared.folder().iterdir()}
+
+
+def test_an_entry_follows_files_preprocessing_and_code(toy, monkeypatch):
+    changed = load_cohort(toy, mapped=True).labelled[0].id
+    first = entries()
+    path = f"{toy}/imagesTr/{changed}.nii.gz"
+    volume = nib.load(path)
+    nib.save(nib.Nifti1Image(volume.get_fdata(dtype=np.float32) ** 2, volume.affine), path)
+    load_cohort(toy, mapped=True)
+    assert len(entries() - first) == 2
+    for entry in entries() - first:
+        shutil.rmtree(prepared.folder() / entry)
+    slice_along(0, monkeypatch)
+    load_cohort(toy, mapped=True)
+    assert len(entries()) == 2 * len(first)
+    monkeypatch.setitem(loading.MODULES, "msd", loading.MODULES["msd"][:-1])
+    load_cohort(toy, mapped=True)
+    assert len(entries()) == 3 * len(first)
+
+
+def test_a_large_cohort_goes_to_disk_and_says_so(toy, monkeypatch):
+    # 12 cases of (9, 10, 11) voxels, more or less, at 5 bytes: some 60 kB. A share of a quarter is taken.
+    monkeypatch.setattr(loading, "physical_memory", lambda: 300_000)
+    small = load_cohort(toy)
+    assert not isinstance(small.labelled[0], MappedCase)
+    assert "disk" not in small.describe()
+    monkeypatch.setattr(loading, "physical_memory", lambda: 200_000)
+    large = load_cohort(toy)
+    assert isinstance(large.labelled[0], MappedCase)
+    assert "Prepared on disk: 0.1 MB in " in large.describe()
+    assert isinstance(load_cohort(toy, mapped=False).labelled, tuple)
+    assert not isinstance(load_cohort(toy, mapped=False).labelled[0], MappedCase)
+
+
+def test_simulated_subjects_are_kept_once_prepared_and_not_before(monkeypatch, empty_cache):
+    from medseg_lab.data import catalogue
+
+    card = catalogue.load_card("virtual-brain")
+    few = card.model_dump() | {"virtual": {"subjects": 8, "settings": {"resolution": 4}}}
+    monkeypatch.setattr(catalogue, "load_card", lambda dataset: card.model_validate(few))
+    mapped = load_cohort("virtual-brain", mapped=True)
+    mapped.open_test("a test")
+    assert not (empty_cache / "medseg" / "virtual").exists()
+    for a, b in zip(pairs(load_cohort("virtual-brain", mapped=False)), pairs(mapped), strict=True):
+        assert torch.equal(a.image, b.image)
+        assert torch.equal(a.labels, b.labels)
+
+
+@pytest.fixture
+def one_image(toy) -> Path:
+    """A file of the only prepared cohort."""
+    cohort = load_cohort(toy, mapped=True)
+    return cohort.labelled[0]._image.path
+
+
+def damage(path: Path, how: str) -> None:
+    whole = path.read_bytes()
+    path.unlink()
+    if how == "pickled":
+        np.save(path, np.array([{"a": 1}, None], dtype=object), allow_pickle=True)
+    elif how == "other type":
+        np.save(path, np.zeros((1, 9, 10, 11), np.int32))
+    elif how != "missing":
+        changed = {"cut": whole[:-9], "longer": whole + b"0", "empty": b"", "cut header": whole[:40]}
+        changed |= {"header": whole.replace(b"<f4", b"<f?"), "no array": b"PK\x03\x04" + whole}
+        changed |= {"bracket": whole.replace(b")", b" ", 1)}
+        changed |= {"other shape": whole.replace(b"(1, ", b"(2, ")}
+        path.write_bytes(changed[how])
+
+
+DAMAGES = ["cut", "longer", "empty", "cut header", "header", "no array", "other shape", "missing", "bracket"]
+
+
+@pytest.mark.parametrize("how", [*DAMAGES, "pickled", "other type"])
+def test_a_damaged_file_is_named_and_deleting_its_entry_makes_it_anew(toy, one_image, how):
+    damage(one_image, how)
+    with pytest.raises(ValueError, match=r"wanted a whole array; delete .* and it is prepared anew") as error:
+        load_cohort(toy, mapped=True)
+    assert str(error.value).startswith(f"{one_image}: got ")
+    assert "\n" not in str(error.value)
+    shutil.rmtree(one_image.parent)
+    load_cohort(toy, mapped=True)
+
+
+@pytest.mark.parametrize("how", ["cut", "missing", "pickled", "bracket"])
+@pytest.mark.parametrize("name", ["labels", "anchors", "facts"])
+def test_damage_to_what_is_kept_of_the_labels_is_named(toy, how, name):
+    path = load_cohort(toy, mapped=True).labelled[0]._labels.path.with_stem(name)
+    damage(path, how)
+    with pytest.raises(ValueError, match=f"{name}.npy: got .*, wanted a whole array"):
+        load_cohort(toy, mapped=True)
+
+
+def test_damage_while_training_is_named(toy):
+    cohort = load_cohort(toy, mapped=True)
+    source = Batches(cohort, cohort.task, 8**3, 8)
+    for one in cohort.labelled:
+        damage(one._image.path, "cut")
+    with pytest.raises(ValueError, match=r"image.npy: got .*, wanted a whole array"):
+        source.batch(0)
+
+
+def test_an_entry_appears_when_all_of_it_is_written(monkeypatch):
+    rename, seen = Path.rename, []
+
+    def noted(aside: Path, target: Path) -> Path:
+        seen.append((sorted(file.name for file in aside.iterdir()), target.exists()))
+        return rename(aside, target)
+
+    monkeypatch.setattr(Path, "rename", noted)
+    prepared.write("key", image_arrays(case(), 0))
+    assert seen == [(["image.npy", "spacing.npy"], False)]
+    assert entries() == {"key"}
+
+
+def test_a_full_disk_leaves_nothing_behind(monkeypatch):
+    save = np.save
+
+    def full(stream, array, **how):
+        if array.dtype == np.float64:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(stream, array, **how)
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(RuntimeError, match=r"prepared: got .*No space left on device, wanted 0 MB"):
+        prepared.write("key", image_arrays(case(), 0))
+    assert entries() == set()
+
+
+def test_of_several_who_prepare_the_same_the_first_wins_and_nothing_is_left_over():
+    arrays = [{"image": np.full((50, 50), i)} for i in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda a: prepared.write("key", a), arrays))
+    assert entries() == {"key"}
+    found = prepared.read_small(prepared.folder() / "key" / "image.npy")
+    assert len(np.unique(found)) == 1
+
+
+def test_one_who_comes_second_keeps_what_is_there(monkeypatch):
+    """Both saw that there was no entry; the other was done while this one wrote."""
+    is_dir = Path.is_dir
+    prepared.write("key", {"image": np.zeros(3)})
+    unseen = iter([False])
+    monkeypatch.setattr(Path, "is_dir", lambda path: next(unseen, is_dir(path)))
+    prepared.write("key", {"image": np.ones(3)})
+    assert entries() == {"key"}
+    assert prepared.read_small(prepared.folder() / "key" / "image.npy").tolist() == [0, 0, 0]
+
+
+def test_what_a_killed_process_left_is_swept_when_the_entry_is_made(monkeypatch):
+    for name in ("key.old.part", "key.new.part", "other.old.part"):
+        (prepared.folder() / name).mkdir(parents=True)
+    old = time.time() - 2 * prepared.ABANDONED_SECONDS
+    for name in ("key.old.part", "other.old.part"):
+        os.utime(prepared.folder() / name, (old, old))
+    prepared.write("key", {"image": np.zeros(3)})
+    assert entries() == {"key", "key.new.part", "other.old.part"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell what is resident")
+def test_what_was_read_is_let_go():
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    image = torch.zeros(1, 256, 256, 160)  # 42 MB
+    twin = kept(Case("c", "p", image, torch.zeros(1, 256, 256, 160, dtype=torch.uint8), None), 0)
+    before = resident()
+    opened = twin.open_image()
+    assert float(opened.sum()) == 0
+    assert resident() - before > 30e6
+    del opened
+    assert resident() - before < 10e6
