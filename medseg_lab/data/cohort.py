@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 from medseg_lab.data import prepared, preprocess, splits
@@ -109,7 +111,8 @@ def load_cohort(
         dataset: a card's id, with or without variants (`virtual-brain+lesion`); a path to a folder in the
             nnU-Net / MSD layout; or `auto`, the first of `prefer` that is at hand, else the embedded virtual
             subjects, which `describe` then says.
-        cases: at most so many cases, over all parts; None for all.
+        cases: at most so many cases, over all parts, but those of enough patients for every part to have
+            one; None for all.
         labelled: training patients whose labels may be used; None for all.
         split_seed: which split; the same on every machine.
         mapped: whether cases are prepared on disk and patches read from there, to the same bits; None for
@@ -123,7 +126,7 @@ def load_cohort(
     chosen = choose(dataset, prefer)
     card, source = chosen.card, chosen.reader
     whose = source.patients()
-    order = _capped(splits.shuffled(whose.values(), split_seed), whose, cases)
+    order = _capped(splits.shuffled(whose.values(), split_seed), whose, cases, splits.fewest(card.parts))
     split = splits.split(order, card.parts)
     with_labels = set(split.labelled(labelled))
     position = {patient: i for i, patient in enumerate(order)}
@@ -156,20 +159,13 @@ def load_cohort(
     )
 
 
-def _capped(order: tuple[str, ...], whose: dict[str, str], cases: int | None) -> tuple[str, ...]:
-    """The longest run of first patients who have at most `cases` cases together."""
+def _capped(order: tuple[str, ...], whose: dict[str, str], cases: int | None, fewest: int) -> tuple[str, ...]:
+    """The longest run of first patients with at most `cases` cases together; at least `fewest` of them."""
     if cases is None:
         return order
-    counts = dict.fromkeys(order, 0)
-    for patient in whose.values():
-        counts[patient] += 1
-    kept, total = 0, 0
-    for patient in order:
-        total += counts[patient]
-        if total > cases:
-            break
-        kept += 1
-    return order[:kept]
+    counts = Counter(whose.values())
+    totals = accumulate(counts[patient] for patient in order)
+    return order[: max(fewest, sum(total <= cases for total in totals))]
 
 
 def _fingerprint(card: Card, digests: dict[str, str], parts: dict[str, list[str]]) -> str:

@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
+from itertools import count
 
 from medseg_lab.data.card import Parts
 
@@ -57,6 +59,22 @@ def split(order: tuple[str, ...], shares: Parts) -> Split:
     Raises:
         ValueError: if there are too few for every part to have one.
     """
+    parts = _dealt(order, shares)
+    if not all(parts.values()):
+        raise ValueError(
+            f"split: got {len(order)} patients, wanted {fewest(shares)} or more: one for each of "
+            f"{', '.join(parts)}"
+        )
+    return Split(**{part: tuple(members) for part, members in parts.items()})
+
+
+@cache
+def fewest(shares: Parts) -> int:
+    """The smallest number of patients of whom every part gets one."""
+    return next(n for n in count(3) if all(_dealt(tuple(map(str, range(n))), shares).values()))
+
+
+def _dealt(order: tuple[str, ...], shares: Parts) -> dict[str, list[str]]:
     wanted = {"test": _exact(shares.test), "validation": _exact(shares.validation)}
     wanted["train"] = 1 - wanted["test"] - wanted["validation"]
     parts: dict[str, list[str]] = {"test": [], "validation": [], "train": []}
@@ -64,9 +82,7 @@ def split(order: tuple[str, ...], shares: Parts) -> Split:
         # The first of equals wins: so five patients, at the usual shares, are enough.
         lagging = max(parts, key=lambda part: wanted[part] * i - len(parts[part]))
         parts[lagging].append(patient)
-    if not all(parts.values()):
-        raise ValueError(f"split: got {len(order)} patients, wanted enough for all of {', '.join(parts)}")
-    return Split(**{part: tuple(members) for part, members in parts.items()})
+    return parts
 
 
 def _exact(share: float) -> Fraction:

@@ -129,8 +129,11 @@ def _draw(card: Card, sheets: Sequence[Sheet], boxes: Sequence[Box], contrasts: 
 
 def _name(ax: Any, name: str) -> None:
     """A channel's name, in the corner of its image."""
-    ground = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 1.5}
-    ax.text(0.02, 0.02, fill(name, 20), transform=ax.transAxes, color="white", fontsize=7, bbox=ground)
+    ground = {"facecolor": "black", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
+    words, above = fill(name, 20), 10  # the outlines
+    ax.text(
+        *(0.02, 0.02, words), transform=ax.transAxes, color="white", fontsize=7, bbox=ground, zorder=above
+    )
 
 
 def _heights(sheets: Sequence[Sheet], boxes: Sequence[Box], plain: int) -> list[float]:

@@ -15,7 +15,8 @@ class Budget(BaseModel):
         steps: optimiser steps of one run.
         voxels: voxels (pixels in 2D) that one step sees, over its whole batch.
         patch: longest patch edge, in voxels; a patch is never larger than the card's.
-        cases: at most so many cases of the data set are used, over all parts; None means all.
+        cases: at most so many cases of the data set are used, over all parts, or those of the fewest patients
+            that can be split (`data.splits.fewest`); None means all.
         seeds: trainings a method gets in a comparison.
         checkpoint_seconds: a killed run loses at most so much work.
     """

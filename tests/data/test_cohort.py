@@ -62,6 +62,11 @@ def test_a_capped_cohort_is_a_prefix_in_every_part(toy):
     assert "10 cases (capped: the data set has 20)" in capped.describe()
 
 
+def test_a_cap_leaves_every_part_a_patient_however_small_it_is(toy):
+    cohort = load_cohort(toy, cases=2)
+    assert (len(cohort.labelled), len(cohort.validation), cohort.test_size) == (3, 1, 1)
+
+
 def test_test_files_are_not_decoded_until_the_test_is_opened(toy, monkeypatch):
     read = []
     original = MsdReader.read

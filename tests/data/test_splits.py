@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medseg_lab.data.card import Parts
-from medseg_lab.data.splits import Split, shuffled, split
+from medseg_lab.data.splits import Split, fewest, shuffled, split
 
 PARTS = Parts(test=0.2, validation=0.1)
 patients = st.sets(st.text(min_size=1, max_size=6), min_size=8, max_size=60)
@@ -62,6 +62,13 @@ def test_another_seed_is_another_order():
 def test_two_hundred_and_sixty_patients_hold_out_fifty_two():
     parts = split(tuple(map(str, range(260))), PARTS)
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (182, 26, 52)
+
+
+def test_five_patients_are_the_fewest_at_the_usual_shares():
+    """Dealt by hand: the furthest behind its share is first train, then test, train, train, validation."""
+    assert fewest(Parts()) == 5
+    parts = split(("a", "b", "c", "d", "e"), Parts())
+    assert (parts.train, parts.test, parts.validation) == (("a", "c", "d"), ("b",), ("e",))
 
 
 def test_too_few_patients_are_refused():

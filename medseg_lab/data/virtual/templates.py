@@ -44,14 +44,23 @@ def _build(resolution: int) -> np.ndarray:
     from nilearn import datasets
     from scipy.ndimage import binary_dilation, gaussian_filter
 
-    grey = datasets.load_mni152_gm_template(resolution=1).get_fdata()
-    white = datasets.load_mni152_wm_template(resolution=1).get_fdata()
-    t1 = datasets.load_mni152_template(resolution=1).get_fdata()
-    brain = gaussian_filter(binary_dilation(grey + white + t1 > 0.1, iterations=1).astype(float), 0.7)
-    solid = np.maximum(grey + white, 1e-6)
-    grey, white = (tissue * np.minimum(1, brain / solid) for tissue in (grey, white))
-    maps = [_boxed(m) for m in (np.clip(brain - grey - white, 0, 1), grey, white, t1)]
-    return np.stack([_block_mean(m, resolution) for m in maps]).astype(np.float32)
+    # Whole heads in double precision: each is let go of as soon as it has been used.
+    load = (datasets.load_mni152_gm_template, datasets.load_mni152_wm_template, datasets.load_mni152_template)
+    grey, white, t1 = (template(resolution=1).get_fdata(caching="unchanged") for template in load)
+    solid = grey + white
+    inside = binary_dilation(solid + t1 > 0.1, iterations=1)
+    t1 = _shrunk(t1, resolution)
+    brain = gaussian_filter(inside.astype(float), 0.7)
+    share = np.minimum(1, brain / np.maximum(solid, 1e-6, out=solid))
+    grey *= share
+    white *= share
+    fluid = np.clip(brain - grey - white, 0, 1)
+    return np.stack([*(_shrunk(tissue, resolution) for tissue in (fluid, grey, white)), t1])
+
+
+def _shrunk(volume: np.ndarray, resolution: int) -> np.ndarray:
+    """A map in the brain's box, in voxels of `resolution` mm."""
+    return _block_mean(_boxed(volume), resolution).astype(np.float32)
 
 
 def _boxed(volume: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """A web server on this machine that answers as it is told, and small archives for it to give out."""
 
 import io
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -84,6 +85,14 @@ def answer(handler: BaseHTTPRequestHandler, said: Answer, state: Server) -> None
     handler.close_connection = said.cut is not None or not said.length
 
 
+class Quiet(ThreadingHTTPServer):
+    """A server that takes a client's hanging up as what the test wanted."""
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serving() -> Iterator[Server]:
     state = Server()
@@ -103,7 +112,7 @@ def serving() -> Iterator[Server]:
         def log_message(self, *_: object) -> None:
             return
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http = Quiet(("127.0.0.1", 0), Handler)
     http.daemon_threads = True
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
