@@ -16,7 +16,8 @@ from medseg_lab.publishing.parameters import declared
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = House(ROOT).chapters()
-REAL = ("msd-hippocampus",)
+REAL = ("msd-hippocampus", "acdc", "lidc-4rater")
+"""A volume and its spacing; volumes without; pictures, with readings that may be empty."""
 
 
 def data_root(dataset: str) -> Path | None:
