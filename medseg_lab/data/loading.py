@@ -14,7 +14,7 @@ from medseg_lab.data import anchors, mapped, prepared, preprocess
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import Case
 from medseg_lab.data.mapped import MappedCase
-from medseg_lab.data.memory import physical_memory
+from medseg_lab.data.memory import give_back, physical_memory
 from medseg_lab.data.readers.open import MODULES
 from medseg_lab.data.readers.reader import Reader
 from medseg_lab.data.readers.virtual import VirtualReader
@@ -73,6 +73,8 @@ class Loader:
             prepared.write(image.name, mapped.image_arrays(case, front))
             if readings:
                 prepared.write(readings.name, mapped.readings_arrays(case, front))
+            del case
+            give_back()
         return MappedCase(name, self.patients[name], image, readings, front)
 
     def _key(self, name: str, what: str) -> str:

@@ -1,5 +1,7 @@
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from medseg_lab.data import memory
@@ -50,3 +52,18 @@ def test_a_group_of_others_does_not_count(groups):
 
 def test_this_machine_has_some():
     assert 2**28 < memory.physical_memory() < 2**50
+
+
+def resident() -> int:
+    """Bytes that this process has in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(memory._trim() is None, reason="another C library than glibc")
+def test_freed_memory_between_blocks_in_use_is_given_back():
+    blocks = [np.ones(2**13) for _ in range(3000)]  # 64 KiB each, 197 MB in all
+    blocks = blocks[:: len(blocks) - 1]  # the first and the last, which hold the rest between them
+    before = resident()
+    memory.give_back()
+    assert before - resident() > 100e6
+    assert len(blocks) == 2
