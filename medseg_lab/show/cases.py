@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.metrics import score
-from medseg_lab.show.contours import Cut, cut_slice, handles, panel, small_title, square_box
+from medseg_lab.show.contours import Cut, cut_slice, handles, panel, pictured, small_title, square_box
 from medseg_lab.show.style import canvas, house
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def best_and_worst(
     task: Task,
     *,
     slice_axis: int = 0,
-    channel: int = 0,
+    channel: int | None = None,
 ) -> "Figure":
     """The best, the median and the worst case: image, reference, and every method's contours.
 
@@ -38,7 +38,7 @@ def best_and_worst(
             (`medseg_lab.evaluation.judge.segmentations`); five methods at most.
         task: names the classes.
         slice_axis: along which a volume is sliced.
-        channel: of the image.
+        channel: of the image; by default the first, or the colours of a photograph.
 
     Raises:
         ValueError: for more methods than fit a page, or no cases.
@@ -104,13 +104,13 @@ def _dice(prediction: NDArray, case: Case, task: Task) -> float:
     return float(np.mean([row["dice"] for row in rows]))
 
 
-def _cut(case: Case, predictions: Mapping[str, Mapping[str, NDArray]], axis: int, channel: int) -> Cut:
-    image = case.image[channel].float().cpu().numpy()
+def _cut(case: Case, predictions: Mapping[str, Mapping[str, NDArray]], axis: int, channel: int | None) -> Cut:
+    image = pictured(case, channel)
     reference, drawn = case.label.cpu().numpy(), {name: of[case.id] for name, of in predictions.items()}
     known = reference != IGNORE
     labels = {"reference": np.where(known, reference, 0), **drawn}
     judged = [np.where(known, label, 0) for label in drawn.values()]
-    index = telling_slice(labels["reference"], judged, axis) if image.ndim == 3 else 0
+    index = telling_slice(labels["reference"], judged, axis) if reference.ndim == 3 else 0
     cut = cut_slice(image, labels, case.spacing, axis, index)
     marked = np.any([label > 0 for label in cut.labels.values()], axis=0)
     box = square_box(marked, [cut.aspect, 1.0]) if marked.any() else (slice(None), slice(None))

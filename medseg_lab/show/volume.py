@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
-from medseg_lab.show.contours import cut_slice, handles, panel, small_title
+from medseg_lab.show.contours import cut_slice, handles, panel, pictured, small_title
 from medseg_lab.show.style import canvas, house
 
 if TYPE_CHECKING:
@@ -18,13 +18,14 @@ PLANES = ("sagittal", "coronal", "axial")
 """What the axes of a volume in RAS order are cut into."""
 
 
-def planes(case: Case, task: Task, *, channel: int = 0) -> "Figure":
+def planes(case: Case, task: Task, *, channel: int | None = None) -> "Figure":
     """The image above, and below it the outlines of the reference: a volume in three planes, a slice in one.
 
     The planes go through the middle of what the reference marks.
     """
     volume, label = _arrays(case, channel)
-    axes = range(3) if volume.ndim == 3 else range(1)
+    solid = label.ndim == 3
+    axes = range(3) if solid else range(1)
     cuts = [
         cut_slice(volume, {"reference": label}, case.spacing, axis, _centre(label, axis)) for axis in axes
     ]
@@ -35,9 +36,9 @@ def planes(case: Case, task: Task, *, channel: int = 0) -> "Figure":
         for column, (axis, cut) in enumerate(zip(axes, cuts, strict=True)):
             panel(grid[0][column], cut, "image", len(task.classes))
             panel(grid[1][column], cut, "reference", len(task.classes))
-            small_title(grid[0][column], PLANES[axis] if volume.ndim == 3 else "image")
+            small_title(grid[0][column], PLANES[axis] if solid else "image")
         fig.legend(handles=handles(task), loc="outside lower center", ncols=len(task.foreground))
-        where = "One slice" if volume.ndim == 2 else "Sagittal, coronal and axial slices"
+        where = "One slice" if not solid else "Sagittal, coronal and axial slices"
         outlined = ", ".join(task.foreground)
         fig.set_label(f"{where} of case {case.id}; below, the outlines of the reference: {outlined}.")
     return fig
@@ -49,7 +50,7 @@ def slicer(
     task: Task,
     *,
     axis: int = 2,
-    channel: int = 0,
+    channel: int | None = None,
 ) -> Callable[[int], "Figure"]:
     """A function that draws one slice of a volume: the reference beside each method's outlines.
 
@@ -60,7 +61,7 @@ def slicer(
         predictions: a method's name to its classes `(*S)` on this case.
         task: names the classes.
         axis: across which the volume is cut; a case of two dimensions has one slice, 0.
-        channel: of the image.
+        channel: of the image; by default the first, or the colours of a photograph.
     """
     volume, label = _arrays(case, channel)
     labels = {"reference": label, **predictions}
@@ -92,8 +93,8 @@ def slices(case: Case, axis: int = 2, most: int = 24) -> list[int]:
     return sorted({round(float(index)) for index in chosen})
 
 
-def _arrays(case: Case, channel: int) -> tuple[NDArray, NDArray]:
-    return case.image[channel].float().cpu().numpy(), case.label.cpu().numpy()
+def _arrays(case: Case, channel: int | None) -> tuple[NDArray, NDArray]:
+    return pictured(case, channel), case.label.cpu().numpy()
 
 
 def _centre(label: NDArray, axis: int) -> int:

@@ -56,3 +56,17 @@ def test_a_frame_has_a_panel_for_the_reference_and_each_method():
     outlined = [len(ax.collections) for ax in fig.axes]
     assert outlined == pytest.approx([1, 1, 0])
     assert "Slice 6" in fig.get_label()
+
+
+def test_a_photograph_is_shown_in_its_colours():
+    red = np.linspace(-2, 3, 12 * 16, dtype=np.float32).reshape(12, 16)
+    image = torch.from_numpy(np.stack([red, np.zeros_like(red), -red]))
+    label = torch.zeros((1, 12, 16), dtype=torch.uint8)
+    label[0, 3:6, 4:9] = 1
+    photograph = Case("p", "p", image, label, None)
+    shown = planes(photograph, Task(3, ("background", "a"), 2)).axes[0].images[0].get_array()
+    assert shown.shape == (12, 16, 3)
+    assert (shown[0, 0].tolist(), shown[-1, -1].tolist()) == ([0, 0, 1], [1, 0, 0])
+    assert (
+        planes(photograph, Task(3, ("background", "a"), 2), channel=1).axes[0].images[0].get_array().ndim == 2
+    )
