@@ -20,13 +20,13 @@ def change(card: Card, variant: str) -> str:
     """What a variant of the card changes, in a line."""
     said = card.variants[variant]
     settings = said.get("virtual", {}).get("settings", {})
+    if "about" in said:
+        return str(said["about"]).removesuffix(".")
     if "annotation" in said:
         return f"training cases carry the {said['annotation']}s"
     if "classes" in said:
         channels = f"{len(said['modality'])} channels: " if "modality" in said else ""
         return channels + ", ".join(said["classes"][1:])
-    if "about" in said:
-        return str(said["about"])
     if "raters" in said:
         return f"{said['raters']} raters"
     return f"other {', '.join(settings)}" if settings else str(said.get("title", variant))
