@@ -13,7 +13,6 @@ from medseg_lab.cli.table import show
 from medseg_lab.data import catalogue, describe, locate
 from medseg_lab.data.card import Card
 from medseg_lab.data.choose import choose
-from medseg_lab.data.facts import measured
 
 if TYPE_CHECKING:
     from medseg_lab.data.look import Look
@@ -41,7 +40,7 @@ def print_list() -> None:
 
 
 def _row(card: Card) -> tuple[str, ...]:
-    found = measured(card)
+    found = card.measured
     number = found.cases if found else card.virtual.subjects if card.virtual else "?"
     hand = "made" if card.virtual else "yes" if locate.find(card) else "no"
     size = "-" if card.virtual else describe.size(card)
@@ -86,7 +85,7 @@ def print_card(card: Card, reader: "Reader | None") -> None:
 
 def card_rows(card: Card, reader: "Reader | None") -> list[tuple[str, str]]:
     """Names and values of what a person wants to know of a data set; long lists a line an entry."""
-    found = measured(card)
+    found = card.measured
     whose = None if reader is None else reader.patients()
     balance = [
         f"{name}: {whole}" + (f" ({inside} of the foreground)" if inside else "")

@@ -28,6 +28,7 @@ def load_card(dataset: str) -> Card:
     """The card of the data set with this id, which may name variants: `<id>+<variant>+...`.
 
     The card's own id lists its variants in the order of the file, so that each combination has one name.
+    What was measured is of the card without variants, whose scans or classes may be others.
 
     Raises:
         ValueError: naming the known ids, or the card's variants.
@@ -43,6 +44,8 @@ def load_card(dataset: str) -> Card:
     chosen = [name for name in variants if name in wanted]
     for name in chosen:
         said = merged(said, variants[name])
+    if chosen:
+        said.pop("measured", None)
     return Card.model_validate({**said, "id": "+".join([base, *chosen])})
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from medseg_lab.data.card import Card
-from medseg_lab.data.facts import measured, part_sizes
+from medseg_lab.data.facts import part_sizes
 
 NOT_MEASURED = "not measured"
 
@@ -48,7 +48,7 @@ def short_licence(card: Card) -> str:
 
 def cases(card: Card) -> str:
     """How many cases of how many patients."""
-    found = measured(card)
+    found = card.measured
     if found is not None:
         return f"{found.cases} cases of {found.patients} patients"
     return f"{card.virtual.subjects} subjects" if card.virtual is not None else NOT_MEASURED
@@ -56,7 +56,7 @@ def cases(card: Card) -> str:
 
 def sizes(card: Card) -> list[tuple[str, str]]:
     """The smallest, the median and the largest image, and the spacing, each with its name."""
-    found = measured(card)
+    found = card.measured
     if found is None:
         return []
     unit = "voxels" if card.spatial_dims == 3 else "pixels"
@@ -68,7 +68,7 @@ def sizes(card: Card) -> list[tuple[str, str]]:
 
 def shares(card: Card) -> list[tuple[str, str, str]]:
     """Each class, its share of the image, and its share of what is not background."""
-    found = measured(card)
+    found = card.measured
     if found is None:
         return []
     inside = sum(found.shares[name] for name in card.classes[1:])
@@ -80,7 +80,7 @@ def shares(card: Card) -> list[tuple[str, str, str]]:
 
 def parts(card: Card, patients: dict[str, str] | None = None) -> list[tuple[str, str, str]]:
     """Each part with its patients and cases; from the files at hand, else from what was counted once."""
-    found = measured(card)
+    found = card.measured
     if not patients and found is None:
         return []
     known = part_sizes(card, patients or (found.patients if found else 0))

@@ -18,6 +18,7 @@ from medseg_lab.data.patients import guess_patient
 from medseg_lab.data.readers.folder import folder_card
 from medseg_lab.data.readers.open import open_reader
 from medseg_lab.data.readers.reader import Raw
+from medseg_lab.data.splits import fewest
 
 NAME = "card.toml"
 FAR = 3.0
@@ -102,8 +103,10 @@ def _doubts(seen: dict[str, Seen], card: Card) -> list[tuple[str, str]]:
             doubts.append((case, f"spacing {numbers(spacing)} mm, where the median is {numbers(median)} mm"))
     if all(spacing == (1.0,) * len(spacing) for spacing in spacings.values()):
         doubts.append(("all cases", "spacing is 1 mm along every axis: true, or lost on the way?"))
-    if len(seen) < 5:
-        doubts.append(("all cases", f"{len(seen)} cases; training, validation and test need 5 patients"))
+    if len(seen) < (needed := fewest(card.parts)):
+        doubts.append(
+            ("all cases", f"{len(seen)} cases; training, validation and test need {needed} patients")
+        )
     return doubts
 
 

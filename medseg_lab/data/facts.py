@@ -79,11 +79,6 @@ def case_facts(raw: Raw, classes: int) -> CaseFacts:
     return CaseFacts(raw.image.shape[1:], raw.spacing, shares)
 
 
-def measured(card: Card) -> Measured | None:
-    """What the card says was counted; None for a variant, whose scans or classes may be others."""
-    return card.measured if card.id == card.base else None
-
-
 def part_sizes(card: Card, patients: dict[str, str] | int) -> dict[str, tuple[int, int | None]]:
     """Patients and cases of each part under the card's shares and `split_seed` 0, in the order of use.
 

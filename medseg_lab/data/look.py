@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from medseg_lab.data.card import Card
-from medseg_lab.data.readers.open import patient_of
+from medseg_lab.data.readers.listing import patient_of
 
 
 @dataclass(frozen=True)

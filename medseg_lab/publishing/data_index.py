@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from medseg_lab.data import describe
 from medseg_lab.data.card import Card
-from medseg_lab.data.facts import measured
 from medseg_lab.publishing.markdown import escape, table
 
 INTRODUCTION = """\
@@ -57,7 +56,7 @@ def index(cards: Sequence[Card]) -> str:
     """All sets in a table, how to get one, and how to bring one's own."""
     rows = []
     for card in cards:
-        found = measured(card)
+        found = card.measured
         counts = (str(found.cases), str(found.patients)) if found else ("not counted", "")
         link, what = f"[{card.id}]({card.id}.md)", escape(describe.what(card))
         rows.append((link, what, *counts, describe.size(card), escape(describe.short_licence(card))))

@@ -7,7 +7,6 @@ from medseg_lab.data import describe
 from medseg_lab.data.card import Card
 from medseg_lab.data.catalogue import known_cards, load_card
 from medseg_lab.data.choose import choose
-from medseg_lab.data.facts import measured
 from medseg_lab.data.regions import is_nested
 from medseg_lab.publishing.data_index import index
 from medseg_lab.publishing.data_pictures import Picture, at_hand, draw, figure, kept
@@ -70,7 +69,7 @@ def look(card: Card, picture: Picture | None) -> str:
 
 
 def _earlier(card: Card) -> str:
-    found = measured(card)
+    found = card.measured
     copy = f": {escape(found.sources)}" if found is not None and found.sources else ""
     return f"The set was not at hand when this page was built; drawn earlier{copy}."
 
@@ -114,7 +113,7 @@ def _classes(card: Card) -> str:
 
 
 def _sizes(card: Card) -> str:
-    found = measured(card)
+    found = card.measured
     if found is None:
         return "Not measured: the files were not at hand."
     rows: Iterable[tuple[str, str]] = [(name, value) for name, value in describe.sizes(card)]

@@ -40,7 +40,7 @@ class Sheet:
     @property
     def marked(self) -> NDArray:
         """Where any rater marked any class, `(H, W)`."""
-        return ((self.labels > 0) & (self.labels != IGNORE)).any(axis=0)
+        return np.asarray(is_marked(self.labels).any(axis=0))
 
     def ratio(self, box: Box | None = None) -> float:
         """Height over width on the page, of the whole or of a box."""
@@ -72,9 +72,14 @@ def is_colour(card: Card) -> bool:
     return card.modality == ("red", "green", "blue")
 
 
+def is_marked(labels: NDArray) -> NDArray[np.bool_]:
+    """Where labels name a class other than the background; what was left open names none."""
+    return (labels > 0) & (labels != IGNORE)
+
+
 def middle(labels: NDArray, axis: int) -> int:
     """The middle one of the slices on which anything is marked; of the volume, where nothing is."""
-    marked = np.moveaxis((labels > 0) & (labels != IGNORE), axis + 1, 0).reshape(labels.shape[axis + 1], -1)
+    marked = np.moveaxis(is_marked(labels), axis + 1, 0).reshape(labels.shape[axis + 1], -1)
     found = np.flatnonzero(marked.any(axis=1))
     return int(found[len(found) // 2]) if len(found) else labels.shape[axis + 1] // 2
 

@@ -11,7 +11,7 @@ from medseg_lab.data.case import IGNORE
 from medseg_lab.data.catalogue import known_cards, load_card
 from medseg_lab.data.choose import choose
 from medseg_lab.data.describe import parts
-from medseg_lab.data.facts import case_facts, facts, measured, part_sizes
+from medseg_lab.data.facts import case_facts, facts, part_sizes
 from medseg_lab.data.readers.reader import Raw
 
 CARD = load_card("msd-hippocampus")
@@ -84,8 +84,8 @@ def test_part_sizes_are_those_of_the_split():
 
 
 def test_a_variant_does_not_inherit_what_was_counted():
-    assert measured(load_card("virtual-brain")) is not None
-    assert measured(load_card("virtual-brain+lesion")) is None
+    assert load_card("virtual-brain").measured is not None
+    assert load_card("virtual-brain+lesion").measured is None
 
 
 def test_cases_of_a_part_are_not_guessed_where_patients_have_several():

@@ -20,10 +20,7 @@ from medseg_lab.data.readers import (
     virtual,
 )
 from medseg_lab.data.readers.decode import claims, h5, h5_child, nifti, nifti_header, picture
-from medseg_lab.data.readers.listing import patient_of
 from medseg_lab.data.readers.reader import Reader
-
-__all__ = ["MODULES", "open_reader", "patient_of"]
 
 _FILES: tuple[ModuleType, ...] = (reader, listing, checks, digests, claims)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from medseg_lab.data.case import IGNORE
-from medseg_lab.data.readers.open import open_reader, patient_of
+from medseg_lab.data.readers.listing import patient_of
+from medseg_lab.data.readers.open import open_reader
 from tests.data.readers.layouts import LAYOUTS, save_h5, save_nifti, save_picture, scribbled
 
 THREE_D = ("acdc-h5", "acdc-nifti", "msd-3d")
