@@ -55,16 +55,22 @@ def obtain(
         RuntimeError: for what the system or a server did. Then what was fetched is kept for the next try.
     """
     terms(card)
+    final = (target or locate.places(card.base)[0]).expanduser().resolve()
+    # Looked at first: what another process puts there meanwhile is the data set, whole, and is found below.
+    in_use = final.is_dir() and any(final.iterdir())
     there = _at_hand(card, target)
-    target = (target or locate.places(card.base)[0]).expanduser().resolve()
     if there is None:
-        _require_ready(card, target, source, accept_licence)
-        with workshop(target, progress) as work:
+        if in_use:
+            raise ValueError(
+                f"{final}: got a folder with other files, wanted one that is empty or not there yet"
+            )
+        _require_ready(card, final, source, accept_licence)
+        with workshop(final, progress) as work:
             # Another process may have brought it while this one waited.
             there = _at_hand(card, target)
             if there is None:
                 verdict = _bring(card, work, source, progress)
-                return Obtained(target, verdict, fresh=True)
+                return Obtained(final, verdict, fresh=True)
     verdict = verify(there, card, progress)
     verdict.require()
     return Obtained(there, verdict, fresh=False)
@@ -81,10 +87,6 @@ def _at_hand(card: Card, target: Path | None) -> Path | None:
 def _require_ready(card: Card, target: Path, source: Path | None, accept_licence: bool) -> None:
     if target.exists() and not target.is_dir():
         raise ValueError(f"{target}: got a file, wanted a folder that is empty or not there yet")
-    if target.is_dir() and any(target.iterdir()):
-        raise ValueError(
-            f"{target}: got a folder with other files, wanted one that is empty or not there yet"
-        )
     if source is not None and target.is_relative_to(source.expanduser().resolve()):
         raise ValueError(f"{target}: got a place inside {source}, wanted one outside of what is copied")
     archives = card.download.archives if card.download else ()

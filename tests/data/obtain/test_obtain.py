@@ -248,6 +248,21 @@ def test_two_at_once_bring_it_once(server, toy, archive, place):
     assert [p.name for p in place.iterdir()] == ["toy"]
 
 
+def test_what_another_brings_between_two_looks_is_found(server, toy, archive, place, monkeypatch):
+    server.give(Answer(archive))
+    card, look = toy(), obtaining._at_hand
+
+    def look_too_early(*asked):
+        monkeypatch.setattr(obtaining, "_at_hand", look)
+        seen = look(*asked)
+        assert obtain(card, accept_licence=True).fresh
+        return seen
+
+    monkeypatch.setattr(obtaining, "_at_hand", look_too_early)
+    assert not obtain(card, accept_licence=True).fresh
+    assert len(server.asked) == 1
+
+
 def test_who_waits_says_so_and_finds_it_there(server, toy, archive, place):
     server.give(Answer(archive))
     told, card, waiting = [], toy(), threading.Event()
