@@ -1,6 +1,7 @@
 """U-Net++ [28] (section 2.1.1, figure 2)."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,7 @@ class UNetPlusPlus(nn.Module):
         super().__init__()
         check_network(spatial_dims, features, at_least=2)
         self.depth = len(features) - 1
+        self.multiple = 2**self.depth
         self.pool = MAX_POOL[spatial_dims](2)
         self.up, self.node = nn.ModuleDict(), nn.ModuleDict()
         for i, width in enumerate(features):
@@ -60,7 +62,7 @@ class UNetPlusPlus(nn.Module):
 
     def _nodes(self, image: Tensor, depth: int) -> dict[tuple[int, int], Tensor]:
         """The nodes that depth `depth` needs: `x[i, j]` is `(N, F_i, *S / 2^i)`."""
-        image = pad_to_multiple(image, 2**self.depth)
+        image = pad_to_multiple(image, self.multiple)
         x: dict[tuple[int, int], Tensor] = {}
         for level in range(depth + 1):
             # One level further down the encoder, then up the diagonal that it opens.
@@ -84,9 +86,27 @@ class UNetPlusPlus(nn.Module):
             ValueError: if the network has no such depth.
         """
         depth = self.depth if depth is None else depth
+        self._check(depth)
+        return crop(self.head[depth - 1](self._nodes(image, depth)[0, depth]), image.shape[2:])
+
+    def pruned(self, depth: int) -> "UNetPlusPlus":
+        """A copy cut to `depth`, without the modules that it does not need; its logits are `forward`'s.
+
+        Raises:
+            ValueError: if the network has no such depth.
+        """
+        self._check(depth)
+        cut = deepcopy(self)
+        cut.depth = depth
+        for stages in (cut.node, cut.up):
+            for name in [n for n in stages if sum(map(int, n.split(","))) > depth]:
+                del stages[name]
+        cut.head = cut.head[:depth]
+        return cut
+
+    def _check(self, depth: int) -> None:
         if not 1 <= depth <= self.depth:
             raise ValueError(f"depth: got {depth}, wanted 1 to {self.depth}")
-        return crop(self.head[depth - 1](self._nodes(image, depth)[0, depth]), image.shape[2:])
 
     def stages(self) -> dict[str, nn.Module]:
         """The boxes of its diagram."""
