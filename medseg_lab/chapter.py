@@ -30,7 +30,8 @@ from medseg_lab.survey.claims import claims
 from medseg_lab.survey.methods import sections
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.budget import budget as budget_called
-from medseg_lab.training.device import Hardware, hardware, make_fabric, peak_memory_mb
+from medseg_lab.training.device import hardware, make_fabric, peak_memory_mb
+from medseg_lab.training.hardware import Hardware
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.runs import Run, RunStore
 
@@ -151,8 +152,9 @@ class Lesson:
         """Plain data for the record of an executed chapter."""
         # a run asked for twice counts as what it was the first time
         unique = {run.folder: run for run in reversed(self.protocol.kept)}.values()
-        trained = [run for run in unique if not run.replayed]
-        replayed = [run for run in unique if run.replayed]
+        # nor does one that was only changed after training count
+        trained = [run for run in unique if not run.replayed and not run.record.base]
+        replayed = [run for run in unique if run.replayed and not run.record.base]
         return {
             "section": self.section,
             "data": self.cohort.id + (" (virtual)" if self.cohort.is_virtual else ""),

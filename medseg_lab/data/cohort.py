@@ -29,6 +29,8 @@ class Cohort:
         unlabelled: training cases whose labels are withheld: their `labels` are `(0, *S)`.
         validation: cases to choose by, never to report on.
         fingerprint: SHA-256 of the files (or generator), preprocessing, split and the code that made them.
+        held_out: SHA-256 of what is scored and how it was made ready: two cohorts with the same one differ in
+            their training cases only, so that results on them can be paired.
         notes: what was put in another's place, and why; empty when nothing was.
         openings: the reasons for which the test part was opened, in order.
     """
@@ -41,6 +43,7 @@ class Cohort:
     total: int
     test_size: int
     sealed: Callable[[], tuple[Case, ...]]
+    held_out: str = ""
     notes: tuple[str, ...] = ()
     openings: list[str] = field(default_factory=list)
 
@@ -152,6 +155,7 @@ def load_cohort(
         unlabelled=loader.load(parts["unlabelled"], withheld=True),
         validation=loader.load(parts["validation"]),
         fingerprint=_fingerprint(card, digests, parts),
+        held_out=_fingerprint(card, digests, {name: parts[name] for name in ("validation", "test")}),
         total=len(whose),
         test_size=len(parts["test"]),
         sealed=cache(lambda: loader.load(parts["test"])),  # every judged run opens it
@@ -174,7 +178,7 @@ def _fingerprint(card: Card, digests: dict[str, str], parts: dict[str, list[str]
         "preprocessing": card.preprocessing.model_dump(mode="json"),
         "annotation": card.annotation,
         "parts": parts,
-        "digests": digests,
+        "digests": {case: digests[case] for names in parts.values() for case in names},
         "code": code(preprocess, splits, *MODULES[card.reader]),
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

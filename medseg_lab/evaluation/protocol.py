@@ -1,6 +1,6 @@
 """One protocol for whatever is compared: same cohort, same budget, same seeds, same judge."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,7 @@ from medseg_lab.training.budget import Budget
 from medseg_lab.training.recipe import Recipe, recipe
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from medseg_lab.data.cohort import Cohort
-    from medseg_lab.training.learner import Learner
     from medseg_lab.training.runs import Run, RunStore
 
 
@@ -69,18 +66,6 @@ class Protocol:
         print(summary([run for found in runs.values() for run in found]))
         return runs
 
-    def rejudge(self, runs: Sequence["Run"], change: Callable[["Learner"], "Learner"]) -> "pd.DataFrame":
-        """Score finished runs anew, with their learners changed: pruned, say.
-
-        Returns:
-            The judge's tables with a column `seed`, which `compare` takes in place of runs; not kept.
-        """
-        import pandas as pd
-
-        judge = self.judge.build()
-        tables = [judge(change(run.learner()), self.cohort).assign(seed=run.record.seed) for run in runs]
-        return pd.concat(tables, ignore_index=True)
-
     def compare(
         self, runs: Mapping[str, Results], metric: str = "dice", *, baseline: str | None = None
     ) -> Comparison:
@@ -93,12 +78,16 @@ def summary(runs: Sequence["Run"]) -> str:
 
     As in "16 runs: 14 trained in 310 s, 2 replayed (45 s when they trained); CPU".
     """
-    trained, replayed = [run for run in runs if not run.replayed], [run for run in runs if run.replayed]
+    changed = [run for run in runs if run.record.base]
+    trained = [run for run in runs if not run.replayed and not run.record.base]
+    replayed = [run for run in runs if run.replayed and not run.record.base]
     said = []
     if trained:
         said.append(f"{len(trained)} trained in {_seconds(trained):.0f} s")
     if replayed:
         said.append(f"{len(replayed)} replayed ({_seconds(replayed):.0f} s when they trained)")
+    if changed:
+        said.append(f"{len(changed)} changed after training")
     devices = dict.fromkeys(str(run.record.hardware) for run in runs)
     count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     return f"{count}: {', '.join(said)}; {' and '.join(devices)}"

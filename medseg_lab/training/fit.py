@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from medseg_lab.data.batches import Batches
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.checkpoint import Checkpoints
+from medseg_lab.training.curves import Curves
 from medseg_lab.training.device import hardware, make_fabric, peak_memory_mb, reproducible
 from medseg_lab.training.key import key_of, key_parts
 from medseg_lab.training.learner import Learner
@@ -40,6 +41,9 @@ def fit(
 ) -> Run:
     """Train and judge a learner, or replay the run that the store holds under the same key.
 
+    A recipe that changes a trained learner (`Recipe.base`) is not trained: its base is, or is replayed, and
+    the changed learner is judged.
+
     Killed at any moment and called again, it goes on from its last checkpoint and ends with the same bits.
     Called by two processes at once, one trains, the other waits for it and replays.
 
@@ -64,7 +68,22 @@ def fit(
         run = store.find(key)
         if run is None:
             job = _Job(recipe, cohort, budget, seed, judge, fabric, parts)
-            run = job.run(store, bar_title=title(parts["recipe"]) + f", seed {seed}" if progress else "")
+            if recipe.base is None:
+                run = job.train(
+                    store, bar_title=title(parts["recipe"]) + f", seed {seed}" if progress else ""
+                )
+            else:
+                base = fit(
+                    recipe.base,
+                    cohort,
+                    budget,
+                    seed,
+                    store=store,
+                    judge=judge,
+                    progress=progress,
+                    fabric=fabric,
+                )
+                run = job.change(store, base)
     if progress and fabric.is_global_zero:
         print(run.summary())
     return run
@@ -82,18 +101,43 @@ class _Job:
     fabric: Fabric
     parts: dict[str, Any]
 
-    def run(self, store: RunStore, bar_title: str) -> Run:
+    def train(self, store: RunStore, bar_title: str) -> Run:
         """Train, judge, publish; only the first of several processes judges and writes."""
-        started, key, opened = datetime.now(UTC), key_of(self.parts), len(self.cohort.openings)
+        started = datetime.now(UTC)
         torch.manual_seed(stream(self.seed, BUILD))
         learner: Learner = self.recipe.build(self.cohort.task)
         batches = self.batches(learner)
-        checkpoints = Checkpoints(store.partial(key), self.budget.checkpoint_seconds)
+        checkpoints = Checkpoints(store.partial(key_of(self.parts)), self.budget.checkpoint_seconds)
         curves = train(learner, batches, self.budget, self.seed, self.fabric, checkpoints, bar_title)
         learner.patch, learner.precision = batches.patch, self.parts["hardware"]["precision"]
+        facts = {
+            "patch": batches.patch,
+            "batch_size": batches.batch_size,
+            "started": started.isoformat(timespec="seconds"),
+        }
+        return self.finish(store, learner, curves, facts)
+
+    def change(self, store: RunStore, base: Run) -> Run:
+        """Change the learner that `base` trained, judge, publish."""
+        learner: Learner = self.recipe.change(base.learner(self.fabric.device, self.recipe.base))
+        names = ("patch", "batch_size", "seconds", "peak_memory_mb")
+        facts = {name: getattr(base.record, name) for name in names} | {"base": base.record.key}
+        rows = Curves([{str(k): v for k, v in row.items()} for row in base.curves.to_dict("records")])
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        return self.finish(store, learner, rows, facts | {"started": started})
+
+    def finish(self, store: RunStore, learner: Learner, curves: Curves, facts: dict[str, Any]) -> Run:
+        """Judge and publish."""
+        key, opened = key_of(self.parts), len(self.cohort.openings)
         if self.fabric.is_global_zero:
             begin = time.perf_counter()
             cases = self.judged(learner)
+            measured = {
+                "seconds": curves.rows[-1]["seconds"],
+                "judge_seconds": round(time.perf_counter() - begin, 4),
+                "peak_memory_mb": round(peak_memory_mb(self.fabric.device), 1),
+                "parameters": sum(p.numel() for p in learner.parameters() if p.requires_grad),
+            }
             record = RunRecord(
                 key=key,
                 parts=self.parts,
@@ -105,14 +149,8 @@ class _Job:
                 task=task_facts(self.cohort.task),
                 hardware=hardware(self.fabric),
                 test_opened=tuple(self.cohort.openings[opened:]),
-                patch=batches.patch,
-                batch_size=batches.batch_size,
-                parameters=sum(p.numel() for p in learner.parameters() if p.requires_grad),
-                seconds=curves.rows[-1]["seconds"],
-                judge_seconds=round(time.perf_counter() - begin, 4),
-                peak_memory_mb=round(peak_memory_mb(self.fabric.device), 1),
                 versions=versions(),
-                started=started.isoformat(timespec="seconds"),
+                **(measured | facts),
             )
             store.publish(record, curves, cases, learner)
         self.fabric.barrier()

@@ -4,7 +4,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from medseg_lab.training.budget import Budget
-from medseg_lab.training.device import Hardware
+from medseg_lab.training.hardware import Hardware
 from medseg_lab.training.provenance import digest, sources
 from medseg_lab.training.recipe import Recipe
 

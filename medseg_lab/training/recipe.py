@@ -25,8 +25,28 @@ class Recipe:
 
     def build(self, *args: Any, **more: Any) -> Any:
         """Call the target; `args` and `more` are what only the caller knows (channels, classes)."""
+        if self.base is not None:
+            return self.change(self.base.build(*args, **more))
+        return self._callable(*args, **self.arguments, **more)
+
+    @property
+    def base(self) -> "Recipe | None":
+        """For a recipe that changes a trained learner, that learner's recipe; None for one that trains.
+
+        Such a recipe's target takes a `learner` and gives one: `recipe(pruned, learner=trained, depth=2)`.
+        """
+        base = self.arguments.get("learner")
+        return base if isinstance(base, Recipe) else None
+
+    def change(self, learner: Any) -> Any:
+        """The trained `learner` of the recipe `base`, changed."""
+        return self._callable(**{**self.arguments, "learner": learner})
+
+    @property
+    def _callable(self) -> Callable[..., Any]:
         module, _, name = self.target.rpartition(".")
-        return getattr(importlib.import_module(module), name)(*args, **self.arguments, **more)
+        target: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return target
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON: `{"target": ..., "arguments": {...}}`, nested recipes alike."""

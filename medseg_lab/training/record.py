@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from medseg_lab.data.task import Task
 from medseg_lab.training.budget import Budget
-from medseg_lab.training.device import Hardware
+from medseg_lab.training.hardware import Hardware
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
@@ -20,16 +20,18 @@ class _Part(BaseModel):
 
 
 class CohortFacts(_Part):
-    """Which data, and how many cases in each part."""
+    """Which data, how many cases in each part, and how many patients' labels were used."""
 
     id: str
     fingerprint: str
+    held_out: str
     description: str
     virtual: bool
     labelled: int
     unlabelled: int
     validation: int
     test: int
+    labelled_patients: int
 
 
 class TaskFacts(_Part):
@@ -47,6 +49,8 @@ class RunRecord(_Part):
         key: digest of `parts`.
         parts: all that can change the run, by name (`key.key_parts`).
         recipe, judge: as `Recipe.to_dict`.
+        base: key of the run whose trained learner this one changed; empty where it was trained here. Then
+            `seconds` and `peak_memory_mb` are those of that training.
         test_opened: the reasons for which this run read the sealed test part; empty when it did not.
         patch: the training patch in voxels.
         batch_size: patches a step.
@@ -63,6 +67,7 @@ class RunRecord(_Part):
     parts: dict[str, Any]
     recipe: dict[str, Any]
     judge: dict[str, Any] | None
+    base: str = ""
     budget: Budget
     seed: int
     cohort: CohortFacts
@@ -84,12 +89,14 @@ def cohort_facts(cohort: "Cohort") -> CohortFacts:
     return CohortFacts(
         id=cohort.id,
         fingerprint=cohort.fingerprint,
+        held_out=cohort.held_out,
         description=cohort.describe(),
         virtual=cohort.is_virtual,
         labelled=len(cohort.labelled),
         unlabelled=len(cohort.unlabelled),
         validation=len(cohort.validation),
         test=cohort.test_size,
+        labelled_patients=len({case.patient for case in cohort.labelled}),
     )
 
 

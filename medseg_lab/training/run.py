@@ -87,6 +87,7 @@ class Run:
     def summary(self) -> str:
         """One line: trained or replayed, what, for how long, on what."""
         record = self.record
-        done = f"replayed (trained {record.started[:10]})" if self.replayed else "trained"
+        new = "changed after training" if record.base else "trained"
+        done = f"replayed ({new} {record.started[:10]})" if self.replayed else new
         cost = f"{record.budget.steps} steps in {record.seconds:.0f} s on {record.hardware}"
         return f"{title(record.recipe)}, seed {record.seed}: {done}, {cost}"

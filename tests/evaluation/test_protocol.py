@@ -22,7 +22,7 @@ def fits(monkeypatch):
         calls.append(SimpleNamespace(**locals()))
         found = run(results([[[0.5 + 0.1 * seed]]]).drop(columns="seed"), seed)
         found.replayed = recipe.target.endswith("B")
-        found.record.seconds, found.record.hardware = 10.0, "a CPU"
+        found.record.seconds, found.record.hardware, found.record.base = 10.0, "a CPU", ""
         return found
 
     import medseg_lab.training.fit
@@ -68,16 +68,10 @@ def test_what_was_run_can_be_compared(fits):
     assert compared.differences["mean"].item() == 0
 
 
-def test_finished_runs_are_rejudged_with_their_learners_changed(monkeypatch):
-    """Every run's own learner goes through the change and then to the judge; seeds are kept for pairing."""
-
-    class Judging:
-        def __call__(self, learner, cohort):
-            assert cohort == "the cohort"
-            return results([[[learner]]]).drop(columns="seed")
-
-    monkeypatch.setattr(Protocol, "judge", SimpleNamespace(build=Judging))
-    runs = [SimpleNamespace(learner=lambda s=s: 0.5 + s / 10, record=SimpleNamespace(seed=s)) for s in (0, 1)]
-    table = protocol().rejudge(runs, change=lambda dice: dice / 2)
-    assert table["seed"].tolist() == [0, 1]
-    assert table["dice"].tolist() == pytest.approx([0.25, 0.3])
+def test_what_was_changed_after_training_is_told_and_its_training_not_counted_twice(fits):
+    runs = protocol(seeds=1).run(METHODS)
+    changed = run(results([[[0.5]]]).drop(columns="seed"), 0)
+    changed.replayed, changed.record.seconds, changed.record.hardware = False, 10.0, "a CPU"
+    changed.record.base = "the key of a"
+    said = summary([*runs["a"], changed])
+    assert said == "2 runs: 1 trained in 10 s, 1 changed after training; a CPU"

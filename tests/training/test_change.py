@@ -1,0 +1,58 @@
+"""A recipe may change a trained learner: nothing is trained twice, and the record names its base."""
+
+import pytest
+import torch
+from learning_toys import tiny_budget, tiny_cohort
+
+from medseg_lab.evaluation.judge import Judge
+from medseg_lab.inference.prune import pruned
+from medseg_lab.networks.unetpp import UNetPlusPlus
+from medseg_lab.training.fit import fit
+from medseg_lab.training.recipe import recipe
+from medseg_lab.training.runs import RunStore
+from medseg_lab.training.supervised import Supervised
+
+WHOLE = recipe(Supervised, network=recipe(UNetPlusPlus, features=[4, 6, 8]))
+CUT = recipe(pruned, learner=WHOLE, depth=1)
+
+
+def train(store, target):
+    judge = recipe(Judge, parts=["validation"])
+    return fit(target, tiny_cohort(), tiny_budget(), 0, store=store, judge=judge, progress=False)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return RunStore(tmp_path)
+
+
+def test_the_base_is_trained_once_and_both_are_kept(store, monkeypatch):
+    cut = train(store, CUT)
+    monkeypatch.setattr("medseg_lab.training.fit.train", None)  # to train again would fail
+    whole = train(store, WHOLE)
+    assert whole.replayed
+    assert cut.record.base == whole.record.key
+    assert whole.record.base == ""
+    assert cut.record.key != whole.record.key
+    assert train(store, CUT).replayed
+    assert len(store.runs()) == 2
+
+
+def test_a_changed_run_has_its_training_s_cost_and_its_own_parameters(store):
+    cut, whole = train(store, CUT), train(store, WHOLE)
+    assert cut.record.seconds == whole.record.seconds
+    assert cut.record.peak_memory_mb == whole.record.peak_memory_mb
+    assert cut.curves.equals(whole.curves)
+    assert cut.record.parameters < whole.record.parameters
+    assert not cut.cases["dice"].equals(whole.cases["dice"])
+
+
+def test_it_is_loaded_changed_and_predicts_as_the_whole_one_at_that_depth(store):
+    cut, whole = train(store, CUT).learner(), train(store, WHOLE).learner()
+    image = torch.randn(1, 1, 8, 8, 8)
+    with torch.no_grad():
+        assert torch.equal(cut.network(image), whole.network(image, depth=1))
+
+
+def test_its_summary_says_that_it_was_not_trained(store):
+    assert "Supervised(UNetPlusPlus)), seed 0: changed after training" in train(store, CUT).summary()
