@@ -6,7 +6,6 @@ runs = lesson.protocol.run({"U-Net": ..., "FCN-8s": ...})
 lesson.close()
 """
 
-import os
 import platform
 import time
 from collections.abc import Mapping
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from medseg_lab.data.cohort import Cohort, load_cohort
@@ -33,7 +31,7 @@ from medseg_lab.training.budget import budget as budget_called
 from medseg_lab.training.device import hardware, make_fabric, peak_memory_mb
 from medseg_lab.training.hardware import Hardware
 from medseg_lab.training.recipe import Recipe
-from medseg_lab.training.runs import Run, RunStore
+from medseg_lab.training.runs import Run, RunStore, run_store
 
 LESSONS: list["Lesson"] = []
 """The lessons opened in this process; the record of an executed chapter is written from them."""
@@ -233,11 +231,6 @@ def open(
     LESSONS.append(lesson)
     show_note(f"{lesson.section} {lesson.title}", lesson.banner())
     return lesson
-
-
-def run_store() -> RunStore:
-    """The store at `$MEDSEG_RUNS`, else in the user's data folder."""
-    return RunStore(os.environ.get("MEDSEG_RUNS") or user_data_path("medseg") / "runs")
 
 
 def counted(number: int, noun: str) -> str:

@@ -112,8 +112,8 @@ def exercise(
 @app.command()
 def runs() -> None:
     """List the run store, oldest run first."""
-    from medseg_lab.chapter import run_store
     from medseg_lab.training.record import title
+    from medseg_lab.training.runs import run_store
 
     store = run_store()
     rows = []

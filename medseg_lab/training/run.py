@@ -5,17 +5,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-from safetensors.torch import load_model
-
 from medseg_lab.data.task import Task
-from medseg_lab.training.device import channels_last, fast_bfloat16
-from medseg_lab.training.learner import Learner
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.record import RunRecord, title
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
+
+    from medseg_lab.training.learner import Learner
 
 RECORD, CURVES, WEIGHTS, CASES = "run.json", "curves.csv", "weights.safetensors", "cases.csv"
 
@@ -61,7 +59,7 @@ class Run:
         text = {"case": str, "patient": str, "class": str, "part": str}
         return pd.read_csv(self.folder / CASES, dtype=text)
 
-    def learner(self, device: str | torch.device = "cpu", recipe: Recipe | None = None) -> Learner:
+    def learner(self, device: "str | torch.device" = "cpu", recipe: Recipe | None = None) -> "Learner":
         """The trained learner, ready to predict.
 
         Args:
@@ -72,6 +70,11 @@ class Run:
         Raises:
             ValueError: if another recipe is given, or none where one is needed.
         """
+        import torch
+        from safetensors.torch import load_model
+
+        from medseg_lab.training.device import channels_last, fast_bfloat16
+
         if recipe is not None and recipe.to_dict() != self.record.recipe:
             raise ValueError(f"recipe: got {recipe.to_dict()}, wanted the run's, {self.record.recipe}")
         recipe = recipe or Recipe.from_dict(self.record.recipe)

@@ -1,5 +1,6 @@
 """The store of finished runs: immutable folders, found again by their key."""
 
+import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -8,18 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
-from safetensors.torch import save_model
+from platformdirs import user_data_path
 
-from medseg_lab.training.curves import Curves
 from medseg_lab.training.durable import whole_folder
-from medseg_lab.training.learner import Learner
 from medseg_lab.training.record import RunRecord
 from medseg_lab.training.run import CASES, CURVES, RECORD, WEIGHTS, Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Run", "RunStore"]
+    from medseg_lab.training.curves import Curves
+    from medseg_lab.training.learner import Learner
+
+__all__ = ["Run", "RunStore", "run_store"]
 
 
 class RunStore:
@@ -63,9 +65,11 @@ class RunStore:
         return run if run is not None and run.record.key == key else None
 
     def publish(
-        self, record: RunRecord, curves: Curves, cases: "pd.DataFrame | None", learner: Learner
+        self, record: RunRecord, curves: "Curves", cases: "pd.DataFrame | None", learner: "Learner"
     ) -> Run:
         """Write a finished run, whole or not at all, and drop its unfinished work."""
+        from safetensors.torch import save_model
+
         target = self.folder(record.key)
         if target.exists():
             self._set_aside(target)
@@ -98,3 +102,8 @@ class RunStore:
         aside = self.root / ".broken"
         aside.mkdir(exist_ok=True)
         folder.rename(aside / f"{folder.name}-{len(list(aside.iterdir()))}")
+
+
+def run_store() -> RunStore:
+    """The store at `$MEDSEG_RUNS`, else in the user's data folder."""
+    return RunStore(os.environ.get("MEDSEG_RUNS") or user_data_path("medseg") / "runs")
