@@ -18,10 +18,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from medseg_lab.data.cohort import Cohort, load_cohort
-from medseg_lab.evaluation.claims import Verdict, verdicts
-from medseg_lab.evaluation.comparison import Comparison
+from medseg_lab.evaluation.claims import judged
 from medseg_lab.evaluation.judge import PARTS
+from medseg_lab.evaluation.ledgers import ledger_of
 from medseg_lab.evaluation.protocol import Protocol
+from medseg_lab.evaluation.verdicts import Verdict
 from medseg_lab.show.note import show_note
 from medseg_lab.show.verdict import show_verdicts
 from medseg_lab.survey.claims import claims
@@ -33,8 +34,8 @@ from medseg_lab.training.hardware import Hardware
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.runs import Run, RunStore, run_store
 
-LESSONS: list["Lesson"] = []
-"""The lessons opened in this process; the record of an executed chapter is written from them."""
+LESSONS: list[Any] = []
+"""The lessons opened in this process, and the sweeps reported: a chapter's record has their summaries."""
 
 
 class Opening(BaseModel):
@@ -89,9 +90,14 @@ class Lesson:
     verdicts: list[Verdict] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
-    def judge_claims(self, comparison: Comparison | None) -> list[Verdict]:
-        """The verdicts on this section's claims; they also go to the book's page of claims."""
-        self.verdicts = verdicts(claims(self.section), comparison, self.cohort.id)
+    def judge_claims(self) -> list[Verdict]:
+        """The verdicts on this section's claims, from the runs of this lesson so far.
+
+        They are found as those of the book's page of claims are, which rests on all runs of the store.
+        """
+        runs = {run.folder: run for run in self.protocol.kept}
+        ledger = ledger_of(list(runs.values()), self.store.root)
+        self.verdicts = [found.verdict for found in judged(ledger, claims(self.section))]
         return self.verdicts
 
     def answer(self, *claim_ids: str) -> None:
@@ -164,7 +170,7 @@ class Lesson:
             "replayed": len(replayed),
             "seconds_trained": round(sum(run.record.seconds for run in trained), 1),
             "seconds_replayed": round(sum(run.record.seconds for run in replayed), 1),
-            "verdicts": {found.claim.id: [found.state, found.evidence] for found in self.verdicts},
+            "verdicts": {found.claim.id: [found.state, found.detail] for found in self.verdicts},
         }
 
 

@@ -6,8 +6,12 @@ from typing import Any
 import pytest
 
 from medseg_lab import chapter
+from medseg_lab.evaluation import ledger
+from medseg_lab.evaluation.claims import judged
 from medseg_lab.networks.unet import UNet
 from medseg_lab.show.note import Note
+from medseg_lab.survey.configurations import configuration
+from medseg_lab.training.notation import parse
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.supervised import Supervised
 
@@ -51,8 +55,20 @@ def test_opening_the_sealed_test_part_is_part_of_the_cost(lesson: chapter.Lesson
 
 
 def test_claims_are_judged_and_kept_for_the_book(lesson: chapter.Lesson) -> None:
-    assert {found.state for found in lesson.judge_claims(None)} == {"not run"}
+    assert {found.state for found in lesson.judge_claims()} == {"not run"}
     assert lesson.summary()["verdicts"]["skips-help"][0] == "not run"
+
+
+def test_the_chapter_and_the_page_of_claims_judge_the_same_runs_alike(lesson: chapter.Lesson) -> None:
+    sides = {name: parse(configuration(name).recipe) for name in ("U-Net", "U-Net without skips")}
+    lesson.protocol.run(sides)
+    lesson.protocol.run(sides)  # what is asked for twice counts once
+    (skips,) = [found for found in lesson.judge_claims() if found.claim.id == "skips-help"]
+    assert skips.evidence
+    assert (skips.state, skips.evidence.seeds) == ("inconclusive", 2)
+    assert skips.reason == "Smoke budget (3 steps): proves that it runs, tests nothing."
+    (same,) = [found.verdict for found in judged(ledger()) if found.claim.id == "skips-help"]
+    assert repr(skips) == repr(same)  # one patient has no interval, and NaN is not equal to itself
 
 
 @pytest.mark.parametrize(
@@ -82,7 +98,7 @@ def test_note_is_text_and_escaped_html() -> None:
 def test_an_answer_quotes_the_verdict(lesson: chapter.Lesson, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="none judged yet"):
         lesson.answer("skips-help")
-    lesson.judge_claims(None)
+    lesson.judge_claims()
     shown: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("medseg_lab.chapter.show_verdicts", shown.extend)

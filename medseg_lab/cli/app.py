@@ -7,7 +7,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from medseg_lab.cli.claims import claims
+from medseg_lab.cli.compare import compare
 from medseg_lab.cli.data import data
+from medseg_lab.cli.sweep import sweep
 from medseg_lab.cli.table import show
 
 WRONG_USE, FAILED = 2, 1
@@ -39,8 +42,13 @@ app = typer.Typer(
 )
 
 app.add_typer(data, name="data")
+app.command()(compare)
+app.command()(sweep)
+app.command()(claims)
 
-Section = Annotated[str, typer.Argument(help="The survey's section, such as 2.1.1, or a notebook's path.")]
+Section = Annotated[
+    str, typer.Argument(help="The survey's section, such as 2.1.1, a page's name, or a path.")
+]
 BudgetName = Annotated[str | None, typer.Option(help="What may be spent: smoke, class or full.")]
 Dataset = Annotated[str | None, typer.Option(help="A data set's id, a folder in the MSD layout, or auto.")]
 
@@ -74,12 +82,14 @@ def book(
     from medseg_lab.publishing.book import build_book
     from medseg_lab.publishing.execute import run_chapter
     from medseg_lab.publishing.house import find_house
+    from medseg_lab.publishing.parameters import taken
 
     house = find_house()
     executed = []
     for chapter in house.chapters():
-        typer.echo(f"{chapter.section} {chapter.title} ...")
-        executed.append(run_chapter(chapter.path, budget=budget, dataset=dataset, house=house))
+        typer.echo(f"{chapter.heading} ...")
+        given = taken(chapter, budget=budget, dataset=dataset)
+        executed.append(run_chapter(chapter.path, given, house=house))
         typer.echo(executed[-1])
     typer.echo(f"the book: {build_book(executed, house, output)}")
 
@@ -94,7 +104,7 @@ def chapters() -> None:
     for chapter in find_house().chapters():
         parameters = ", ".join(str(parameter) for parameter in declared(chapter).values())
         rows.append((chapter.section, chapter.title, parameters))
-    show("Chapters", ("section", "chapter", "parameters"), rows)
+    show("Chapters", ("section or name", "chapter", "parameters"), rows)
 
 
 @app.command()

@@ -1,8 +1,10 @@
 """One image with what is known of it."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IGNORE = 255
 """The label of a voxel that nobody annotated: it enters no loss and no score."""
@@ -25,12 +27,12 @@ class Case:
 
     id: str
     patient: str
-    image: Tensor
-    labels: Tensor
+    image: "Tensor"
+    labels: "Tensor"
     spacing: tuple[float, ...] | None
-    distribution: Tensor | None = None
+    distribution: "Tensor | None" = None
 
     @property
-    def label(self) -> Tensor:
+    def label(self) -> "Tensor":
         """The reference reading, `(*S)`."""
         return self.labels[0]

@@ -1,151 +1,95 @@
-"""What an experiment says of a claim of the survey."""
+"""What the ledger says of the survey's claims."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from medseg_lab.evaluation.comparison import Comparison, p_text
-from medseg_lab.evaluation.metrics import TITLES
+from medseg_lab.evaluation.effects import Effect
+from medseg_lab.evaluation.evidence import evidence
+from medseg_lab.evaluation.ledgers import Ledger
+from medseg_lab.evaluation.pairing import NothingToPairError
+from medseg_lab.evaluation.significance import holm
+from medseg_lab.evaluation.verdicts import Verdict, verdict
 from medseg_lab.survey.claims import Claim
-
-State = Literal["supported", "not supported", "inconclusive", "not run"]
+from medseg_lab.survey.claims import claims as all_claims
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A claim and what became of it.
+class Judgement:
+    """A claim, what became of it on each data set, and over all of them.
 
     Args:
-        claim: the statement.
-        state: see `verdicts`.
-        effect: how much better `claim.better` is than `claim.worse`, positive for better whatever the metric;
-            NaN where it was not run.
-        low, high: its 95% interval, NaN below two seeds.
-        p: Holm-corrected over the claims that were judged together.
-        seeds, cases: how many it rests on.
-        reason: why the state is what it is.
+        verdict: over all data sets. Where they agree, theirs; where they do not, inconclusive.
+        by_data: one verdict a data set on which both sides have runs, in the order of their ids.
     """
 
-    claim: Claim
-    state: State
-    effect: float = float("nan")
-    low: float = float("nan")
-    high: float = float("nan")
-    p: float = float("nan")
-    seeds: int = 0
-    cases: int = 0
-    reason: str = ""
+    verdict: Verdict
+    by_data: tuple[Verdict, ...] = ()
 
     @property
-    def sentence(self) -> str:
-        """The verdict in words, with its evidence."""
-        return f"{self.state.capitalize()}: {self.evidence}"
-
-    @property
-    def evidence(self) -> str:
-        """The two sides, the effect with its interval, seeds, cases, and the reason for the verdict."""
-        sides = f"{self.claim.better} against {self.claim.worse}"
-        if self.state == "not run":
-            return f"{sides}. {self.reason}"
-        said = f"{self.effect:+.3f} {TITLES[self.claim.metric]}"
-        if self.seeds > 1:
-            said += f" [{self.low:+.3f}, {self.high:+.3f}]"
-        seeds = "one seed" if self.seeds == 1 else f"{self.seeds} seeds"
-        return f"{sides} {said.replace('-', '−')}, {seeds}, {self.cases} cases. {self.reason}"
-
-    def __str__(self) -> str:
-        return self.sentence
+    def claim(self) -> Claim:
+        """The statement."""
+        return self.verdict.claim
 
 
-def verdict(claim: Claim, comparison: Comparison | None, data: str | None = None) -> Verdict:
-    """The verdict on one claim, by itself; see `verdicts`."""
-    return verdicts([claim], comparison, data)[0]
+def judged(ledger: Ledger, claims: Iterable[Claim] | None = None) -> list[Judgement]:
+    """The verdicts on claims, from the runs that both of a claim's sides have on the same terms.
 
-
-def verdicts(
-    claims: Iterable[Claim], comparison: Comparison | None, data: str | None = None
-) -> list[Verdict]:
-    """The verdicts on several claims, with their p values corrected together (Holm).
-
-    A claim of superiority is supported if its interval lies above 0, the effect reaches the margin, the
-    corrected p is below 0.05 and all seeds agree in sign. It is not supported if the interval lies below
-    the margin: what effect there may be is not worth naming. A claim of non-inferiority is supported if its
-    interval lies above minus the margin, not supported if below it. All else is inconclusive, and so is
-    anything with one seed.
+    p values are corrected (Holm) over the claims of one section on one data set, apart from those whose
+    budget tests nothing.
 
     Args:
-        claims: what to judge.
-        comparison: holds the sides by name; None where nothing was run.
-        data: the data set's id, for claims that only some data can decide.
+        ledger: the runs.
+        claims: what to judge, whole sections so that p is corrected as it should be; None for all of the
+            survey.
+
+    Returns:
+        One judgement a claim, in the order of `claims`.
     """
-    claims = list(claims)
-    ran = [claim for claim in claims if not _missing(claim, comparison, data)]
-    rows: dict[str, dict] = {}
-    if ran and comparison is not None:
-        table = comparison.paired([(claim.better, claim.worse) for claim in ran])
-        rows = {claim.id: row for claim, row in zip(ran, table.to_dict("records"), strict=True)}
-    found = []
-    for claim in claims:
-        if claim.id not in rows or comparison is None:
-            found.append(Verdict(claim, "not run", reason=_missing(claim, comparison, data)))
+    wanted = list(all_claims() if claims is None else claims)
+    rows = ledger.cases.groupby("run", sort=False).indices
+    places = {str(run): np.asarray(found) for run, found in rows.items()}
+    effects: dict[str, list[Effect]] = {}
+    missing: dict[str, str] = {}
+    for claim in wanted:
+        try:
+            effects[claim.id] = evidence(ledger, claim, places)
+        except NothingToPairError as reason:
+            missing[claim.id] = str(reason)
+    corrected = _corrected([effect for found in effects.values() for effect in found])
+    judgements = []
+    for claim in wanted:
+        if claim.id in missing:
+            judgements.append(Judgement(Verdict(claim, "not run", missing[claim.id])))
         else:
-            found.append(_judge(claim, rows[claim.id], comparison))
-    return found
+            found = tuple(verdict(effect, corrected[id(effect)]) for effect in effects[claim.id])
+            judgements.append(Judgement(_over_all(found), found))
+    return judgements
 
 
-def _missing(claim: Claim, comparison: Comparison | None, data: str | None) -> str:
-    """Why a claim cannot be judged by this comparison; "" if it can."""
-    if comparison is None:
-        return "There are no runs."
-    if comparison.metric != claim.metric:
-        return f"The claim is about {claim.metric}, the comparison about {comparison.metric}."
-    if claim.data and data not in claim.data:
-        return f"The claim is decided on {', '.join(claim.data)}."
-    absent = [side for side in (claim.better, claim.worse) if side not in comparison.methods]
-    return f"There are no runs of {' and '.join(absent)}." if absent else ""
+def _corrected(effects: list[Effect]) -> dict[int, float]:
+    """Each effect's p, corrected over its family, by the effect's identity."""
+    families: dict[tuple, list[Effect]] = defaultdict(list)
+    for effect in effects:
+        families[effect.claim.section, effect.terms.dataset, effect.terms.proves_nothing].append(effect)
+    return {
+        id(effect): float(p)
+        for family in families.values()
+        for effect, p in zip(family, holm(np.array([effect.p for effect in family])), strict=True)
+    }
 
 
-def _judge(claim: Claim, row: dict, comparison: Comparison) -> Verdict:
-    ends = (row["low"], row["high"])
-    effect, low, high = row["mean"], *ends
-    if comparison.lower_is_better:
-        effect, low, high = -effect, -ends[1], -ends[0]
-    seeds, cases = len(comparison.seeds), len(comparison.cases)
-    evidence = Verdict(claim, "inconclusive", effect, low, high, row["holm"], seeds, cases)
-    state, reason = _superior(evidence, row["agree"]) if claim.kind == "superior" else _non_inferior(evidence)
-    if seeds < 2:
-        state, reason = "inconclusive", "One training each cannot tell methods apart."
-    elif np.isnan(low):
-        state, reason = "inconclusive", "One patient cannot stand for others."
-    return Verdict(claim, state, effect, low, high, row["holm"], seeds, cases, reason)
-
-
-def _superior(found: Verdict, agree: bool) -> tuple[State, str]:
-    margin = found.claim.margin
-    if found.high < 0:
-        return "not supported", "The difference goes the other way."
-    if found.high < margin:
-        return (
-            "not supported",
-            f"An advantage of {margin:g}, the smallest worth naming, lies outside the interval.",
-        )
-    if found.low > 0 and found.effect >= margin and agree and found.p < 0.05:
-        return "supported", f"Holm p {p_text(found.p)}."
-    if found.low <= 0:
-        return "inconclusive", "The interval holds zero."
-    if not agree:
-        return "inconclusive", "The seeds do not agree in sign."
-    if not found.p < 0.05:
-        return "inconclusive", f"Holm p {p_text(found.p)}."
-    return "inconclusive", f"The effect is smaller than {margin:g}, and a larger one is not excluded."
-
-
-def _non_inferior(found: Verdict) -> tuple[State, str]:
-    margin = found.claim.margin
-    if found.low > -margin:
-        return "supported", f"A loss of {margin:g} lies outside the interval."
-    if found.high < -margin:
-        return "not supported", f"The loss is larger than {margin:g}."
-    return "inconclusive", f"The interval holds a loss of {margin:g}."
+def _over_all(found: tuple[Verdict, ...]) -> Verdict:
+    """One verdict from those of several data sets; what tests nothing does not count beside what does."""
+    counting = [one for one in found if one.evidence and not one.evidence.terms.proves_nothing] or list(found)
+    if len(counting) == 1:
+        return counting[0]
+    states = {one.state for one in counting}
+    said = "; ".join(f"{one.state} on {one.evidence.terms.dataset}" for one in counting if one.evidence)
+    if len(states) == 1:
+        (state,) = states
+        reason = f"So on {' and '.join(one.evidence.terms.dataset for one in counting if one.evidence)}."
+        return Verdict(found[0].claim, state, reason)
+    return Verdict(found[0].claim, "inconclusive", f"{said[:1].upper()}{said[1:]}.")

@@ -3,21 +3,27 @@
 A case's value is the mean of its foreground classes. Differences are taken case by case and seed by seed
 against a baseline. Their interval covers seeds and cases (`medseg_lab.evaluation.resample`); their p comes
 from Wilcoxon's signed rank test on the patients' differences, averaged over the seeds, with Holm's
-correction over the methods.
+correction over the methods. That test takes the trainings as given: where they vary, it calls a lucky one a
+better method (`medseg_lab.evaluation.significance`), so p alone decides nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from medseg_lab.evaluation.grid import grid
 from medseg_lab.evaluation.metrics import LOWER_IS_BETTER, TITLES
-from medseg_lab.evaluation.resample import interval
+from medseg_lab.evaluation.resample import Resampling
 from medseg_lab.evaluation.results import Results, collect, with_penalty
+from medseg_lab.evaluation.significance import holm, signed_rank
+
+if TYPE_CHECKING:
+    from medseg_lab.evaluation.ranking import Ranking
 
 
 @dataclass(frozen=True)
@@ -49,30 +55,42 @@ class Comparison:
         """A method's values, `(seeds, cases)`, as the mean over the classes."""
         if method not in self.methods:
             raise ValueError(f"method: got {method!r}, wanted one of {', '.join(self.methods)}")
-        return self.values[self.methods.index(method)].mean(axis=-1)
+        return self.by_case[self.methods.index(method)]
+
+    @cached_property
+    def by_case(self) -> NDArray:
+        """`(methods, seeds, cases)`: the mean over the classes."""
+        return self.values.mean(axis=-1)
+
+    @cached_property
+    def resampling(self) -> Resampling:
+        """The redrawn seeds and patients that all intervals and the ranking share."""
+        return Resampling(len(self.seeds), self.patients)
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row a method: mean, low, high (95%), seeds, cases."""
-        return pd.DataFrame(
-            [self._row(self.of(m)) for m in self.methods], index=pd.Index(self.methods, name="method")
-        )
+        return self._rows(self.by_case, pd.Index(self.methods, name="method"))
 
     @cached_property
     def by_class(self) -> pd.DataFrame:
         """One row a method and class, as `table`."""
-        rows = {
-            (method, name): self._row(self.values[m, ..., k])
-            for m, method in enumerate(self.methods)
-            for k, name in enumerate(self.classes)
-        }
-        frame = pd.DataFrame(list(rows.values()))
-        return frame.set_index(pd.MultiIndex.from_tuples(list(rows), names=["method", "class"]))
+        values = np.moveaxis(self.values, -1, 1).reshape(-1, len(self.seeds), len(self.cases))
+        return self._rows(
+            values, pd.MultiIndex.from_product([self.methods, self.classes], names=["method", "class"])
+        )
 
     @cached_property
     def differences(self) -> pd.DataFrame:
         """Every other method minus the baseline; see `paired`."""
         return self.paired([(method, self.baseline) for method in self.methods if method != self.baseline])
+
+    @cached_property
+    def ranking(self) -> "Ranking":
+        """The methods' order, and how far it holds when seeds and patients are redrawn."""
+        from medseg_lab.evaluation.ranking import rank_stability
+
+        return rank_stability(self)
 
     def paired(self, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
         """`first - second` for each pair: what differs, how surely.
@@ -82,9 +100,17 @@ class Comparison:
             seeds have the sign of the mean). With one seed, all but the mean are missing: one training each
             cannot tell methods apart.
         """
-        rows = [self._difference(first, second) for first, second in pairs]
-        frame = pd.DataFrame(rows, columns=["first", "second", "mean", "low", "high", "p", "agree"])
-        frame.insert(6, "holm", _holm(frame["p"].to_numpy(dtype=float)))
+        pairs = list(pairs)
+        values = np.array([self.of(first) - self.of(second) for first, second in pairs])
+        values = values.reshape(-1, len(self.seeds), len(self.cases))
+        frame = pd.DataFrame(pairs, columns=["first", "second"])
+        frame["mean"] = values.mean(axis=(1, 2))
+        several = len(self.seeds) > 1
+        frame[["low", "high"]] = self.resampling.intervals(values) if several else np.nan
+        frame["p"] = [signed_rank(row.mean(axis=0), self.patients) for row in values] if several else np.nan
+        frame["holm"] = holm(frame["p"].to_numpy(dtype=float))
+        signs = np.sign(values.mean(axis=2)) == np.sign(frame["mean"].to_numpy())[:, None]
+        frame["agree"] = signs.all(axis=1) & several
         return frame
 
     @property
@@ -112,6 +138,8 @@ class Comparison:
             said += f" Brackets: 95% interval over {'cases' if seeds == 1 else 'seeds and cases'}."
         if seeds > 1 and n > 1:
             said += " p: Wilcoxon's test over patients, given these trainings."
+        if seeds == 2 and n > 1:
+            said += " Two seeds say little of how much trainings vary, so intervals may be too short."
         if self.penalised:
             said += (
                 " Where one of two masks is empty there is no distance, and the image's diagonal stands for"
@@ -128,24 +156,10 @@ class Comparison:
             lines.append(f"{row['first']} - {row['second']}: {said}")
         return "\n".join(lines)
 
-    def _row(self, values: NDArray) -> dict[str, float | int]:
-        low, high = interval(values, self.patients)
-        return {
-            "mean": values.mean(),
-            "low": low,
-            "high": high,
-            "seeds": len(self.seeds),
-            "cases": len(self.cases),
-        }
-
-    def _difference(self, first: str, second: str) -> tuple[str, str, float, float, float, float, bool]:
-        values = self.of(first) - self.of(second)
-        mean = float(values.mean())
-        if len(self.seeds) == 1:
-            return first, second, mean, np.nan, np.nan, np.nan, False
-        agree = bool((np.sign(values.mean(axis=1)) == np.sign(mean)).all())
-        p = signed_rank(values.mean(axis=0), self.patients)
-        return first, second, mean, *interval(values, self.patients), p, agree
+    def _rows(self, values: NDArray, index: pd.Index) -> pd.DataFrame:
+        low, high = self.resampling.intervals(values).T
+        counts = {"seeds": len(self.seeds), "cases": len(self.cases)}
+        return pd.DataFrame({"mean": values.mean(axis=(1, 2)), "low": low, "high": high, **counts}, index)
 
 
 def compare(
@@ -172,43 +186,19 @@ def compare(
     baseline = methods[0] if baseline is None else baseline
     if baseline not in methods:
         raise ValueError(f"baseline: got {baseline!r}, wanted one of {', '.join(methods)}")
-    axes = {name: tuple(frame[name].drop_duplicates()) for name in ("case", "class")}
-    seeds = tuple(sorted(frame["seed"].unique().tolist()))
-    order = pd.MultiIndex.from_product([methods, seeds, axes["case"], axes["class"]])
-    values = frame.set_index(["method", "seed", "case", "class"])[metric].reindex(order).to_numpy(dtype=float)
-    owner = frame.drop_duplicates("case").set_index("case")["patient"]
+    found = grid(frame, metric)
     return Comparison(
         metric=metric,
         part=str(frame["part"].iloc[0]),
         baseline=baseline,
         methods=methods,
-        seeds=seeds,
-        cases=axes["case"],
-        patients=tuple(str(owner[case]) for case in axes["case"]),
-        classes=axes["class"],
-        values=values.reshape(len(methods), len(seeds), len(axes["case"]), len(axes["class"])),
+        seeds=found.seeds,
+        cases=found.cases,
+        patients=found.patients,
+        classes=found.classes,
+        values=found.values,
         penalised=penalised,
     )
-
-
-def signed_rank(differences: NDArray, patients: Sequence[str]) -> float:
-    """Wilcoxon's signed rank p of per-case differences; a patient's cases are averaged first."""
-    from scipy.stats import wilcoxon
-
-    per_patient = pd.Series(differences).groupby(np.asarray(patients)).mean().to_numpy()
-    if not per_patient.any():
-        return 1.0
-    return float(wilcoxon(per_patient).pvalue)
-
-
-def _holm(p: NDArray) -> NDArray:
-    """Holm's correction; NaN stays NaN."""
-    from statsmodels.stats.multitest import multipletests
-
-    corrected, known = np.full(len(p), np.nan), ~np.isnan(p)
-    if known.any():
-        corrected[known] = multipletests(p[known], method="holm")[1]
-    return corrected
 
 
 def with_interval(row: Mapping[Any, Any], signed: bool = False, digits: int = 3) -> str:

@@ -3,19 +3,26 @@
 Nothing is kept beside the run folders, so nothing can disagree with them.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from medseg_lab.survey.configurations import configurations
-from medseg_lab.training.notation import parse, written
-from medseg_lab.training.provenance import digest
-from medseg_lab.training.record import RunRecord
+from medseg_lab.evaluation.assemble import assembled, collector_paused
+from medseg_lab.evaluation.naming import method_called, names, recipe_called, renamed
+from medseg_lab.evaluation.rows import COLUMNS, Origin
+from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.runs import Run, RunStore, run_store
+
+if TYPE_CHECKING:
+    from medseg_lab.evaluation.comparison import Comparison
+
+__all__ = ["COLUMNS", "Ledger", "ledger_of", "names", "read_ledger", "recipe_called"]
+
+FINGERPRINTS = ("cohort", "held_out", "base")
+"""Columns whose values may be shortened."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +33,20 @@ class Ledger:
         root: the store's folder.
         runs: one row a run, indexed by `run`, the first 16 digits of its key. Columns: method (its
             configuration's name, else its recipe), recipe (as text), dataset, cohort (fingerprint), held_out,
-            labelled (patients), budget (name), steps, voxels, patch, seed, judge (digest of how cases were
-            scored), parts (which were), seconds (of training), judge_seconds, peak_memory_mb, parameters,
-            device, base, started.
+            labelled (patients), unlabelled (cases), dims (of the data), budget (name), steps, voxels, patch,
+            seed, judge (how cases were scored, as text), parts (which were), seconds (of training),
+            judge_seconds, peak_memory_mb, parameters, device, base, started.
         cases: one row a run, part, case and class: run, part, case, patient, class and the metrics.
         superseded: runs that are left out because a newer one differs from them in nothing that is compared,
             by `run`: trained with other versions of the code or libraries, or on other hardware.
+        origins: with what each run was made, by `run`.
     """
 
     root: Path
     runs: pd.DataFrame
     cases: pd.DataFrame
     superseded: tuple[str, ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -46,6 +55,8 @@ class Ledger:
 
     def where(self, **wanted: Any) -> "Ledger":
         """The runs whose columns have these values; a list means any of them, None means any value.
+
+        A fingerprint (cohort, held_out, base) may be shortened to its first digits.
 
         Raises:
             ValueError: for a column that there is not.
@@ -56,88 +67,61 @@ class Ledger:
                 raise ValueError(f"filter: got {column!r}, wanted one of {', '.join(self.runs.columns)}")
             if value is not None:
                 values = list(value) if isinstance(value, list | tuple | set | range) else [value]
-                keep &= self.runs[column].isin(values)
+                found = self.runs[column]
+                short = column in FINGERPRINTS
+                keep &= found.str.startswith(tuple(values)) if short else found.isin(values)
         runs = self.runs[keep]
         return replace(self, runs=runs, cases=self.cases[self.cases["run"].isin(runs.index)])
 
+    def named(self, names: Mapping[str, str | Recipe]) -> "Ledger":
+        """The same runs, with one's own names for some recipes.
+
+        Args:
+            names: a name to a recipe, or to its text. One without runs does no harm.
+
+        Raises:
+            ValueError: where two recipes would share a name, or a recipe would have two; for a text that is
+                no recipe.
+        """
+        return replace(self, runs=renamed(self.runs, names))
+
+    def compare(
+        self,
+        methods: Sequence[str],
+        metric: str = "dice",
+        *,
+        part: str | None = None,
+        dataset: str | None = None,
+        budget: str | None = None,
+        labelled: int | None = None,
+        baseline: str | None = None,
+    ) -> "Comparison":
+        """Hold methods against each other on the only terms that they share.
+
+        Args:
+            methods: by name or recipe; the comparison keeps their order.
+            metric: one of `medseg_lab.evaluation.metrics.METRICS`.
+            part, dataset, budget, labelled: which runs; needed only where the methods share several terms.
+            baseline: the method that the others are held against; by default the first.
+
+        Raises:
+            ValueError: if they share no terms or several, with what differs.
+        """
+        from medseg_lab.evaluation.terms import shared_standing
+
+        names = tuple(dict.fromkeys(method_called(self.runs, name) for name in methods))
+        held = None if baseline is None else method_called(self.runs, baseline)
+        standing = shared_standing(self, names, part, dataset=dataset, budget=budget, labelled=labelled)
+        return standing.comparison(metric, methods=names, baseline=held or names[0])
+
 
 def read_ledger(root: Path | str | None = None) -> Ledger:
-    """The ledger of a store; see `Ledger`."""
+    """The ledger of a store; see `Ledger`. What cannot be read is left out, with a warning that names it."""
     store = run_store() if root is None else RunStore(root)
-    return ledger_of(store.runs(), store.root)
+    with collector_paused():
+        return ledger_of(store.runs(), store.root)
 
 
 def ledger_of(runs: Sequence[Run], root: Path) -> Ledger:
     """The ledger of these runs, whose folders are in `root`."""
-    rows = [_row(run.record) for run in runs]
-    frame = pd.DataFrame(rows, columns=COLUMNS).set_index("run")
-    same = ["recipe", "cohort", "steps", "voxels", "patch", "judge", "parts", "seed"]
-    older = frame.sort_values("started", kind="stable").duplicated(same, keep="last")
-    superseded = tuple(older.index[older])
-    frame = frame.drop(index=list(superseded))
-    tables = [
-        run.cases.assign(run=run.record.key[:16])
-        for run in runs
-        if run.cases is not None and run.record.key[:16] in frame.index
-    ]
-    cases = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=CASES)
-    return Ledger(root, frame, cases, superseded)
-
-
-COLUMNS = (
-    *("run", "method", "recipe", "dataset", "cohort", "held_out", "labelled", "budget", "steps", "voxels"),
-    *("patch", "seed", "judge", "parts", "seconds", "judge_seconds", "peak_memory_mb", "parameters"),
-    *("device", "base", "started"),
-)
-CASES = ("run", "part", "case", "patient", "class")
-
-
-def _row(record: RunRecord) -> tuple[Any, ...]:
-    recipe = written(record.recipe)
-    judged = dict(record.judge["arguments"]) if record.judge else {}
-    parts = tuple(judged.pop("parts", ()))
-    return (
-        record.key[:16],
-        names().get(recipe, recipe),
-        recipe,
-        record.cohort.id,
-        record.cohort.fingerprint,
-        record.cohort.held_out,
-        record.cohort.labelled_patients,
-        record.budget.name,
-        record.budget.steps,
-        record.budget.voxels,
-        record.budget.patch,
-        record.seed,
-        digest([record.judge["target"], judged])[:8] if record.judge else "",
-        parts,
-        record.seconds,
-        record.judge_seconds,
-        record.peak_memory_mb,
-        record.parameters,
-        record.hardware.device,
-        record.base[:16],
-        record.started,
-    )
-
-
-@cache
-def names() -> dict[str, str]:
-    """A recipe as `written`, to the name of its configuration."""
-    return {written(parse(one.recipe)): one.name for one in configurations() if one.recipe}
-
-
-def recipe_called(name: str) -> str:
-    """The canonical text of a configuration's recipe, or of a recipe given as text.
-
-    Raises:
-        ValueError: if it is neither, naming the known configurations.
-    """
-    known: Iterable[str] = (one.name for one in configurations())
-    for text, called in names().items():
-        if called == name:
-            return text
-    try:
-        return written(parse(name))
-    except ValueError as error:
-        raise ValueError(f"method: got {name!r}, wanted one of {', '.join(known)}, or a recipe") from error
+    return Ledger(root, *assembled(runs, root))

@@ -8,8 +8,6 @@ import pandas as pd
 
 from medseg_lab.evaluation.metrics import LOWER_IS_BETTER, METRICS
 
-KEYS = ["method", "seed", "part", "case", "class"]
-
 
 class Judged(Protocol):
     """What a comparison asks of a run (`medseg_lab.training.runs.Run`)."""
@@ -27,7 +25,7 @@ Results = Sequence[Judged] | pd.DataFrame
 
 
 def collect(results: Mapping[str, Results], metric: str, part: str | None = None) -> pd.DataFrame:
-    """All methods' results in one table: method, seed, part, case, patient, class, and the metrics.
+    """All methods' results on one part: a table with method, seed, part, case, patient, class and metrics.
 
     Raises:
         ValueError: where a comparison would not be fair, with the reason.
@@ -40,8 +38,9 @@ def collect(results: Mapping[str, Results], metric: str, part: str | None = None
     frame = pd.concat([_table(name, result) for name, result in results.items()], ignore_index=True)
     if "part" not in frame:
         frame["part"] = "cases"
-    frame = _one_part(frame, part)
-    _complete(frame, metric)
+    frame = _one_part(frame, part, tuple(results))
+    if metric not in frame or frame[metric].isna().any():
+        raise ValueError(f"{metric}: not measured on every case; a distance needs the spacing in mm of each")
     return frame
 
 
@@ -49,14 +48,23 @@ def with_penalty(frame: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, int]:
     """Infinite distances replaced by the image's diagonal, so that a mean is finite; and their number."""
     missed = np.isinf(frame[metric].to_numpy(dtype=float))
     if metric in LOWER_IS_BETTER and missed.any():
+        if "diagonal" not in frame:
+            raise ValueError(f"{metric}: got infinite distances, wanted the images' diagonals in their place")
         frame = frame.assign(**{metric: frame[metric].where(~missed, frame["diagonal"])})
     return frame, int(missed.sum())
 
 
 def conditions(run: Judged) -> dict[str, Any]:
-    """What must be the same for two runs to be compared, by name."""
+    """What must be the same for two runs to be compared, by name.
+
+    Which parts the judge scored may differ: on a part that both have, they were scored alike.
+    """
     parts = run.record.parts
-    return {name: parts[name] for name in ("cohort", "budget", "judge")}
+    found = {name: parts[name] for name in ("cohort", "budget", "judge")}
+    if isinstance(judge := found["judge"], Mapping):
+        arguments = {name: value for name, value in judge.get("arguments", {}).items() if name != "parts"}
+        found["judge"] = {**judge, "arguments": arguments}
+    return found
 
 
 def _same_conditions(results: Mapping[str, Results]) -> None:
@@ -88,30 +96,17 @@ def _table(name: str, result: Results) -> pd.DataFrame:
     return pd.concat(tables).assign(method=name)
 
 
-def _one_part(frame: pd.DataFrame, part: str | None) -> pd.DataFrame:
+def _one_part(frame: pd.DataFrame, part: str | None, methods: Sequence[str]) -> pd.DataFrame:
     parts = sorted(frame["part"].unique())
+    if not parts:
+        raise ValueError("results: got no case, wanted one or more")
     if part is None and len(parts) > 1:
         raise ValueError(f"part: the results hold {', '.join(parts)}; name the one to compare")
     part = parts[0] if part is None else part
     if part not in parts:
         raise ValueError(f"part: got {part!r}, wanted one of {', '.join(parts)}")
-    return frame[frame["part"] == part]
-
-
-def _complete(frame: pd.DataFrame, metric: str) -> None:
-    """Every method has every seed, case and class once, with a value."""
-    if metric not in frame or frame[metric].isna().any():
-        raise ValueError(f"{metric}: not measured on every case; a distance needs the spacing in mm of each")
-    if frame.duplicated(KEYS).any():
-        twice = frame.loc[frame.duplicated(KEYS), KEYS].iloc[0].to_dict()
-        raise ValueError(f"results: got two values for {twice}, wanted one")
-    for what in ("seed", "case", "class"):
-        wanted = set(frame[what])
-        for key, group in frame.groupby(["method"] if what == "seed" else ["method", "seed"], sort=False):
-            if missing := wanted - set(group[what]):
-                who = ", seed ".join(map(str, key))
-                lacks = sorted(missing)[:3]
-                raise ValueError(f"{what}: {who} lacks {lacks}; pairing needs the same for all methods")
-    counts = frame.groupby(["method", "seed"]).size()
-    if counts.nunique() > 1:
-        raise ValueError("results: some cases lack a class; pairing needs the same for all methods")
+    kept = frame[frame["part"] == part]
+    for method in sorted(set(methods) - set(kept["method"].unique()), key=methods.index):
+        held = sorted(frame.loc[frame["method"] == method, "part"].unique())
+        raise ValueError(f"part: {method} was judged on {', '.join(held) or 'no case'}, wanted {part}")
+    return kept

@@ -1,115 +1,81 @@
 """Which runs may be compared: those on the same cases, under the same budget, scored the same way."""
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from medseg_lab.evaluation.comparison import Comparison, compare
 from medseg_lab.evaluation.ledgers import Ledger
+from medseg_lab.evaluation.seeds import seeds_text, shared_by_all, shared_by_most
+from medseg_lab.evaluation.standing import BASELINE, Standing
+
+__all__ = ["BASELINE", "TERMS", "Standing", "standings"]
 
 TERMS = ("cohort", "steps", "voxels", "patch", "judge")
 """The columns of a ledger's runs that must be equal for two runs to be compared."""
 
 
-@dataclass(frozen=True)
-class Standing:
-    """All methods that can be compared with each other on one part of one cohort.
+def standings(ledger: Ledger, *, all_methods: bool = False) -> list[Standing]:
+    """Every group of runs that may be compared, part by part; the dearest budget of a data set first.
 
     Args:
-        ledger: the runs that count, all on the same terms, each method with the same seeds.
-        part: which cases: "validation", "test".
-        left_out: what is not in it, each with the reason.
+        ledger: the runs.
+        all_methods: take the seeds that all methods of a group have, be it one, rather than those of most;
+            there is no standing where they have none in common.
     """
-
-    ledger: Ledger
-    part: str
-    left_out: tuple[str, ...] = ()
-
-    @property
-    def dataset(self) -> str:
-        """The data set's id."""
-        return str(self.ledger.runs["dataset"].iloc[0])
-
-    @property
-    def budget(self) -> str:
-        """The budget's name."""
-        return str(self.ledger.runs["budget"].iloc[0])
-
-    @property
-    def labelled(self) -> int:
-        """Patients whose labels were used."""
-        return int(self.ledger.runs["labelled"].iloc[0])
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """Their names, in the order of the configurations; own recipes follow."""
-        return tuple(dict.fromkeys(self.ledger.runs["method"]))
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """The seeds that each method has."""
-        return tuple(sorted(self.ledger.runs["seed"].unique().tolist()))
-
-    def comparison(
-        self, metric: str = "dice", *, methods: Sequence[str] | None = None, baseline: str | None = None
-    ) -> Comparison:
-        """These methods held against each other; all, by default.
-
-        Raises:
-            ValueError: as `compare`.
-        """
-        wanted = self.methods if methods is None else tuple(methods)
-        seed = self.ledger.runs["seed"]
-        cases = self.ledger.cases[self.ledger.cases["part"] == self.part]
-        cases = cases.assign(seed=cases["run"].map(seed), method=cases["run"].map(self.ledger.runs["method"]))
-        tables = dict(iter(cases.groupby("method", sort=False)))
-        return compare({name: tables[name] for name in wanted}, metric, part=self.part, baseline=baseline)
-
-    def costs(self) -> pd.DataFrame:
-        """Per method, means over its runs: seconds of training, peak_memory_mb, parameters."""
-        columns = ["seconds", "peak_memory_mb", "parameters"]
-        return self.ledger.runs.groupby("method", sort=False)[columns].mean().loc[list(self.methods)]
-
-    def describe(self) -> str:
-        """Data, labels, budget, part, seeds: on what terms these methods stand."""
-        first = self.ledger.runs.iloc[0]
-        return (
-            f"{self.dataset}, {self.labelled} labelled patients, {self.part} part; budget {self.budget} "
-            f"({first['steps']} steps of {first['voxels']} voxels); seeds {', '.join(map(str, self.seeds))}"
-        )
-
-
-def standings(ledger: Ledger) -> list[Standing]:
-    """Every group of runs that may be compared, part by part; the dearest budget of a data set first."""
     found: list[Standing] = []
-    if ledger.runs.empty:
-        return found
+    rows: dict = ledger.cases.groupby(["run", "part"], sort=False).indices
     for _, runs in ledger.runs.groupby(list(TERMS), sort=False):
         for part in sorted({part for parts in runs["parts"] for part in parts}):
-            holding = runs[[part in parts for parts in runs["parts"]]]
-            found.append(_standing(ledger, holding, part))
+            whole, reasons = _whole(runs, {run: rows[run, part] for run in runs.index if (run, part) in rows})
+            seeds = {str(name): tuple(sorted(s)) for name, s in whole.groupby("method", sort=False)["seed"]}
+            common = shared_by_all(seeds) if all_methods else shared_by_most(seeds)
+            holders = [name for name, has in seeds.items() if set(common) <= set(has)]
+            kept = whole[whole["method"].isin(holders) & whole["seed"].isin(common)]
+            if not kept.empty:
+                cases = ledger.cases.take(np.concatenate([rows[run, part] for run in kept.index]))
+                own = Ledger(ledger.root, kept, cases, origins=ledger.origins)
+                found.append(Standing(own, part, (*reasons, *_unshared(seeds, common))))
     return sorted(found, key=_order)
 
 
-def _standing(ledger: Ledger, runs: pd.DataFrame, part: str) -> Standing:
-    """With the seeds that most methods have; who lacks one is left out, and named."""
-    seeds = {
-        str(name): tuple(sorted(set(group["seed"]))) for name, group in runs.groupby("method", sort=False)
-    }
-    counts = Counter(seeds.values())
-    common = max(counts, key=lambda has: (counts[has], len(has)))
-    lacking = {name: has for name, has in seeds.items() if not set(common) <= set(has)}
-    kept = runs[~runs["method"].isin(list(lacking)) & runs["seed"].isin(common)]
-    reasons = tuple(
-        f"{name}: has seeds {', '.join(map(str, has))}, wanted {', '.join(map(str, common))}"
-        for name, has in lacking.items()
-    )
-    cases = ledger.cases[ledger.cases["run"].isin(kept.index)]
-    return Standing(Ledger(ledger.root, kept, cases), part, reasons)
+def _whole(runs: pd.DataFrame, rows: Mapping[str, NDArray]) -> tuple[pd.DataFrame, list[str]]:
+    """The runs that count, and why others do not.
+
+    A run with another number of results than most does not: its judge was cut short, or is of another time.
+    Of two runs of one experiment, one of which was scored on more parts, the newer one counts.
+    """
+    sizes = pd.Series({run: len(found) for run, found in rows.items()})
+    usual = sizes.mode().max()
+    odd = sizes[sizes != usual]
+    method = runs["method"].to_dict()
+    reasons = [f"{method[run]}: run {run} has {size} results, not {usual}" for run, size in odd.items()]
+    whole = runs.loc[sizes.index.difference(odd.index, sort=False)].sort_values("started", kind="stable")
+    return whole[~whole.duplicated(["recipe", "seed"], keep="last")], reasons
+
+
+def _unshared(seeds: Mapping[str, tuple[int, ...]], common: tuple[int, ...]) -> Iterator[str]:
+    """Which methods lack a seed, and so are left out, and which have more than the others."""
+    for name, has in seeds.items():
+        if not set(common) <= set(has):
+            yield f"{name}: has {seeds_text(has)}, not {seeds_text(common)}"
+    more: dict[tuple[int, ...], list[str]] = {}
+    for name, has in seeds.items():
+        if (extra := tuple(sorted(set(has) - set(common)))) and set(common) <= set(has):
+            more.setdefault(extra, []).append(name)
+    for extra, names in more.items():
+        yield f"{', '.join(names)}: without {seeds_text(extra)}, which others lack"
 
 
 def _order(standing: Standing) -> tuple:
     first = standing.ledger.runs.iloc[0]
-    return standing.dataset, -first["steps"] * first["voxels"], -standing.labelled, standing.part
+    cost = first["steps"] * first["voxels"]
+    return (
+        standing.dataset,
+        -cost,
+        -standing.labelled,
+        standing.part,
+        first["cohort"],
+        *first[["patch", "judge"]],
+    )

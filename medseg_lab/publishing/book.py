@@ -16,10 +16,12 @@ from typing import Any
 
 import yaml
 
+from medseg_lab.evaluation.ledgers import read_ledger
 from medseg_lab.publishing.data_pages import data_pages
 from medseg_lab.publishing.execute import Executed
 from medseg_lab.publishing.house import House
 from medseg_lab.publishing.pages import generated_pages
+from medseg_lab.publishing.standings_page import standings_pages
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -32,7 +34,7 @@ def build_book(executed: list[Executed], house: House, output: Path | None = Non
     """Assemble and build the book; a warning is an error.
 
     Args:
-        executed: the chapters, in the order of the survey.
+        executed: the chapters, in the order of the survey, then the pages that follow none.
         house: the checkout.
         output: folder for `_build/html`; by default `build/book`.
 
@@ -66,10 +68,11 @@ def assemble(executed: list[Executed], house: House, folder: Path) -> None:
         wanted[path.relative_to(house.book).as_posix()] = path.read_bytes()
     for chapter in executed:
         wanted[page(chapter, house)] = _for_pages(json.loads(chapter.notebook.read_text(encoding="utf-8")))
-    for name, text in generated_pages(executed).items():
+    ledger = read_ledger()
+    for name, text in generated_pages(executed, ledger).items():
         wanted[name] = text.encode()
     data = data_pages(house.book / "_static" / "data")
-    wanted |= data
+    wanted |= data | standings_pages(ledger)
     contents = yaml.safe_load((house.book / "_toc.yml").read_text(encoding="utf-8"))
     wanted["_toc.yml"] = yaml.safe_dump(
         with_chapters(contents, [*(page(chapter, house) for chapter in executed), *_pages(data)])

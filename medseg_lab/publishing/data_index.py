@@ -48,7 +48,8 @@ medseg run 2.1.1 --dataset path/to/folder
 `add` reads every case and prints what it saw: sizes, spacing, label values, what looks wrong, and which
 cases it takes for one patient, by their ids. **Check that list**: scans of one patient on both sides of a
 split make every result look better than it is. It writes a draft card, `card.toml`, into the folder, which
-says what else to check; a card that is there is never overwritten.
+says what else to check; a card that is there is never overwritten. {doc}`../comparison/run_your_own` goes on
+from there, to a comparison of three methods.
 """
 
 

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 SECTION = re.compile(r"^(\d+(?:\.\d+)*)_")
+NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+PAGES = "comparison"
+"""The folder of the notebooks that follow no section of the survey; each is called by its file's name."""
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """One notebook of the course; its file name begins with the survey's section number.
+    """One notebook of the course: a chapter on a section of the survey, or a page that follows none.
 
     Args:
-        section: "2.1.1".
+        section: "2.1.1", as its file name begins; of a page, its file name without the ending.
         path: the notebook, outputs stripped.
     """
 
@@ -28,13 +31,23 @@ class Chapter:
         return json.loads(self.path.read_text(encoding="utf-8"))
 
     @property
+    def is_numbered(self) -> bool:
+        """Whether it is a chapter on a section."""
+        return SECTION.match(self.path.name) is not None
+
+    @property
+    def heading(self) -> str:
+        """Number and title, "2.1.1 Encoder and decoder"; a page has no number."""
+        return f"{self.section} {self.title}" if self.is_numbered else self.title
+
+    @property
     def title(self) -> str:
         """The first heading of the notebook without its number, or the words of its file name."""
         for cell in self.notebook["cells"]:
             heading = re.search(r"^# +(.+)$", source(cell), re.MULTILINE)
             if cell["cell_type"] == "markdown" and heading:
                 return heading.group(1).strip().removeprefix(self.section).strip()
-        return self.path.stem.partition("_")[2].replace("_", " ")
+        return SECTION.sub("", self.path.stem).replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -68,24 +81,24 @@ class House:
         return self.root / "constraints.txt"
 
     def chapters(self) -> tuple[Chapter, ...]:
-        """All chapters, in the order of the survey."""
-        found = []
-        for path in self.notebooks.glob("**/*.ipynb"):
-            match = SECTION.match(path.name)
-            if match and ".ipynb_checkpoints" not in path.parts:
-                found.append(Chapter(match.group(1), path))
-        return tuple(sorted(found, key=lambda chapter: (_numbers(chapter.section), chapter.path.name)))
+        """All chapters in the order of the survey, then the pages of `PAGES` by name."""
+        paths = [path for path in self.notebooks.glob("**/*.ipynb") if ".ipynb_checkpoints" not in path.parts]
+        numbered = [_chapter(path) for path in paths if SECTION.match(path.name)]
+        pages = [_chapter(path) for path in paths if path.parent.name == PAGES and NAME.match(path.stem)]
+        return (
+            *sorted(numbered, key=lambda chapter: (_numbers(chapter.section), chapter.path.name)),
+            *sorted(pages, key=lambda page: page.path.name),
+        )
 
     def chapter(self, section: str | Path) -> Chapter:
-        """The chapter of a section number, or of a notebook's path.
+        """The chapter of a section number, the page of this name, or the notebook at this path.
 
         Raises:
-            ValueError: naming the known sections.
+            ValueError: naming the known sections and pages.
         """
         path = Path(section)
         if path.suffix == ".ipynb" and path.is_file():
-            match = SECTION.match(path.name)
-            return Chapter(match.group(1) if match else path.stem, path.resolve())
+            return _chapter(path.resolve())
         chapters = self.chapters()
         matches = [chapter for chapter in chapters if chapter.section == str(section)]
         if len(matches) != 1:
@@ -118,6 +131,11 @@ def source(cell: dict[str, Any]) -> str:
 def tags(cell: dict[str, Any]) -> set[str]:
     """A cell's tags."""
     return set(cell.get("metadata", {}).get("tags", ()))
+
+
+def _chapter(path: Path) -> Chapter:
+    match = SECTION.match(path.name)
+    return Chapter(match.group(1) if match else path.stem, path)
 
 
 def _numbers(section: str) -> tuple[int, ...]:

@@ -12,6 +12,8 @@ from medseg_lab.data.catalogue import is_known, known_cards, load_card
 from medseg_lab.data.choose import own_folder
 from medseg_lab.data.locate import find, require
 from medseg_lab.publishing.house import Chapter, House, source, tags
+from medseg_lab.survey.configurations import configurations
+from medseg_lab.training.notation import parse
 from medseg_lab.training.provenance import PACKAGE, digest, module_file, sources
 
 ROOT = Path(__file__).parents[1]
@@ -21,15 +23,15 @@ TABLES = {".toml", ".mplstyle", ".html", ".css", ".js"}
 def inputs(chapter: Chapter, parameters: dict[str, Any], house: House) -> dict[str, Any]:
     """What the chapter's outputs depend on, by name; nested dictionaries of text.
 
-    `notebook` is its cells without outputs, `library` the transitive sources of what its cells import, with
-    the tables (cards, claims, styles) beside them, `data` what the chosen data set is made of, `lock` the
-    pinned versions, and then the parameters and the interpreter.
+    `notebook` is its cells without outputs, `library` the transitive sources of what its cells import or
+    name, with the tables (cards, claims, styles) beside them, `data` what the chosen data set is made of,
+    `lock` the pinned versions, and then the parameters and the interpreter.
     """
-    library = sources(imported(chapter))
+    library = sources([*imported(chapter), *named(chapter)])
     return {
         "notebook": notebook_hash(chapter),
         "library": {**library, **tables(library)},
-        "data": data_identity(str(parameters["dataset"])) if "dataset" in parameters else {},
+        "data": _data(parameters),
         "lock": file_hash(house.constraints),
         "parameters": parameters,
         "versions": {"python": platform.python_version(), "torch": version("torch")},
@@ -78,6 +80,13 @@ def imported(chapter: Chapter) -> list[str]:
     return sorted(name for name in found if name.split(".")[0] == PACKAGE and module_file(name))
 
 
+def named(chapter: Chapter) -> list[str]:
+    """The modules of the methods that a chapter with a sweep may name: those of all configurations."""
+    if not any(name.startswith(f"{PACKAGE}.sweeps") for name in imported(chapter)):
+        return []
+    return sorted({m for one in configurations() if one.recipe for m in parse(one.recipe).modules})
+
+
 def data_identity(dataset: str) -> dict[str, str]:
     """What the data set is made of, without reading it: a digest of its files' names, sizes and dates, by id.
 
@@ -94,6 +103,12 @@ def data_identity(dataset: str) -> dict[str, str]:
         card = load_card(dataset)
         return {} if card.reader == "virtual" else {dataset: files_digest(require(card))}
     return {dataset: files_digest(own_folder(dataset))}
+
+
+def _data(parameters: dict[str, Any]) -> dict[str, str]:
+    """The identity of what `dataset` names, and of the files in `folder`, where a chapter has them."""
+    named = [str(parameters[name]) for name in ("dataset", "folder") if parameters.get(name)]
+    return {name: found for dataset in named for name, found in data_identity(dataset).items()}
 
 
 def files_digest(folder: Path) -> str:

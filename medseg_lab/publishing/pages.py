@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from itertools import groupby
 
+from medseg_lab.evaluation.ledgers import Ledger
+from medseg_lab.publishing.claims_page import claims_page
 from medseg_lab.publishing.execute import Executed
 from medseg_lab.publishing.markdown import table
-from medseg_lab.survey.claims import claims
 from medseg_lab.survey.methods import methods, sections
 
 
-def generated_pages(executed: Sequence[Executed]) -> dict[str, str]:
+def generated_pages(executed: Sequence[Executed], ledger: Ledger) -> dict[str, str]:
     """Markdown by file name."""
     return {
         "survey_map.md": survey_map(executed),
-        "claims.md": claims_page(executed),
+        "claims.md": claims_page(executed, ledger),
         "status.md": status(executed),
     }
 
@@ -43,32 +44,6 @@ def survey_map(executed: Sequence[Executed]) -> str:
     return "\n".join([*lines, ""])
 
 
-def claims_page(executed: Sequence[Executed]) -> str:
-    """The survey's claims, with the verdicts of the chapters of this book."""
-    lines = [
-        "# Claims of the survey",
-        "",
-        "Each claim is a comparison with two sides. A verdict is what the chapter found when this book was",
-        "built, on the data and the budget named with it. It says nothing about other data, nor about longer",
-        "training.",
-    ]
-    verdicts = {
-        (item.record.section, name): (state, f"{evidence} ({lesson['data']}, budget {_budget(item)})")
-        for item in executed
-        for lesson in item.record.lessons
-        for name, (state, evidence) in lesson["verdicts"].items()
-    }
-    titles = {section.id: section.title for section in sections()}
-    for section, found in groupby(claims(), key=lambda claim: claim.section):
-        not_run = ("not run", "No chapter of this book has compared the two sides.")
-        rows = []
-        for claim in found:
-            state, evidence = verdicts.get((section, claim.id), not_run)
-            rows.append((claim.statement, f"**{state}**", evidence))
-        lines += ["", f"## {section} {titles[section]}", "", *table(("Claim", "Verdict", "Evidence"), rows)]
-    return "\n".join([*lines, ""])
-
-
 def status(executed: Sequence[Executed]) -> str:
     """What each chapter of this book was executed with, and what it took."""
     lines = [
@@ -80,7 +55,7 @@ def status(executed: Sequence[Executed]) -> str:
     ]
     overview = [
         (
-            f"{item.record.section} {item.record.title}",
+            item.chapter.heading,
             _said(item, "data"),
             _budget(item),
             f"{item.record.seconds:.0f}",

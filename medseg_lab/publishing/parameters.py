@@ -95,6 +95,12 @@ def checked(chapter: Chapter, given: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def taken(chapter: Chapter, **offered: Any) -> dict[str, Any]:
+    """Those of the offered values that the chapter has a parameter for; None offers nothing."""
+    known = declared(chapter)
+    return {name: value for name, value in offered.items() if name in known and value is not None}
+
+
 def _parameter(statement: ast.stmt, where: str) -> Parameter:
     match statement:
         case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value):

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from medseg_lab.evaluation.claims import Verdict
+from medseg_lab.evaluation.verdicts import MARKS, Verdict
 from medseg_lab.show.page import escape, show
 
-MARKS = {"supported": "✓", "not supported": "✗", "inconclusive": "?", "not run": "–"}
 BOX = "border:1px solid #8886;border-left:5px solid #8a9bab;padding:.5em 1em;margin:.6em 0"
 BADGE = "border:1px solid currentColor;border-radius:4px;padding:0 .5em;font-weight:600;white-space:nowrap"
 
@@ -19,5 +18,5 @@ def _box(verdict: Verdict) -> str:
     badge = f'<span style="{BADGE}">{MARKS[verdict.state]} {escape(verdict.state)}</span>'
     return (
         f'<div style="{BOX}"><em>{escape(verdict.claim.statement)}</em><br>{badge} '
-        f'<span style="font-size:.93em">{escape(verdict.evidence)}</span></div>'
+        f'<span style="font-size:.93em">{escape(verdict.detail)}</span></div>'
     )

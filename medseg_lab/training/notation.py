@@ -52,7 +52,7 @@ def written(recipe: Recipe | dict[str, Any]) -> str:
         for name in sorted(arguments, key=lambda name: (order.get(name, len(order)), name))
         if known.defaults.get(name, REQUIRED) != arguments[name]
     ]
-    name = known.name if len(constructors().get(known.name, ())) == 1 else target
+    name = known.name if constructors().get(known.name) == (target,) else target
     return f"{name}({', '.join(said)})"
 
 

@@ -1,9 +1,10 @@
 """What is written down of a run."""
 
+import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medseg_lab.data.task import Task
 from medseg_lab.training.budget import Budget
@@ -12,6 +13,8 @@ from medseg_lab.training.hardware import Hardware
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
 
+SCHEMA: Literal[2] = 2
+"""The version of `run.json` that is written, and read."""
 NOTED_VERSIONS = ("torch", "monai", "numpy", "lightning-fabric", "safetensors", "medseg-lab")
 
 
@@ -62,7 +65,7 @@ class RunRecord(_Part):
         started: date and time in UTC, ISO 8601, of the process that finished the run.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = SCHEMA
     key: str
     parts: dict[str, Any]
     recipe: dict[str, Any]
@@ -82,6 +85,46 @@ class RunRecord(_Part):
     peak_memory_mb: float
     versions: dict[str, str]
     started: str
+
+
+class OtherVersion(ValueError):
+    """A record of another version of this library.
+
+    Args:
+        version: its `schema_version`.
+    """
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"record: got schema_version {version}, wanted {SCHEMA}")
+        self.version = version
+
+
+def read_record(text: str | bytes) -> RunRecord:
+    """The record in a `run.json`.
+
+    Raises:
+        OtherVersion: for a record of another version.
+        ValueError: for anything else that is none, with the first of the reasons in one line.
+    """
+    try:
+        return RunRecord.model_validate_json(text)
+    except ValidationError as error:
+        version = _version(text)
+        if isinstance(version, int) and version != SCHEMA:
+            raise OtherVersion(version) from error
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise ValueError(f"record: {f'{where}: ' if where else ''}{first['msg']}{more}") from error
+
+
+def _version(text: str | bytes) -> object:
+    """What stands there as `schema_version`; None where that cannot be read."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found.get("schema_version") if isinstance(found, dict) else None
 
 
 def cohort_facts(cohort: "Cohort") -> CohortFacts:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from medseg_lab.data.task import Task
 from medseg_lab.training.recipe import Recipe
-from medseg_lab.training.record import RunRecord, title
+from medseg_lab.training.record import RunRecord, read_record, title
+from medseg_lab.training.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,10 +38,11 @@ class Run:
         Raises:
             ValueError: if the folder is incomplete or its record is not one of this version.
         """
-        missing = [name for name in (RECORD, CURVES, WEIGHTS) if not (self.folder / name).is_file()]
+        there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
+        missing = [name for name in (RECORD, CURVES, WEIGHTS) if name not in there]
         if missing:
-            raise ValueError(f"run {self.folder}: got no {', '.join(missing)}, wanted a whole run")
-        return RunRecord.model_validate_json((self.folder / RECORD).read_text(encoding="utf-8"))
+            raise ValueError(f"run {self.folder.name}: got no {', '.join(missing)}, wanted a whole run")
+        return read_record((self.folder / RECORD).read_bytes())
 
     @cached_property
     def curves(self) -> "pd.DataFrame":
@@ -52,12 +54,8 @@ class Run:
     @cached_property
     def cases(self) -> "pd.DataFrame | None":
         """The judge's table; None for a run without a judge."""
-        import pandas as pd
-
-        if not (self.folder / CASES).is_file():
-            return None
-        text = {"case": str, "patient": str, "class": str, "part": str}
-        return pd.read_csv(self.folder / CASES, dtype=text)
+        path = self.folder / CASES
+        return read_table(path) if path.is_file() else None
 
     def learner(self, device: "str | torch.device" = "cpu", recipe: Recipe | None = None) -> "Learner":
         """The trained learner, ready to predict.

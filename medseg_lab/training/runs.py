@@ -12,7 +12,8 @@ from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
 from medseg_lab.training.durable import whole_folder
-from medseg_lab.training.record import RunRecord
+from medseg_lab.training.left_out import a_few, of_other_versions, reason
+from medseg_lab.training.record import OtherVersion, RunRecord
 from medseg_lab.training.run import CASES, CURVES, RECORD, WEIGHTS, Run
 
 if TYPE_CHECKING:
@@ -61,8 +62,14 @@ class RunStore:
     def find(self, key: str) -> Run | None:
         """The finished run with this key, as a replay; None if there is none. A broken one is a warning."""
         folder = self.folder(key)
-        run = self._whole(folder, replayed=True) if folder.exists() else None
-        return run if run is not None and run.record.key == key else None
+        if not folder.exists():
+            return None
+        try:
+            run = self._whole(folder, replayed=True)
+        except (OSError, ValueError) as error:
+            warnings.warn(f"run store: left out {reason(folder, error)}", stacklevel=2)
+            return None
+        return run if run.record.key == key else None
 
     def publish(
         self, record: RunRecord, curves: "Curves", cases: "pd.DataFrame | None", learner: "Learner"
@@ -83,19 +90,41 @@ class RunStore:
         return Run(target)
 
     def runs(self) -> list[Run]:
-        """The finished runs, oldest first; a broken folder is left out, with a warning that names it."""
-        folders = sorted(p for p in self.root.glob("*") if p.is_dir() and not p.name.startswith("."))
-        found = [run for folder in folders if (run := self._whole(folder)) is not None]
-        return sorted(found, key=lambda run: run.record.started)
+        """The finished runs, oldest first; what is left out is a warning that names it, and stays there.
+
+        Runs of another version of this library are one warning, however many they are.
+        """
+        found, older, broken = [], {}, []
+        for folder in self._folders():
+            try:
+                found.append(self._whole(folder))
+            except OtherVersion as error:
+                older[folder] = error.version
+            except (OSError, ValueError) as error:
+                if folder.exists():  # else another process removed it meanwhile
+                    broken.append(reason(folder, error))
+        for said in (*of_other_versions(older), *([a_few(broken)] if broken else [])):
+            warnings.warn(f"run store {self.root}: left out {said}", stacklevel=2)
+        return sorted(found, key=lambda run: (run.record.started, run.record.key))
+
+    def _folders(self) -> list[Path]:
+        try:
+            with os.scandir(self.root) as entries:
+                names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
+        except FileNotFoundError:
+            return []
+        return [self.root / name for name in names]
 
     @staticmethod
-    def _whole(folder: Path, replayed: bool = False) -> Run | None:
+    def _whole(folder: Path, replayed: bool = False) -> Run:
+        """The run in a folder, its record read.
+
+        Raises:
+            ValueError: if it is not whole, or the folder is called by another run's key: a copy.
+        """
         run = Run(folder, replayed)
-        try:
-            _ = run.record
-        except (OSError, ValueError) as error:
-            warnings.warn(f"run store: left out {folder}: {error}", stacklevel=3)
-            return None
+        if run.record.key[:16] != folder.name:
+            raise ValueError(f"record: got that of run {run.record.key[:16]}, wanted the folder's own")
         return run
 
     def _set_aside(self, folder: Path) -> None:

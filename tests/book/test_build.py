@@ -10,7 +10,7 @@ from medseg_lab.publishing.book import BookError, assemble, build_book, with_cha
 from medseg_lab.publishing.execute import Executed, run_chapter
 from medseg_lab.publishing.house import House
 from medseg_lab.publishing.markdown import table
-from medseg_lab.publishing.pages import claims_page, status, survey_map
+from medseg_lab.publishing.pages import status, survey_map
 from medseg_lab.survey.methods import methods
 from tests.chapters.small import cell, small_house, with_book
 
@@ -117,20 +117,6 @@ def test_survey_map_holds_every_method_with_its_state(executed: list[Executed]) 
     ready = [method for method in methods() if method.state == "ready"]
     places = [method.path.removeprefix("medseg_lab.") for method in ready]
     assert all(f"**ready**: `{place}`" in page for place in places)
-
-
-def test_claims_without_a_run_say_so(executed: list[Executed]) -> None:
-    assert "| **not run** |" in claims_page(executed)
-
-
-def test_claims_page_quotes_the_verdict_of_the_chapter(executed: list[Executed]) -> None:
-    lesson = {
-        "data": "virtual-brain (virtual)",
-        "verdicts": {"skips-help": ["supported", "Supported: by 0.05."]},
-    }
-    record = executed[0].record.model_copy(update={"lessons": [lesson]})
-    page = claims_page([Executed(executed[0].chapter, executed[0].notebook, record, replayed=False)])
-    assert "| **supported** | Supported: by 0.05. (virtual-brain (virtual), budget class) |" in page
 
 
 def test_bars_in_cells_do_not_break_a_table() -> None:

@@ -21,6 +21,8 @@ ARGUMENTS += ["--disable-component-update", "--disable-sync"]
 PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html"))
 PAGES = [name for name in PAGES if not name.startswith("_static")]  # templates that the theme leaves there
 
+CHAPTERS = [name for name in PAGES if re.match(r"\d_", name) or name == "comparison/run_your_own.html"]
+
 CI = bool(os.environ.get("CI"))
 
 pytestmark = [
@@ -80,7 +82,7 @@ def test_page_asks_the_network_for_nothing(visit: Visit, name: str) -> None:
     assert not visit.problems
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if re.match(r"\d_", name)])
+@pytest.mark.parametrize("name", CHAPTERS)
 def test_chapter_is_whole(visit: Visit, name: str) -> None:
     visit.open(name)
     page = visit.page
@@ -106,6 +108,33 @@ def test_pictures_of_data_are_there_and_described(visit: Visit, name: str) -> No
         assert pictures.count() >= 4
 
 
+def test_standings_have_their_pictures_and_stay_in_the_page(visit: Visit) -> None:
+    visit.open("comparison/standings.html")
+    page = visit.page
+    pictures = page.locator("article img.medseg-picture")
+    # A comparison of one training each has no picture; then there is a table alone, or the page says why not.
+    assert pictures.count() or page.locator("article h2").count()
+    for index in range(pictures.count()):
+        picture = pictures.nth(index)
+        assert len(picture.get_attribute("alt") or "") > 40
+        assert picture.evaluate("e => e.naturalWidth > 0")
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
+
+
+def test_comparison_stands_before_the_data(visit: Visit) -> None:
+    visit.open("intro.html")
+    said = visit.page.locator("nav.bd-links p.caption").all_inner_texts()
+    assert said.index("Comparison") + 1 == said.index("Data")
+    links = visit.page.locator("nav.bd-links a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    first = links.index("comparison/standings.html")
+    assert links[first : first + 3] == [
+        "comparison/standings.html",
+        "claims.html",
+        "comparison/run_your_own.html",
+    ]
+
+
 @pytest.mark.parametrize("name", [name for name in PAGES if 'class="math' in (HTML / name).read_text()])
 def test_mathematics_is_set(visit: Visit, name: str) -> None:
     visit.open(name)
@@ -125,7 +154,7 @@ def test_search_finds_a_page(visit: Visit) -> None:
 def test_narrow_screen_does_not_scroll_sideways(browser) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 800})
     page = context.new_page()
-    data = [name for name in PAGES if name.startswith("data/")]
+    data = [name for name in PAGES if name.startswith(("data/", "comparison/"))]
     assert data
     for name in ("intro.html", "status.html", "claims.html", "survey_map.html", *data):
         page.goto((HTML / name).as_uri())

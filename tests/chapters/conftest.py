@@ -12,7 +12,7 @@ import pytest
 
 from medseg_lab.publishing.execute import Executed, run_chapter
 from medseg_lab.publishing.house import Chapter, House
-from medseg_lab.publishing.parameters import declared
+from medseg_lab.publishing.parameters import declared, taken
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = House(ROOT).chapters()
@@ -39,14 +39,11 @@ def chapter(request: pytest.FixtureRequest) -> Chapter:
 @pytest.fixture(params=DATASETS)
 def executed(request: pytest.FixtureRequest, chapter: Chapter) -> Iterator[Executed]:
     """Each chapter executed at `smoke`, on each data set at hand that it can take."""
-    parameters = declared(chapter)
-    if "dataset" not in parameters and request.param != DATASETS[0]:
+    if "dataset" not in declared(chapter) and request.param != DATASETS[0]:
         pytest.skip("the chapter takes no data set")
     with pytest.MonkeyPatch.context() as patch:
         root = data_root(request.param)
         if root is not None:
             patch.setenv("MEDSEG_DATA", str(root))
-        given = {"dataset": request.param, "budget": "smoke"}
-        yield run_chapter(
-            chapter.path, {name: given[name] for name in given if name in parameters}, house=House(ROOT)
-        )
+        given = taken(chapter, dataset=request.param, budget="smoke")
+        yield run_chapter(chapter.path, given, house=House(ROOT))

@@ -49,6 +49,10 @@ def small_house(folder: Path, *more: nbformat.NotebookNode, section: str = "2.1.
 
 
 def with_book(house: House, root: Path) -> House:
-    """The same house with this project's prose and configuration."""
+    """The same house with this project's prose and configuration, and with the page that the prose links."""
     shutil.copytree(root / "book", house.book, ignore=shutil.ignore_patterns("_build", "__pycache__"))
+    page = house.notebooks / "comparison" / "run_your_own.ipynb"
+    page.parent.mkdir()
+    cells = [new_markdown_cell("# Run your own"), cell('budget: str = "class"', "parameters")]
+    nbformat.write(new_notebook(cells=cells), page)
     return house

@@ -53,7 +53,7 @@ def test_nbval_confirms_the_facts(chapter: Chapter, tmp_path: Path) -> None:
 
 
 def test_parameters_are_declared(chapter: Chapter) -> None:
-    assert {"dataset", "budget"} <= declared(chapter).keys()
+    assert {"dataset" if chapter.is_numbered else "folder", "budget"} <= declared(chapter).keys()
 
 
 def test_code_cells_are_short(chapter: Chapter) -> None:

@@ -1,93 +1,155 @@
-"""What evidence is called what."""
+"""What a ledger says of claims."""
 
-import numpy as np
+import math
+
 import pytest
 
-from medseg_lab.evaluation.claims import verdict, verdicts
-from medseg_lab.evaluation.comparison import compare
+from medseg_lab.evaluation.claims import judged
+from medseg_lab.evaluation.claims_table import claims_table
 from medseg_lab.survey.claims import Claim, claims
-from tests.evaluation.test_comparison import results
+from medseg_lab.survey.methods import method
+from tests.evaluation.claim_runs import ledger, runs
 
 CLAIM = Claim(id="c", section="2.1.1", statement="A beats B.", better="A", worse="B", margin=0.01)
-SAFE = CLAIM.model_copy(update={"kind": "non-inferior"})
+TWIN = CLAIM.model_copy(update={"id": "d"})
+SMOKE = {"budget": "smoke", "steps": 3, "voxels": 24**3}
+ACDC = {"dataset": "acdc", "held_out": "acdc", "cohort": "acdc"}
 
 
-def comparison(effect, spread=0.001, seeds=2, cases=10, metric="dice"):
-    rng = np.random.default_rng(0)
-    base = rng.uniform(0.5, 0.8, size=(seeds, cases, 1))
-    better = base + np.asarray(effect).reshape(-1, 1, 1) + rng.normal(0, spread, size=base.shape)
-    return compare({"A": results(better, metric=metric), "B": results(base, metric=metric)}, metric=metric)
+def only(claim, *groups):
+    (found,) = judged(ledger(*groups), [claim])
+    return found
+
+
+def test_a_lead_on_one_data_set_is_its_verdict():
+    found = only(CLAIM, runs("A", 0.05), runs("B"))
+    assert found.verdict is found.by_data[0]
+    assert found.verdict.state == "supported"
+    assert found.verdict.evidence.value == pytest.approx(0.05, abs=0.001)
+    assert (found.verdict.evidence.seeds, found.verdict.evidence.cases) == (2, 10)
+
+
+def test_without_runs_the_survey_stands_untested():
+    found = judged(ledger())
+    assert [one.claim for one in found] == list(claims())
+    assert {one.verdict.state for one in found} == {"not run"}
+    assert all(one.verdict.reason.startswith(("There are no runs of", "Planned for")) for one in found)
+
+
+def test_a_planned_side_is_named_with_its_chapter_until_it_has_runs():
+    by_id = {claim.id: claim for claim in claims()}
+    teacher, few = by_id["mean-teacher-helps"], {"cohort": "few", "labelled": 4, "unlabelled": 16}
+    assert method("mean-teacher").chapter == "3.2"
+    assert only(teacher, runs("U-Net", **few)).verdict.reason == "Planned for chapter 3.2: Mean Teacher."
+    assert only(teacher, runs("U-Net", **few), runs("Mean Teacher", 0.1, **few)).verdict.state == "supported"
+    reason = "There are no runs of U-Net (some patients labelled)."
+    assert only(teacher, runs("Mean Teacher", **few)).verdict.reason == reason
+    assert "no runs" in only(by_id["skips-help"]).verdict.reason
+
+
+def test_a_measure_that_nothing_takes_is_named():
+    claim = CLAIM.model_copy(update={"metric": "ged", "direction": "lower"})
+    reason = "Nothing here measures squared energy distance to the raters yet."
+    assert only(claim, runs("A"), runs("B")).verdict.reason == reason
+
+
+def test_a_distance_that_was_not_measured_is_no_evidence():
+    claim = CLAIM.model_copy(update={"metric": "hd95", "direction": "lower"})
+    found = only(claim, runs("A", metric="hd95"), runs("B", metric="dice"))
+    assert found.verdict.state == "not run"
+    assert found.verdict.reason.startswith("The runs cannot be compared. virtual-brain: hd95: not measured")
+
+
+def test_a_shorter_distance_is_a_lead():
+    claim = CLAIM.model_copy(update={"metric": "hd95", "direction": "lower"})
+    assert only(claim, runs("A", -0.05, metric="hd95"), runs("B", metric="hd95")).verdict.state == "supported"
+
+
+def test_only_the_part_that_decides_is_read():
+    both = ("validation", "test")
+    store = ledger(runs("A", 0.05, parts=both), runs("B", parts=both))
+    off = (store.cases["part"] == "validation") & store.cases["run"].isin(store.runs.index[:2])
+    store.cases.loc[off, "dice"] = 0.0
+    (found,) = judged(store, [CLAIM])
+    assert found.verdict.evidence.terms.part == "test"
+    assert found.verdict.evidence.value == pytest.approx(0.05, abs=0.001)
+
+
+def test_what_runs_cost_is_compared_without_cases():
+    claim = CLAIM.model_copy(update={"metric": "parameters", "direction": "lower", "margin": 0.25})
+    found = only(claim, runs("A", parameters=700, parts=()), runs("B", parameters=1000, parts=()))
+    assert found.verdict.state == "supported"
+    assert found.verdict.evidence.value == pytest.approx(0.3)
+    assert only(claim, runs("A", parameters=800), runs("B", parameters=1000)).verdict.state == "not supported"
+
+
+def test_data_sets_that_agree_give_one_verdict():
+    found = only(
+        CLAIM, *(runs(name, lead, **on) for name, lead in (("A", 0.05), ("B", 0)) for on in ({}, ACDC))
+    )
+    assert [one.state for one in found.by_data] == ["supported", "supported"]
+    assert (found.verdict.state, found.verdict.reason) == ("supported", "So on acdc and virtual-brain.")
+
+
+def test_data_sets_that_differ_give_none():
+    found = only(CLAIM, runs("A", 0.05), runs("B"), runs("A", -0.05, **ACDC), runs("B", **ACDC))
+    assert found.verdict.state == "inconclusive"
+    assert found.verdict.reason == "Not supported on acdc; supported on virtual-brain."
+
+
+def test_smoke_beside_a_real_budget_does_not_count():
+    found = only(
+        CLAIM, runs("A", 0.05), runs("B"), runs("A", -0.05, **SMOKE | ACDC), runs("B", **SMOKE | ACDC)
+    )
+    assert [one.state for one in found.by_data] == ["inconclusive", "supported"]
+    assert found.verdict is found.by_data[1]
+
+
+def test_smoke_alone_tests_nothing():
+    found = only(CLAIM, runs("A", 0.3, **SMOKE), runs("B", **SMOKE))
+    assert found.verdict.state == "inconclusive"
+    assert found.verdict.reason == "Smoke budget (3 steps): proves that it runs, tests nothing."
+
+
+def test_claims_of_a_section_on_one_data_set_are_corrected_together():
+    alone = only(CLAIM, runs("A", 0.05), runs("B")).verdict.p
+    assert alone == pytest.approx(2 / 2**10)
+    first, second = judged(ledger(runs("A", 0.05), runs("B")), [CLAIM, TWIN])
+    assert first.verdict.p == second.verdict.p == pytest.approx(2 * alone)
 
 
 @pytest.mark.parametrize(
-    ("effect", "spread", "state"),
+    "other",
     [
-        (0.05, 0.001, "supported"),
-        (0.004, 0.001, "not supported"),  # real, yet below the margin
-        (-0.05, 0.001, "not supported"),
-        (0.02, 0.10, "inconclusive"),
-        ([0.10, -0.02], 0.001, "inconclusive"),  # one seed up, one down
+        {"section": "2.1.2"},  # another section
+        {"data": ("acdc",)},  # another data set
+        {"metric": "parameters", "direction": "lower"},  # nothing is tested
     ],
 )
-def test_superiority(effect, spread, state):
-    assert verdict(CLAIM, comparison(effect, spread)).state == state
+def test_other_claims_do_not_weaken_a_p(other):
+    both = [runs(name, lead, **on) for name, lead in (("A", 0.05), ("B", 0)) for on in ({}, ACDC)]
+    plain = CLAIM.model_copy(update={"data": ("virtual-brain",)})
+    first, _ = judged(ledger(*both), [plain, TWIN.model_copy(update=other)])
+    assert first.verdict.p == pytest.approx(2 / 2**10)
 
 
-@pytest.mark.parametrize(
-    ("effect", "spread", "state"),
-    [
-        (-0.004, 0.001, "supported"),  # a small loss is allowed
-        (0.05, 0.001, "supported"),
-        (-0.05, 0.001, "not supported"),
-        (-0.01, 0.05, "inconclusive"),
-    ],
-)
-def test_non_inferiority(effect, spread, state):
-    assert verdict(SAFE, comparison(effect, spread)).state == state
+def test_what_tests_nothing_does_not_weaken_a_p():
+    groups = [runs("A", 0.05), runs("B"), runs("C", 0.05, **SMOKE), runs("B", **SMOKE)]
+    smoke = Claim(**(TWIN.model_dump() | {"better": "C"}))
+    first, second = judged(ledger(*groups), [CLAIM, smoke])
+    assert second.by_data[0].evidence.terms.proves_nothing
+    assert first.verdict.p == pytest.approx(2 / 2**10)
 
 
-@pytest.mark.parametrize("claim", [CLAIM, SAFE])
-@pytest.mark.parametrize("effect", [0.3, -0.3])
-def test_one_seed_decides_nothing(claim, effect):
-    found = verdict(claim, comparison(effect, seeds=1))
-    assert found.state == "inconclusive"
-    assert "one seed" in found.sentence
-
-
-def test_five_cases_cannot_support():
-    """Wilcoxon's smallest two-sided p with 5 patients is 1/16."""
-    assert verdict(CLAIM, comparison(0.05, cases=5)).state == "inconclusive"
-    assert verdict(CLAIM, comparison(0.05, cases=6)).state == "supported"
-
-
-def test_a_smaller_distance_is_better():
-    claim = CLAIM.model_copy(update={"metric": "assd"})
-    found = verdict(claim, comparison(-0.05, metric="assd"))
-    assert found.state == "supported"
-    assert found.effect == pytest.approx(0.05, abs=0.002)
-    assert found.low < found.effect < found.high
-
-
-def test_what_was_not_run_says_so():
-    absent = CLAIM.model_copy(update={"worse": "C"})
-    elsewhere = CLAIM.model_copy(update={"data": ("acdc",)})
-    assert verdict(CLAIM, None).state == "not run"
-    assert verdict(absent, comparison(0.05)).sentence == "Not run: A against C. There are no runs of C."
-    assert verdict(elsewhere, comparison(0.05), data="virtual-brain").state == "not run"
-    assert verdict(elsewhere, comparison(0.05), data="acdc").state == "supported"
-    assert verdict(CLAIM, comparison(0.05, metric="iou")).state == "not run"
-
-
-def test_claims_judged_together_are_corrected_together():
-    twin = CLAIM.model_copy(update={"id": "d"})
-    alone, (first, second) = verdict(CLAIM, comparison(0.05)), verdicts([CLAIM, twin], comparison(0.05))
-    assert first.p == second.p == pytest.approx(2 * alone.p)
-
-
-def test_the_sentence_quotes_effect_interval_seeds_and_cases():
-    assert "+0.050 Dice [+0.0" in verdict(CLAIM, comparison(0.05)).sentence
-    assert "2 seeds, 10 cases" in verdict(CLAIM, comparison(0.05)).sentence
-
-
-def test_the_surveys_claims_can_all_be_judged():
-    assert {v.state for v in verdicts(claims("2.1.1"), comparison(0.05))} == {"not run"}
+def test_the_table_has_a_row_a_claim_and_data_set():
+    groups = [runs("A", 0.05), runs("B"), runs("A", -0.05, **ACDC), runs("B", **ACDC)]
+    absent = Claim(**(TWIN.model_dump() | {"worse": "C"}))
+    table = claims_table(judged(ledger(*groups), [CLAIM, absent]))
+    assert list(table["id"]) == ["c", "c", "d"]
+    assert list(table["dataset"][:2]) == ["acdc", "virtual-brain"]
+    assert list(table["state"]) == ["not supported", "supported", "not run"]
+    assert list(table["overall"]) == ["inconclusive", "inconclusive", "not run"]
+    assert table["effect"][0] == pytest.approx(-0.05, abs=0.001)
+    assert table["labelled_better"][1] == 20
+    assert math.isnan(table["effect"][2])
+    assert table["reason"][2] == "There are no runs of C."

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from medseg_lab.evaluation.comparison import _holm, compare, signed_rank
+from medseg_lab.evaluation.comparison import compare
 from medseg_lab.evaluation.resample import interval, resampled_means
+from medseg_lab.evaluation.significance import holm, signed_rank
 
 
 def results(values, seeds=None, metric="dice", **more) -> pd.DataFrame:
@@ -97,9 +98,13 @@ def test_one_seed_says_so_and_tests_nothing():
     assert "b - a" not in str(compared)
 
 
-def test_seeds_that_disagree_are_told():
-    compared = compare({"a": results(np.zeros((2, 6, 1))), "b": results([[[0.3]] * 6, [[-0.1]] * 6])})
+@pytest.mark.parametrize("sign", [1, -1])
+def test_seeds_that_disagree_are_told(sign):
+    made = sign * np.array([[[0.3]] * 6, [[-0.1]] * 6])
+    compared = compare({"a": results(np.zeros((2, 6, 1))), "b": results(made)})
     assert not compared.differences["agree"].item()
+    compared = compare({"a": results(np.zeros((2, 6, 1))), "b": results(np.abs(made) * sign)})
+    assert compared.differences["agree"].item()
 
 
 def test_an_infinite_distance_counts_as_the_diagonal_and_is_told():
@@ -167,6 +172,32 @@ def test_runs_under_other_conditions_are_refused(what):
         compare({"a": [run(frame)], "b": [run(frame, **{what: "other"})]})
 
 
+def judged(*parts, tolerance=1.0) -> dict:
+    """A judge's recipe, as a run's record holds it."""
+    return {"target": "Judge", "arguments": {"parts": list(parts), "tolerance": tolerance}}
+
+
+def test_runs_judged_on_other_parts_are_compared_on_the_part_they_share():
+    test = results([[[0.5]]]).drop(columns="seed").assign(part="test")
+    both = pd.concat([test.assign(dice=0.7), test.assign(part="validation")])
+    runs = {
+        "a": [run(test, judge=judged("test"))],
+        "b": [run(both, judge=judged("validation", "test"))],
+    }
+    assert compare(runs, part="test").table["mean"].tolist() == [0.5, 0.7]
+    with pytest.raises(ValueError, match="a was judged on test, wanted validation"):
+        compare(runs, part="validation")
+    with pytest.raises(ValueError, match="test, validation; name"):
+        compare(runs)
+
+
+def test_runs_that_were_scored_differently_are_refused_whatever_their_parts():
+    frame = results([[[0.5]]]).drop(columns="seed").assign(part="test")
+    runs = {"a": [run(frame, judge=judged("test"))], "b": [run(frame, judge=judged("test", tolerance=2.0))]}
+    with pytest.raises(ValueError, match="their judge differ"):
+        compare(runs)
+
+
 def test_runs_are_paired_by_their_seeds():
     frame = results([[[0.5]]]).drop(columns="seed")
     compared = compare({"a": [run(frame, 0), run(frame, 1)], "b": [run(frame, 1), run(frame, 0)]})
@@ -185,11 +216,58 @@ def test_other_cases_are_refused():
         compare({"a": results([[[0.5], [0.5]]]), "b": results([[[0.5]]])})
 
 
+def test_a_case_that_lacks_a_class_is_refused():
+    whole = results([[[0.5, 0.6], [0.7, 0.8]]])
+    with pytest.raises(ValueError, match="lack a class"):
+        compare({"a": whole, "b": whole.drop(index=3)})
+    with pytest.raises(ValueError, match=r"class: b, seed 0 lacks \['k1'\]"):
+        compare({"a": whole, "b": whole[whole["class"] == "k0"]})
+
+
+def test_a_value_that_is_there_twice_is_refused():
+    """Twice as well where another is missing, so that their number is right."""
+    whole = results([[[0.5, 0.6], [0.7, 0.8]]])
+    with pytest.raises(ValueError, match=r"two values for \{'method': 'a', 'seed': 0"):
+        compare({"a": pd.concat([whole, whole.head(1)])})
+    with pytest.raises(ValueError, match="two values for"):
+        compare({"a": pd.concat([whole.drop(index=3), whole.head(1)])})
+
+
+def test_results_without_a_case_are_refused():
+    with pytest.raises(ValueError, match="got no case"):
+        compare({"a": results([[[0.5]]]).head(0)})
+
+
+def test_rows_may_come_in_any_order():
+    values = np.random.default_rng(6).uniform(size=(3, 4, 2))
+    frame = results(values)
+    frame["patient"] = frame["case"].map({"c0": "x", "c1": "y", "c2": "x", "c3": "z"})
+    shuffled = frame.sample(frac=1, random_state=1)
+    compared = compare({"a": frame, "b": shuffled})
+    np.testing.assert_array_equal(compared.values[1], compared.values[0])
+    np.testing.assert_array_equal(compared.values[0], values)
+    alone = compare({"b": shuffled})
+    assert dict(zip(alone.cases, alone.patients, strict=True)) == {"c0": "x", "c1": "y", "c2": "x", "c3": "z"}
+    assert alone.seeds == (0, 1, 2)
+    at = alone.cases.index("c2"), alone.classes.index("k1")
+    np.testing.assert_array_equal(alone.values[0, :, at[0], at[1]], values[:, 2, 1])
+
+
+def test_two_seeds_are_called_few():
+    said = [compare({"a": results(np.full((n, 2, 1), 0.5))}).describe() for n in (1, 2, 3)]
+    assert ["Two seeds say little" in one for one in said] == [False, True, False]
+
+
 def test_several_parts_must_be_told_apart():
     both = pd.concat([results([[[0.5]]]), results([[[0.7]]]).assign(part="test")])
     with pytest.raises(ValueError, match="test, validation"):
         compare({"a": both})
     assert compare({"a": both}, part="test").table.loc["a", "mean"] == pytest.approx(0.7)
+
+
+def test_infinite_distances_without_a_diagonal_are_refused():
+    with pytest.raises(ValueError, match="diagonals"):
+        compare({"a": results([[[2.0], [np.inf]]], metric="hd95")}, metric="hd95")
 
 
 def test_a_metric_that_was_not_measured_is_refused():
@@ -199,8 +277,34 @@ def test_a_metric_that_was_not_measured_is_refused():
         compare({"a": results([[[0.5]]])}, metric="dise")
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_holm_is_that_of_statsmodels(seed):
+    from statsmodels.stats.multitest import multipletests
+
+    p = np.random.default_rng(seed).choice([0.001, 0.01, 0.02, 0.04, 0.3, 0.7, 1.0], size=8)
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
+    assert holm(np.array([])).shape == (0,)
+
+
+def test_pairs_may_go_either_way_and_be_none():
+    compared = compare({"a": results(np.full((2, 6, 1), 0.5)), "b": results(np.full((2, 6, 1), 0.6))})
+    found = compared.paired([("a", "b"), ("b", "a")])
+    assert found["mean"].tolist() == pytest.approx([-0.1, 0.1])
+    np.testing.assert_allclose(found["low"], -found["high"][::-1])
+    assert list(compared.paired([]).columns) == list(found.columns)
+    with pytest.raises(ValueError, match="wanted one of a, b"):
+        compared.paired([("a", "c")])
+
+
+def test_wilcoxon_is_scipys_on_the_patients_means():
+    rng = np.random.default_rng(7)
+    differences, patients = rng.normal(0.3, 1, size=12), list("abcdefghabcd")
+    means = [np.mean([d for d, p in zip(differences, patients, strict=True) if p == q]) for q in "abcdefgh"]
+    assert signed_rank(differences, patients) == pytest.approx(stats.wilcoxon(means).pvalue)
+
+
 def test_holm_goes_down_the_ordered_ps_by_hand():
     """0.01 x 3, then max(that, 0.02 x 2), then max(that, 0.03 x 1); a p that is missing stays missing."""
-    assert _holm(np.array([0.03, 0.01, np.nan, 0.02])) == pytest.approx(
+    assert holm(np.array([0.03, 0.01, np.nan, 0.02])) == pytest.approx(
         [0.04, 0.03, np.nan, 0.04], nan_ok=True
     )

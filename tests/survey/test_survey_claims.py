@@ -1,12 +1,23 @@
 """The claims are statements that can be tested."""
 
+import subprocess
+import sys
+
 import pytest
 
-from medseg_lab.survey.claims import Claim, claims
+from medseg_lab.data.catalogue import load_card
+from medseg_lab.survey import claims as module
+from medseg_lab.survey.claims import Claim, Side, claims
+from medseg_lab.survey.configurations import configurations
+from medseg_lab.survey.methods import read, sections
+
+PLAIN = {"id": "x", "section": "2.1.1", "statement": "s", "better": "U-Net", "worse": "V-Net", "margin": 0.1}
+CHAPTER = ["unet-beats-fcn", "finer-strides-help", "skips-help", "third-dimension-helps"]
+CHAPTER += ["vnet-beats-unet3d", "unetpp-beats-unet", "pruning-costs-little"]
 
 
 def test_the_chapters_questions_are_claims():
-    assert {"skips-help", "third-dimension-helps", "pruning-costs-little"} <= {c.id for c in claims("2.1.1")}
+    assert [claim.id for claim in claims("2.1.1")] == CHAPTER
 
 
 def test_pruning_is_a_claim_of_little_loss():
@@ -15,13 +26,117 @@ def test_pruning_is_a_claim_of_little_loss():
     assert pruning.margin == 0.01
 
 
+def test_every_part_of_the_survey_that_states_something_has_claims():
+    """The closing words (6) state nothing new, and 5.1 to 5.3 are hopes."""
+    leaves = {s.id for s in sections()} - {s.parent for s in sections()} - {"5.1", "5.2", "5.3", "6"}
+    assert leaves - {claim.section for claim in claims()} == set()
+
+
+def test_claims_are_in_the_surveys_order():
+    order = [section.id for section in sections()]
+    places = [order.index(claim.section) for claim in claims()]
+    assert places == sorted(places)
+
+
+def test_a_claim_says_what_decides_and_which_way():
+    for row in read("claims.toml")["claim"]:
+        assert {"metric", "direction", "margin"} <= set(row), row["id"]
+
+
+def test_no_two_claims_compare_the_same_sides_by_the_same_measure():
+    compared = [(c.better, c.worse, c.metric, c.kind) for c in claims()]
+    assert len(set(compared)) == len(compared)
+
+
+def test_data_sets_named_by_claims_exist():
+    names = {name for claim in claims() for name in claim.data}
+    assert {load_card(name).id for name in names} == names
+
+
+def test_every_planned_configuration_is_a_side_of_some_claim():
+    used = {side.method for claim in claims() for side in (claim.better, claim.worse)}
+    assert [one.name for one in configurations() if not one.recipe and one.name not in used] == []
+
+
+def test_what_learns_from_unlabelled_images_is_compared_where_labels_are_few():
+    for claim in (claim for claim in claims() if claim.section.startswith("3")):
+        assert claim.better.labelled in ("part", 2), claim.id
+        assert claim.same_labels, claim.id
+
+
 def test_sections_can_be_picked():
-    assert claims("3.1") == ()
-    assert all(c.section == "2.1.1" for c in claims("2.1.1"))
+    assert {c.section for c in claims("3.1")} == {"3.1"}
+    assert claims("6") == ()
     with pytest.raises(ValueError, match=r"9\.9"):
         claims("9.9")
 
 
-def test_a_margin_is_more_than_nothing():
-    with pytest.raises(ValueError, match="greater than 0"):
-        Claim(id="x", section="2", statement="s", better="a", worse="b", margin=0)
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"margin": 0}, "greater than 0"),
+        ({"better": "V-Net"}, "x: got V-Net on both sides"),
+        ({"metric": "hd95"}, "x: got direction 'higher', wanted 'lower' for hd95"),
+        ({"metric": "dicee"}, "metric: got 'dicee', wanted one of dice"),
+        ({"metric": "seconds", "direction": "lower", "margin": 1.0}, "x: got margin 1, wanted a share"),
+        ({"kind": "better"}, "kind"),
+        ({"better": {"method": "U-Net", "labelled": 0}}, "labelled"),
+        ({"better": {"method": "U-Net", "labelled": "most"}}, "labelled"),
+        ({"better": {"method": "U-Net", "budget": "class"}}, "budget"),
+        ({"smallest": 0.1}, "smallest"),
+    ],
+)
+def test_a_claim_that_cannot_be_judged_is_refused(change, said):
+    with pytest.raises(ValueError, match=said):
+        Claim(**(PLAIN | change))
+
+
+def test_a_measure_without_a_better_end_takes_either_direction():
+    for direction in ("higher", "lower"):
+        assert Claim(**PLAIN, metric="mutual_information", direction=direction).direction == direction
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"section": "9.9"}, r"x: got section '9\.9', wanted one of"),
+        ({"better": "U-Nett"}, "method: got 'U-Nett', wanted one of"),
+        ({"worse": "U-Nett"}, "method: got 'U-Nett', wanted one of"),
+    ],
+)
+def test_a_typing_error_in_the_table_is_found(change, said, monkeypatch):
+    monkeypatch.setattr(module, "read", lambda name: {"claim": [PLAIN | change]})
+    claims.cache_clear()
+    with pytest.raises(ValueError, match=said):
+        claims()
+    monkeypatch.undo()
+    claims.cache_clear()
+
+
+def test_an_id_that_occurs_twice_is_found(monkeypatch):
+    monkeypatch.setattr(module, "read", lambda name: {"claim": [PLAIN, PLAIN]})
+    claims.cache_clear()
+    with pytest.raises(ValueError, match="occurs twice"):
+        claims()
+    monkeypatch.undo()
+    claims.cache_clear()
+
+
+def test_sides_are_said_in_words():
+    assert str(Side(method="U-Net")) == "U-Net"
+    assert str(Side(method="U-Net", labelled="all")) == "U-Net (all patients labelled)"
+    assert str(Side(method="U-Net", labelled=1)) == "U-Net (one patient labelled)"
+    assert Claim(**PLAIN).sides == "U-Net against V-Net"
+    few = PLAIN | {"better": {"method": "U-Net", "labelled": 8}, "worse": {"method": "V-Net", "labelled": 8}}
+    assert Claim(**few).sides == "U-Net against V-Net, 8 patients labelled"
+    part = PLAIN | {"better": {"method": "U-Net", "labelled": "all"}}
+    part |= {"worse": {"method": "U-Net", "labelled": "part"}}
+    assert Claim(**part).sides == "U-Net (all patients labelled) against U-Net (some patients labelled)"
+
+
+def test_claims_are_read_without_torch_and_once():
+    code = (
+        "import sys; from medseg_lab.survey.claims import claims; claims(); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert claims() is claims()

@@ -1,6 +1,7 @@
 """The store: whole folders, found by key."""
 
 import json
+import shutil
 
 import pytest
 from learning_toys import Peeking, Voxelwise, tiny_budget, tiny_cohort, train_tiny
@@ -9,7 +10,7 @@ from medseg_lab.training.durable import whole_folder
 from medseg_lab.training.fit import fit
 from medseg_lab.training.key import key_of
 from medseg_lab.training.recipe import recipe
-from medseg_lab.training.record import RunRecord, title
+from medseg_lab.training.record import OtherVersion, RunRecord, title
 from medseg_lab.training.runs import Run, RunStore
 
 
@@ -19,7 +20,7 @@ def test_a_run_is_a_folder_of_four_files(tmp_path):
     names = sorted(path.name for path in run.folder.iterdir())
     assert names == ["cases.csv", "curves.csv", "run.json", "weights.safetensors"]
     record = json.loads((run.folder / "run.json").read_text())
-    assert record["schema_version"] == 1
+    assert record["schema_version"] == 2
     assert key_of(record["parts"]) == record["key"]
     assert RunRecord.model_validate(record) == run.record
 
@@ -53,9 +54,72 @@ def test_a_broken_run_is_trained_again_and_kept_aside(tmp_path):
 def test_a_record_of_another_schema_is_refused(tmp_path):
     run = train_tiny(tmp_path)
     record = json.loads((run.folder / "run.json").read_text())
-    (run.folder / "run.json").write_text(json.dumps(record | {"schema_version": 2}))
-    with pytest.raises(ValueError, match="schema_version"):
+    (run.folder / "run.json").write_text(json.dumps(record | {"schema_version": 1}))
+    with pytest.raises(OtherVersion, match="schema_version 1, wanted 2") as found:
         _ = Run(run.folder).record
+    assert found.value.version == 1
+
+
+def test_runs_of_an_older_version_are_one_warning_however_many_and_stay(tmp_path):
+    runs = [train_tiny(tmp_path, seed=seed) for seed in range(4)]
+    for run in runs[1:]:
+        record = json.loads((run.folder / "run.json").read_text())
+        del record["cohort"]["held_out"]
+        (run.folder / "run.json").write_text(json.dumps(record | {"schema_version": 1}))
+    first = min(run.folder.name for run in runs[1:])
+    with pytest.warns(UserWarning, match="left out") as said:
+        found = RunStore(tmp_path).runs()
+    assert [run.folder for run in found] == [runs[0].folder]
+    assert len(said) == 1
+    assert f"3 runs whose records are of version 1 (such as {first})" in str(said[0].message)
+    assert all(run.folder.is_dir() for run in runs)
+
+
+def test_broken_folders_are_one_warning_that_names_a_few_in_a_line(tmp_path):
+    store, good = RunStore(tmp_path), train_tiny(tmp_path)
+    texts = {"b": "{", "c": "[]", "d": '{"key": 5}', "e": "{}", "f": "{}"}
+    for name, text in texts.items():
+        shutil.copytree(good.folder, tmp_path / name)
+        (tmp_path / name / "run.json").write_text(text)
+    with pytest.warns(UserWarning, match="left out") as said:
+        assert [run.folder for run in store.runs()] == [good.folder]
+    (warning,) = said
+    text = str(warning.message)
+    assert "\n" not in text
+    assert all(str(tmp_path / name) in text for name in "bcd")
+    assert "and 2 more" in text
+    assert "/e:" not in text
+
+
+def test_a_copy_of_a_run_under_another_name_is_no_second_run(tmp_path):
+    run = train_tiny(tmp_path)
+    shutil.copytree(run.folder, tmp_path / "copy")
+    with pytest.warns(UserWarning, match=f"copy: record: got that of run {run.folder.name}"):
+        assert [found.folder for found in RunStore(tmp_path).runs()] == [run.folder]
+
+
+def test_a_folder_that_vanishes_while_the_store_is_read_is_no_run_and_no_warning(
+    tmp_path, monkeypatch, recwarn
+):
+    runs = [train_tiny(tmp_path, seed=seed) for seed in (0, 1)]
+    listed = RunStore._folders
+
+    def then_gone(store: RunStore) -> list:
+        folders = listed(store)
+        shutil.rmtree(runs[0].folder)
+        return folders
+
+    monkeypatch.setattr(RunStore, "_folders", then_gone)
+    assert [run.folder for run in RunStore(tmp_path).runs()] == [runs[1].folder]
+    assert not recwarn.list
+
+
+def test_files_beside_the_runs_and_hidden_folders_are_not_looked_at(tmp_path, recwarn):
+    run = train_tiny(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / ".sweeps").mkdir()
+    assert [found.folder for found in RunStore(tmp_path).runs()] == [run.folder]
+    assert not recwarn.list
 
 
 def test_a_folder_is_whole_or_absent(tmp_path):

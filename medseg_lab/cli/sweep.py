@@ -1,0 +1,41 @@
+"""`medseg sweep`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+INTERRUPTED = 130
+
+
+def sweep(
+    grid: Annotated[Path, typer.Argument(help="A TOML file with methods, data sets and seeds.")],
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes on this machine; by default its cores, divided by the grid's threads."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="A Dask scheduler in their place, such as tcp://host:8786.")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Folder of the runs, which all workers see; by default $MEDSEG_RUNS.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what is there and what is missing.")
+    ] = False,
+) -> None:
+    """Train a grid of methods, data sets and seeds: what is missing, on all cores or a cluster."""
+    from medseg_lab.sweeps.sweep import sweep as run_sweep
+
+    try:
+        summary = run_sweep(grid, workers=workers, scheduler=scheduler, store=store, dry_run=dry_run)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    for title in summary.waiting:
+        typer.echo(f"to do: {title}")
+    typer.echo(summary.describe())
+    if summary.done:
+        where = "" if store is None else f" --store {store}"
+        typer.echo(f"compare them: medseg compare{where} --names {grid}")
+    if summary.failures:
+        raise typer.Exit(1)

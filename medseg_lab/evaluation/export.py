@@ -1,0 +1,145 @@
+"""Comparisons as files: numbers for other programs (CSV), a page (HTML), a table for a paper (LaTeX)."""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from medseg_lab.evaluation.comparison import Comparison
+from medseg_lab.evaluation.latex import latex
+from medseg_lab.evaluation.standing import Standing
+from medseg_lab.evaluation.summary import Summary, summary
+
+Shown = Standing | Comparison | Summary
+
+
+def export(
+    what: Shown | Sequence[Shown], path: Path | str, metric: str = "dice", baseline: str | None = None
+) -> Path:
+    """Write comparisons to a file, whole or not at all; its suffix says how.
+
+    Args:
+        what: one or several. CSV has a row a method of each, with columns that name the terms; HTML and LaTeX
+            have a table each, headed by the terms. A standing's table has costs, too.
+        path: ends in `.csv`, `.html` or `.tex`; a file that is there is replaced.
+        metric, baseline: of standings; comparisons and summaries have their own.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: for another suffix, or where there is nothing to export.
+    """
+    target = Path(path).expanduser()
+    check(target)
+    several = [what] if isinstance(what, Shown) else list(what)
+    if not several:
+        raise ValueError("export: got no comparison, wanted one or more")
+    summaries = [_summary(one, metric, baseline) for one in several]
+    write_whole(target, FORMATS[target.suffix](summaries).encode())
+    return target
+
+
+def check(target: Path) -> None:
+    """Whether a file of this name can be exported: asked before a long computation rather than after.
+
+    Raises:
+        ValueError: if its suffix is unknown, or there is no such folder.
+    """
+    if target.suffix not in FORMATS:
+        raise ValueError(f"export: got {target}, wanted a name that ends in {', '.join(FORMATS)}")
+    if not target.parent.is_dir():
+        raise ValueError(f"export: got {target}, wanted a folder that exists")
+
+
+def csv(summaries: Sequence[Summary]) -> str:
+    """All numbers in full, a row a method; the first columns name the terms."""
+    tables = []
+    for one in summaries:
+        found = one.comparison
+        said = {**one.terms, "part": found.part, "metric": found.metric, "baseline": found.baseline}
+        frame = one.frame.reset_index()
+        for place, (name, value) in enumerate(said.items()):
+            frame.insert(place, name, value)
+        tables.append(frame)
+    return pd.concat(tables, ignore_index=True).to_csv(index=False, lineterminator="\n")
+
+
+def html(summaries: Sequence[Summary]) -> str:
+    """A page that needs no other file."""
+    body = "\n".join(_html(one) for one in summaries)
+    return PAGE.format(
+        title=escape(", ".join(dict.fromkeys(one.comparison.title for one in summaries))), body=body
+    )
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """Write a file beside its place, then put it there: nobody reads half of it."""
+    writing = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        writing.write_bytes(content)
+        writing.replace(target)
+    finally:
+        writing.unlink(missing_ok=True)
+
+
+FORMATS: dict[str, Callable[[Sequence[Summary]], str]] = {".csv": csv, ".html": html, ".tex": latex}
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 14px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 80em; padding: 0 1em; }}
+section {{ overflow-x: auto; margin-bottom: 3em; }}
+h2 {{ font-size: 1.1em; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .3em .5em; text-align: right; white-space: nowrap; }}
+th {{ vertical-align: bottom; }}
+th:first-child {{ text-align: left; white-space: normal; min-width: 10em; }}
+thead th {{ border-bottom: 2px solid; white-space: pre-line; }}
+tbody tr:last-child > * {{ border-bottom: 1px solid; }}
+tbody th {{ font-weight: normal; }}
+p {{ max-width: 60em; font-size: .9em; color: #444; }}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def _summary(one: Shown, metric: str, baseline: str | None) -> Summary:
+    if isinstance(one, Standing):
+        return one.summary(metric, baseline)
+    return summary(one) if isinstance(one, Comparison) else one
+
+
+def _html(one: Summary) -> str:
+    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in one.words)
+    rows = [
+        f'<tr><th scope="row">{_breakable(first)}</th>'
+        + "".join(f"<td>{escape(_flat(cell))}</td>" for cell in rest)
+        + "</tr>"
+        for first, *rest in zip(*one.words.values(), strict=True)
+    ]
+    return (
+        f"<section>\n<h2>{escape(one.title)}</h2>\n<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"
+        + "\n".join(rows)
+        + f"\n</tbody>\n</table>\n<p>{escape(one.caption)}</p>\n</section>"
+    )
+
+
+def _breakable(name: str) -> str:
+    """A method's name; a recipe may be broken after its signs."""
+    return re.sub(r"(?<=[(,=.])(?=[^\s),])", "<wbr>", escape(name, quote=False))
+
+
+def _flat(cell: str) -> str:
+    return cell.replace("\n", " ")

@@ -1,0 +1,103 @@
+"""What a recipe is called: by its configuration, by the user, else by its own text.
+
+Two recipes never share a name, and a recipe has one name.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+
+import pandas as pd
+
+from medseg_lab.survey.configurations import configurations
+from medseg_lab.training.notation import parse, written
+from medseg_lab.training.recipe import Recipe
+
+
+@cache
+def names() -> dict[str, str]:
+    """A recipe as `written`, to the name of its configuration; in the order of the configurations.
+
+    Raises:
+        ValueError: if two configurations have one recipe, so that their runs could not be told apart.
+    """
+    found: dict[str, str] = {}
+    for one in configurations():
+        text = written(parse(one.recipe)) if one.recipe else ""
+        if text in found:
+            raise ValueError(f"configuration {one.name!r}: got the recipe of {found[text]!r}, wanted its own")
+        if text:
+            found[text] = one.name
+    return found
+
+
+def recipe_called(name: str) -> str:
+    """The canonical text of a configuration's recipe, or of a recipe given as text.
+
+    Raises:
+        ValueError: if it is neither, naming the configurations nearest to it; for one without a recipe.
+    """
+    for text, called in names().items():
+        if called == name:
+            return text
+    known = [one.name for one in configurations()]
+    if name in known:
+        raise ValueError(f"method: got {name!r}, which is planned and has no recipe yet")
+    try:
+        return written(parse(name))
+    except ValueError as error:
+        if "(" in name:
+            raise
+        near = get_close_matches(name, known, n=3, cutoff=0.4) or known
+        raise ValueError(f"method: got {name!r}, wanted one of {', '.join(near)}, or a recipe") from error
+
+
+def recipe_of(runs: pd.DataFrame, name: str) -> str:
+    """As `recipe_called`; a recipe of someone else's library, which has no notation, is known by its runs."""
+    return name if name in set(runs["recipe"]) else recipe_called(name)
+
+
+def method_called(runs: pd.DataFrame, name: str) -> str:
+    """The method as a ledger's runs have it, by its name or its recipe as text.
+
+    Raises:
+        ValueError: if there are no runs of it, naming the methods that have some.
+    """
+    methods = list(dict.fromkeys(runs["method"]))
+    if name in methods:
+        return name
+    try:
+        found = runs["method"][runs["recipe"] == recipe_of(runs, name)]
+    except ValueError:
+        if "(" in name:
+            raise
+        found = runs["method"].iloc[:0]
+    if found.empty:
+        near = get_close_matches(name, methods, n=3, cutoff=0.4) or methods[:8]
+        said = f"there are runs of {', '.join(near)}" if methods else "there are no runs at all"
+        raise ValueError(f"method: got {name!r}, which has no runs here; {said}")
+    return str(found.iloc[0])
+
+
+def renamed(runs: pd.DataFrame, wanted: Mapping[str, str | Recipe]) -> pd.DataFrame:
+    """A ledger's runs with one's own names for some recipes; one without runs does no harm.
+
+    Args:
+        runs: of a ledger.
+        wanted: a name to a recipe, or to its text.
+
+    Raises:
+        ValueError: where two recipes would share a name, or a recipe would have two.
+    """
+    called: dict[str, str] = {}
+    for name, recipe in wanted.items():
+        text = written(recipe) if isinstance(recipe, Recipe) else recipe_of(runs, recipe)
+        if text in called:
+            raise ValueError(f"name: got {called[text]!r} and {name!r} for {text}, wanted one of them")
+        called[text] = name
+    taken = {name: text for text, name in names().items()}
+    taken |= dict(zip(runs["method"], runs["recipe"], strict=True))
+    for text, name in called.items():
+        if taken.get(name, text) != text:
+            raise ValueError(f"name: got {name!r} for {text}, but so is called {taken[name]}")
+    return runs.assign(method=runs["recipe"].map(called).fillna(runs["method"]))

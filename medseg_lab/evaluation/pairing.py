@@ -1,0 +1,141 @@
+"""Which runs of a ledger stand for the two sides of a claim, pair by pair."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from medseg_lab.evaluation.effects import Terms
+from medseg_lab.evaluation.ledgers import Ledger
+from medseg_lab.survey.claims import Claim, Side
+
+PARTS = ("test", "validation")
+"""The part that decides, if both were scored: the first."""
+
+
+class NothingToPairError(Exception):
+    """Why a claim has no evidence, as a sentence."""
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The runs of both sides on one data set, on the same terms.
+
+    Args:
+        terms: of both.
+        runs: one row a seed: the ledger's columns of the better side's run, those of the worse side's with
+            `_worse`; the runs themselves are `run` and `run_worse`.
+    """
+
+    terms: Terms
+    runs: pd.DataFrame
+
+
+def pairings(ledger: Ledger, claim: Claim) -> list[Pairing]:
+    """The runs that decide a claim on each data set, in the order of the data sets' ids.
+
+    On each, those of the largest budget; then of the test part rather than validation; then of the labels
+    that the sides ask for, which is the most where they do not ask. A budget that tests nothing, or a single
+    seed where several are needed, comes last.
+
+    Raises:
+        NothingToPairError: where there are none, with the reason.
+    """
+    better, worse = _sides(ledger, claim)
+    pairs = better.reset_index()
+    shared: list[str] = []
+    for what, columns in _ladder(claim):
+        shared += columns
+        keys = worse[shared].drop_duplicates()
+        pairs = pairs.merge(keys, on=shared)
+        if pairs.empty:
+            raise NothingToPairError(f"Both sides have runs, but none with the same {what}.")
+    pairs = pairs.merge(worse.reset_index(), on=shared, suffixes=("", "_worse"))
+    shared.remove("seed")
+    alike = [*shared, *(name for name in ("cohort", "cohort_worse") if name in pairs and name not in shared)]
+    groups = [group for _, group in pairs.groupby(alike, sort=False, dropna=False)]
+    chosen = [
+        min((group for group in groups if group["dataset"].iloc[0] == name), key=lambda g: _order(g, claim))
+        for name in sorted(pairs["dataset"].unique())
+    ]
+    return [Pairing(_terms(group), group.sort_values("seed")) for group in chosen]
+
+
+def _ladder(claim: Claim) -> Iterator[tuple[str, list[str]]]:
+    """What two runs must share to be paired, in the order in which it is asked for."""
+    yield "data set", ["dataset"]
+    yield "split and preprocessing", ["held_out"]
+    if claim.same_labels:
+        yield "labelled patients", ["cohort"]
+    yield "budget", ["steps", "voxels", "patch"]
+    if claim.measure.per == "case":
+        yield "judge", ["judge"]
+        yield "part", ["part"]
+    elif not claim.measure.exact:
+        yield "device", ["device"]
+    yield "seed", ["seed"]
+
+
+def _sides(ledger: Ledger, claim: Claim) -> list[pd.DataFrame]:
+    """Each side's runs, one row a part that was scored; of runs that agree in all else, the newest."""
+    runs = {side: _of(ledger, claim, side) for side in (claim.better, claim.worse)}
+    if absent := [str(side) for side, found in runs.items() if found.empty]:
+        raise NothingToPairError(f"There are no runs of {' or of '.join(absent)}{_where(claim)}.")
+    if claim.measure.per == "case":
+        runs = {side: found.explode("part").dropna(subset="part") for side, found in runs.items()}
+    if unscored := [str(side) for side, found in runs.items() if found.empty]:
+        raise NothingToPairError(f"The runs of {' and of '.join(unscored)}{_where(claim)} were not scored.")
+    same = ["cohort", "steps", "voxels", "patch", "seed", "part"]
+    same += ["judge"] if claim.measure.per == "case" else [] if claim.measure.exact else ["device"]
+    return [
+        found.sort_values("started", kind="stable").drop_duplicates(same, keep="last")
+        for found in runs.values()
+    ]
+
+
+def _of(ledger: Ledger, claim: Claim, side: Side) -> pd.DataFrame:
+    """A side's runs, as far as the claim's conditions let them count."""
+    runs = ledger.runs[ledger.runs["method"] == side.method]
+    if side.labelled in ("all", "part"):
+        runs = runs[(runs["unlabelled"] > 0) == (side.labelled == "part")]
+    elif side.labelled is not None:
+        runs = runs[runs["labelled"] == side.labelled]
+    if claim.data:
+        runs = runs[runs["dataset"].isin(claim.data)]
+    if claim.dims is not None:
+        runs = runs[runs["dims"] == claim.dims]
+    return runs.assign(part=runs["parts"] if claim.measure.per == "case" else "")
+
+
+def _where(claim: Claim) -> str:
+    if claim.data:
+        return f" on {' or '.join(claim.data)}"
+    return f" on {claim.dims}D data" if claim.dims else ""
+
+
+def _terms(group: pd.DataFrame) -> Terms:
+    first = group.iloc[0]
+    return Terms(
+        dataset=str(first["dataset"]),
+        budget=str(first["budget"]),
+        steps=int(first["steps"]),
+        voxels=int(first["voxels"]),
+        part=str(first["part"]),
+        labelled=(int(first["labelled"]), int(first["labelled_worse"])),
+    )
+
+
+def _order(group: pd.DataFrame, claim: Claim) -> tuple:
+    """The least decides."""
+    terms = _terms(group)
+    too_few = len(group) < 2 and not claim.measure.exact
+    part = PARTS.index(terms.part) if terms.part in PARTS else len(PARTS)
+    sides = zip((claim.better, claim.worse), terms.labelled, strict=True)
+    labels = [number if side.labelled == "part" else -number for side, number in sides]
+    spent = terms.steps * terms.voxels
+    return terms.proves_nothing, too_few, -spent, part, labels, -len(group), _newest_first(group)
+
+
+def _newest_first(group: pd.DataFrame) -> float:
+    return -np.datetime64(str(group["started"].max())[:19]).astype("datetime64[s]").astype(float)

@@ -1,0 +1,149 @@
+"""A comparison as one table: means, differences, how stable the order is, and what each method cost."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from medseg_lab.evaluation.comparison import Comparison, p_text, with_interval
+
+SMOKE = "smoke: proves that it runs, compares nothing"
+COSTS = ("seconds", "peak_memory_mb", "parameters")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A comparison with its terms.
+
+    Args:
+        comparison: what is summed up.
+        heading: on what terms the methods stand, in one line.
+        terms: the same by name: dataset, labelled, budget, steps, voxels, cohort; empty where the comparison
+            was not made from a ledger.
+        costs: per method, in columns of `COSTS`.
+        remarks: what was left out, and what differs between the runs.
+    """
+
+    comparison: Comparison
+    heading: str
+    terms: Mapping[str, Any]
+    costs: pd.DataFrame
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def smoke(self) -> bool:
+        """Whether the budget compares nothing."""
+        return self.terms.get("budget") == "smoke"
+
+    @property
+    def title(self) -> str:
+        """The heading, after a warning where the budget was smoke."""
+        return f"{SMOKE}; {self.heading}" if self.smoke else self.heading
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The numbers, a row a method.
+
+        Columns: mean, low, high (95%); difference to the baseline, difference_low, difference_high, p, holm;
+        rank, rank_low, rank_high (95%), first (share of resamples in which it ranks first); seeds, cases;
+        seconds of training, peak_memory_mb, parameters. Missing are the baseline's difference, and with one
+        seed the differences' intervals and all ranks: one training each makes no ranking.
+        """
+        found = self.comparison
+        frame = found.table[["mean", "low", "high"]].copy()
+        other = found.differences.set_index("first")[["mean", "low", "high", "p", "holm"]]
+        other.columns = pd.Index(["difference", "difference_low", "difference_high", "p", "holm"])
+        frame = frame.join(other)
+        ranks = found.ranking.table.rename(columns={"low": "rank_low", "high": "rank_high", "best": "first"})
+        ranks = ranks[["rank", "rank_low", "rank_high", "first"]]
+        frame = frame.join(ranks if self._tested else ranks.astype(float) * float("nan"))
+        frame = frame.join(found.table[["seeds", "cases"]])
+        return frame.join(self.costs.reindex(columns=list(COSTS)))
+
+    @cached_property
+    def words(self) -> dict[str, list[str]]:
+        """The table as it is printed: a heading to a cell for each method; no column that would be empty.
+
+        A line break in a cell may be printed as a space where there is room.
+        """
+        found, rows = self.comparison, self.frame.reset_index().to_dict("records")
+        digits = found.digits
+        columns = {
+            "method": [str(row["method"]) for row in rows],
+            f"{found.title}\n[95%]": [_interval(row, digits) for row in rows],
+        }
+        if self._tested:
+            minus = f"minus {found.baseline}\n[95%]"
+            columns[minus] = [_difference(row, digits) for row in rows]
+            columns["Holm p"] = ["" if pd.isna(row["holm"]) else p_text(row["holm"]) for row in rows]
+            columns["rank\n[95%]"] = [_rank(row) for row in rows]
+            columns["first"] = [f"{row['first']:.0%}" for row in rows]
+        columns["seeds"] = [str(row["seeds"]) for row in rows]
+        columns["cases"] = [str(row["cases"]) for row in rows]
+        if self.costs.notna().any(axis=None):
+            columns["training"] = [_amount(row["seconds"], SECONDS) for row in rows]
+            columns["memory"] = [_amount(row["peak_memory_mb"], MEGABYTES) for row in rows]
+            columns["para-\nmeters"] = [_amount(row["parameters"], NUMBERS) for row in rows]
+        return columns
+
+    @property
+    def explanation(self) -> str:
+        """What the numbers stand for."""
+        said = self.comparison.describe()
+        if self._tested:
+            said += (
+                " rank: with seeds and patients redrawn; first: in what share of these draws a method leads."
+            )
+        return said
+
+    @property
+    def caption(self) -> str:
+        """The explanation, then the remarks, as sentences."""
+        return " ".join([self.explanation, *(f"{said[:1].upper()}{said[1:]}." for said in self.remarks)])
+
+    @property
+    def _tested(self) -> bool:
+        """Whether there are differences and ranks: of several methods, trained more than once."""
+        return len(self.comparison.seeds) > 1 and len(self.comparison.methods) > 1
+
+
+SECONDS = ((7200, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
+MEGABYTES = ((1e3, 1e3, "GB"), (0, 1, "MB"))
+NUMBERS = ((1e6, 1e6, "M"), (1e3, 1e3, "k"), (0, 1, ""))
+"""From which value on, how much, called what: the units of costs."""
+
+
+def summary(found: Comparison, costs: pd.DataFrame | None = None, heading: str = "", **more: Any) -> Summary:
+    """The summary of a comparison that stands by itself; `Standing.summary` knows terms and costs."""
+    if costs is None:
+        costs = pd.DataFrame(index=list(found.methods), columns=list(COSTS), dtype=float)
+    return Summary(
+        found, heading or f"{found.title}, {found.part} part", more.pop("terms", {}), costs, **more
+    )
+
+
+def _interval(row: Mapping[Any, Any], digits: int) -> str:
+    return with_interval(row, digits=digits).replace(" ", "\n", 1)
+
+
+def _difference(row: Mapping[Any, Any], digits: int) -> str:
+    if pd.isna(row["difference"]):
+        return ""
+    ends = {"mean": row["difference"], "low": row["difference_low"], "high": row["difference_high"]}
+    return with_interval(ends, signed=True, digits=digits).replace(" ", "\n", 1)
+
+
+def _rank(row: Mapping[Any, Any]) -> str:
+    if pd.isna(row["rank_low"]):
+        return f"{row['rank']:g}"
+    return f"{row['rank']:g}\n[{row['rank_low']:g}, {row['rank_high']:g}]"
+
+
+def _amount(value: float, units: Sequence[tuple[float, float, str]]) -> str:
+    """Two digits or more, in the largest unit that fits."""
+    if pd.isna(value):
+        return ""
+    size, unit = next((size, unit) for least, size, unit in units if value >= least)
+    return f"{value / size:.{0 if value / size >= 9.95 else 1}f} {unit}".rstrip()

@@ -1,0 +1,144 @@
+"""What a sweep runs, as a table: methods, data sets, seeds, budgets, chapters."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
+
+from medseg_lab.survey.configurations import configuration
+from medseg_lab.training.budget import BUDGETS, Budget
+from medseg_lab.training.budget import budget as budget_called
+from medseg_lab.training.notation import parse, written
+
+Name = Annotated[str, Field(min_length=1)]
+ALL = "all"
+
+
+def _amount(value: Any) -> Any:
+    if value == ALL or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return value
+    raise ValueError('wanted numbers of patients, or "all"')
+
+
+def _seeds(value: Any) -> Any:
+    numbers = value if isinstance(value, list) else [value]
+    whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers)
+    if not whole or not numbers or value == 0 or len(set(numbers)) < len(numbers):
+        raise ValueError("wanted how many, or a list of different seeds such as [0, 1, 2]")
+    return value
+
+
+class ChapterGrid(BaseModel):
+    """A chapter and values for its parameters: a list means one execution for each of its values."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    section: Name
+
+    @property
+    def alternatives(self) -> dict[str, list[Any]]:
+        """By parameter, the values it takes."""
+        said = self.model_extra or {}
+        return {name: value if isinstance(value, list) else [value] for name, value in said.items()}
+
+
+class Grid(BaseModel):
+    """A sweep's table; the keys of a grid file.
+
+    Attributes:
+        budget: of every training: `smoke`, `class` or `full`, or a table of `Budget`'s fields.
+        datasets: ids, with or without variants, or folders, relative to the grid file.
+        seeds: how many, or which; None takes the budget's number.
+        parts: the cases that are scored; "test" opens the sealed part.
+        labelled: of how many patients the labels may be used, one cohort for each; "all" for no limit.
+        threads: PyTorch's, of each run. They are part of a run's key, so the number of workers is not: one
+            worker or twenty give the same runs.
+        gpus: 1 gives each run a CUDA card to itself; 0 computes on the CPU, even where there is a card.
+        methods: configurations, by name.
+        recipes: the sweep's own methods, a name to a recipe's text (`training.notation`); all of them run.
+        chapters: chapters to execute.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    budget: Budget = BUDGETS["class"]
+    datasets: list[Name] = []
+    seeds: Annotated[PositiveInt | list[NonNegativeInt] | None, BeforeValidator(_seeds)] = None
+    parts: Annotated[list[Literal["validation", "test", "labelled"]], Field(min_length=1)] = ["validation"]
+    labelled: Annotated[
+        list[Annotated[PositiveInt | Literal["all"], BeforeValidator(_amount)]], Field(min_length=1)
+    ] = ["all"]
+    threads: PositiveInt = 1
+    gpus: Literal[0, 1] = 0
+    methods: list[Name] = []
+    recipes: dict[Name, str] = {}
+    chapters: list[ChapterGrid] = []
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _read_budget(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return budget_called(value)
+        if isinstance(value, dict) and "name" in value:
+            raise ValueError("wanted the fields of a budget without a name: a table is nobody's budget")
+        return value
+
+    @property
+    def seed_numbers(self) -> list[int]:
+        """The seeds themselves."""
+        if isinstance(self.seeds, list):
+            return self.seeds
+        return list(range(self.budget.seeds if self.seeds is None else self.seeds))
+
+
+def read_grid(path: Path | str) -> Grid:
+    """The grid in a TOML file; names in it are not looked up yet (`checks.check`).
+
+    Raises:
+        ValueError: naming the file, the key, what was there and what was wanted.
+    """
+    try:
+        return Grid.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise ValueError(f"{path}: {'; '.join(map(_said, error.errors()))}") from None
+    except OSError as error:
+        raise ValueError(f"{path}: got {error.strerror}, wanted a grid file") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: got no TOML ({error}), wanted a grid file") from None
+
+
+def _said(problem: Any) -> str:
+    """One of pydantic's problems, in the words of this library."""
+    where = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
+        known = [name for name in Budget.model_fields if name != "name"]
+        return (
+            f"{where}: got an unknown key, wanted one of "
+            f"{', '.join(known if where.startswith('budget.') else Grid.model_fields)}"
+        )
+    seen = "nothing" if problem["type"] == "missing" else repr(problem["input"])
+    return f"{where}: got {seen}; {str(problem['msg']).removeprefix('Value error, ')}"
+
+
+def names(path: Path | str) -> dict[str, str]:
+    """The names that a grid file gives to methods, each with its recipe's text as the ledger writes it.
+
+    Raises:
+        ValueError: as `read_grid`, and for a recipe or method that cannot be read.
+    """
+    grid = read_grid(path)
+    try:
+        said = {name: configuration(name).recipe for name in grid.methods} | grid.recipes
+        return {name: written(parse(text)) for name, text in said.items() if text}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

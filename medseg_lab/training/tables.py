@@ -1,0 +1,130 @@
+"""The tables of cases that judges leave in run folders, one or thousands at a time.
+
+Opening a small table costs a parser far more than its rows do. So tables with the same header are laid end to
+end and parsed as one; only where that fails is each parsed alone, to find the broken ones.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEXT = ("part", "case", "patient", "class")
+"""The columns that are text, whatever stands in them: a patient "007" or "None" keeps its name."""
+NEEDED = frozenset({"case", "patient", "class"})
+
+
+@dataclass(frozen=True)
+class _Table:
+    run: str
+    rows: int
+    body: bytes
+
+
+def read_table(path: Path) -> "pd.DataFrame":
+    """One `cases.csv`."""
+    header, _, body = path.read_bytes().partition(b"\n")
+    return _parsed(header, body)
+
+
+def read_tables(files: Mapping[str, Path]) -> "tuple[pd.DataFrame, dict[str, str]]":
+    """Many tables as one.
+
+    Args:
+        files: a run's name to its `cases.csv`.
+
+    Returns:
+        All rows, with the run's name in a first column `run`, run by run in the order of `files`; and why a
+        run is not among them, by its name. A file that is not there gives neither rows nor a reason. Every
+        column that is not text holds numbers.
+    """
+    import pandas as pd
+
+    groups: dict[bytes, list[_Table]] = {}
+    broken: dict[str, str] = {}
+    for run, path in files.items():
+        try:
+            header, _, body = path.read_bytes().partition(b"\n")
+            groups.setdefault(header.strip(), []).append(_Table(run, _rows(header, body), body))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            broken[run] = str(error)
+    frames = []
+    for header, tables in groups.items():
+        try:
+            frames.append(_together(header, tables))
+        except ValueError:
+            for table in tables:
+                try:
+                    frames.append(_together(header, [table]))
+                except ValueError as error:
+                    broken[table.run] = " ".join(str(error).split())
+    if not frames:
+        return pd.DataFrame(columns=["run", *TEXT], dtype=str), broken
+    if len(frames) == 1:
+        return frames[0], broken
+    order = {run: number for number, run in enumerate(files)}
+    joined = pd.concat(frames, ignore_index=True)
+    return joined.sort_values("run", key=lambda run: run.map(order), kind="stable", ignore_index=True), broken
+
+
+def _rows(header: bytes, body: bytes) -> int:
+    """How many there are, all of the header's length.
+
+    Raises:
+        ValueError: for a missing column, or a row that is cut off.
+    """
+    columns = header.decode().strip().split(",")
+    if missing := sorted(NEEDED - set(columns)):
+        raise ValueError(f"got no column {', '.join(missing)}, wanted {', '.join(sorted(NEEDED))}")
+    if not set(columns) - set(TEXT):
+        raise ValueError("got no column with a metric, wanted one or more")
+    if body and not body.endswith(b"\n"):
+        raise ValueError("got a last row that is cut off, wanted whole ones")
+    if b'"' in body:
+        lengths = [len(row) for row in csv.reader(io.StringIO(body.decode(), newline=""))]
+    else:
+        lengths = [line.count(b",") + 1 for line in body.splitlines()]
+    if not lengths:
+        raise ValueError("got no row, wanted one a case and class")
+    if set(lengths) != {len(columns)}:
+        raise ValueError(f"got a row of another length, wanted {len(columns)} values in each")
+    return len(lengths)
+
+
+def _together(header: bytes, tables: list[_Table]) -> "pd.DataFrame":
+    import numpy as np
+
+    frame = _parsed(header, b"".join(table.body for table in tables), strict=True)
+    counts = [table.rows for table in tables]
+    if len(frame) != sum(counts):
+        raise ValueError(f"got {len(frame)} rows, wanted {sum(counts)}")
+    names = np.repeat(np.array([table.run for table in tables], dtype=object), counts)
+    frame.insert(0, "run", names)
+    return frame.astype({"run": str})
+
+
+def _parsed(header: bytes, body: bytes, strict: bool = False) -> "pd.DataFrame":
+    """The table; `strict`: what is not text must be a number.
+
+    Raises:
+        ValueError: if it is not, or a row is longer than the header.
+    """
+    import pandas as pd
+
+    columns = header.decode().strip().split(",")
+    text = {name: object for name in columns if name in TEXT}
+    numbers = [name for name in columns if name not in TEXT]
+    frame = pd.read_csv(
+        io.BytesIO(header.strip() + b"\n" + body),
+        dtype={**text, **(dict.fromkeys(numbers, float) if strict else {})},
+        keep_default_na=False,
+        na_values={name: [""] for name in numbers},
+    )
+    return frame.astype(dict.fromkeys(text, str))

@@ -1,0 +1,114 @@
+"""The page of claims says what the ledger says, and no more."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from medseg_lab.evaluation.claims import judged
+from medseg_lab.publishing.claims_page import claims_page
+from medseg_lab.publishing.markdown import escape
+from medseg_lab.survey.claims import claims
+from tests.evaluation.claim_runs import ledger, runs
+
+SMOKE = {"budget": "smoke", "steps": 3, "voxels": 24**3}
+ACDC = {"dataset": "acdc", "held_out": "acdc", "cohort": "acdc"}
+SIDES = {"U-Net": 0.05, "U-Net without skips": 0.0, "FCN-8s": 0.06}
+
+
+def store(**terms):
+    return ledger(*(runs(name, ahead, **terms) for name, ahead in SIDES.items()))
+
+
+def row(page: str, claim_id: str) -> str:
+    (claim,) = [claim for claim in claims() if claim.id == claim_id]
+    (line,) = [line for line in page.splitlines() if escape(claim.statement) in line]
+    return line
+
+
+def executed(*path: str) -> list:
+    chapter = SimpleNamespace(path=Path("/house/notebooks", *path))
+    return [SimpleNamespace(record=SimpleNamespace(section="2.1.1"), chapter=chapter)]
+
+
+def test_every_claim_has_one_row_with_its_state_in_words():
+    page, found = claims_page([], store()), judged(store())
+    assert len(re.findall(r"^\| \{bdg-", page, re.MULTILINE)) == len(found) + 4  # four rows sum them up
+    for one in found:
+        assert f" {one.verdict.state}` |" in row(page, one.claim.id)
+
+
+def test_the_summary_counts_the_states():
+    states = [one.verdict.state for one in judged(store())]
+    page = claims_page([], store())
+    for state in ("supported", "not supported", "inconclusive", "not run"):
+        assert re.search(rf" {state}` \| {states.count(state)} \|", page)
+    assert {states.count("supported"), states.count("not supported")} == {1}
+
+
+def test_a_row_holds_effect_interval_data_budget_labels_and_reason():
+    (skips,) = [one for one in judged(store()) if one.claim.id == "skips-help"]
+    said = row(claims_page([], store()), "skips-help")
+    assert f"**{escape(skips.verdict.finding)}**" in said
+    assert "virtual-brain, class budget, 20 patients labelled, 2 seeds, 10 validation cases" in said
+    assert escape(skips.verdict.reason) in said
+
+
+def test_what_was_not_run_says_what_is_missing():
+    page = claims_page([], store())
+    assert "*There are no runs of FCN-32s.*" in row(page, "finer-strides-help")
+    assert "*Planned for chapter 3.2: Mean Teacher.*" in row(page, "mean-teacher-helps")
+
+
+def test_each_data_set_has_its_own_line_and_mark():
+    mixed = ledger(
+        *(runs(name, ahead) for name, ahead in SIDES.items()),
+        runs("U-Net", -0.05, **ACDC),
+        runs("U-Net without skips", **ACDC),
+    )
+    said = row(claims_page([], mixed), "skips-help")
+    assert said.count("<br>") == 2
+    assert "<br>✗ " in said
+    assert "<br>✓ " in said
+    assert "inconclusive`" in said
+
+
+@pytest.mark.parametrize(
+    ("terms", "warned"), [({}, False), (SMOKE, True), ({"steps": 2, "voxels": 1, "budget": "custom"}, True)]
+)
+def test_a_page_of_smoke_says_on_top_that_it_proves_nothing(terms, warned):
+    top = claims_page([], store(**terms)).partition("## In short")[0]
+    assert ("They\ntest nothing" in top) == warned
+    assert "nothing that bears on a claim" not in top
+
+
+def test_smoke_beside_a_real_budget_is_said_in_its_row_alone():
+    mixed = ledger(
+        *(runs(name, ahead) for name, ahead in SIDES.items()),
+        *(runs(name, **SMOKE | ACDC) for name in SIDES),
+    )
+    page = claims_page([], mixed)
+    assert "test nothing" not in page.partition("## In short")[0]
+    assert "Smoke budget (3 steps): proves that it runs" in row(page, "skips-help")
+    assert "supported`" in row(page, "skips-help")
+
+
+def test_an_empty_store_says_how_to_fill_it():
+    top = claims_page([], ledger()).partition("## In short")[0]
+    assert "medseg run 2.1.1" in top
+    assert "test nothing" not in top
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        (("2_supervised", "2.1.1_encoder_decoder.ipynb"), "/2_supervised/2.1.1_encoder_decoder"),
+        (("2.1.1_small.ipynb",), "/2.1.1_small"),
+    ],
+)
+def test_a_section_links_to_its_chapter_where_there_is_one(path, document):
+    page = claims_page(executed(*path), store())
+    assert f"{{doc}}`{document}`" in page.partition("## 2.1.1 ")[2].partition("\n## ")[0]
+    assert page.count("The chapter: ") == 1
+    assert "The chapter: " not in claims_page([], store())

@@ -1,0 +1,127 @@
+"""Chapters are found by their section's number, pages by their name, and nothing else is."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from medseg_lab.publishing.book import with_chapters
+from medseg_lab.publishing.execute import run_chapter
+from medseg_lab.publishing.house import House
+from medseg_lab.publishing.inputs import inputs, key, named
+from medseg_lab.publishing.pages import status
+from medseg_lab.publishing.parameters import checked, taken
+from medseg_lab.survey.configurations import configurations
+from tests.chapters.small import cell, small_house
+
+PARAMETERS = 'folder: str = ""\nbudget: str = "class"'
+
+
+def with_page(house: House, name: str = "a_page", *more: Any) -> House:
+    """The same house with a page in the part "Comparison"."""
+    cells = [new_markdown_cell("# A page\n\nIt asks."), cell(PARAMETERS, "parameters"), *more]
+    place = house.notebooks / "comparison"
+    place.mkdir(exist_ok=True)
+    nbformat.write(new_notebook(cells=cells), place / f"{name}.ipynb")
+    return house
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return with_page(small_house(tmp_path))
+
+
+def test_pages_follow_the_chapters_by_name(house: House) -> None:
+    with_page(house, "a_letter")
+    assert [chapter.section for chapter in house.chapters()] == ["2.1.1", "a_letter", "a_page"]
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        "comparison/Untitled.ipynb",
+        "comparison/a_page-Copy1.ipynb",
+        "comparison/.ipynb_checkpoints/a_page.ipynb",
+        "2_supervised/.ipynb_checkpoints/2.1.1_small.ipynb",
+        "2_supervised/a_page.ipynb",
+        "scratch.ipynb",
+    ],
+)
+def test_stray_notebooks_are_no_pages(house: House, stray: str) -> None:
+    path = house.notebooks / stray
+    path.parent.mkdir(exist_ok=True)
+    shutil.copy(house.notebooks / "comparison" / "a_page.ipynb", path)
+    assert [chapter.section for chapter in house.chapters()] == ["2.1.1", "a_page"]
+
+
+def test_a_page_is_called_by_its_name_and_has_no_number(house: House) -> None:
+    page, chapter = house.chapter("a_page"), house.chapter("2.1.1")
+    assert (page.section, page.heading, page.is_numbered) == ("a_page", "A page", False)
+    assert (chapter.heading, chapter.is_numbered) == ("2.1.1 A small chapter", True)
+    assert house.chapter(page.path) == page
+
+
+def test_a_page_without_a_heading_has_the_words_of_its_name(house: House) -> None:
+    page = house.chapter("a_page")
+    page.path.write_text(page.path.read_text().replace("# A page", "A page"))
+    assert page.title == "a page"
+
+
+def test_unknown_names_name_the_known(house: House) -> None:
+    with pytest.raises(ValueError, match=r"got 'a_pag' \(0 match\), wanted one of 2\.1\.1, a_page"):
+        house.chapter("a_pag")
+
+
+def test_a_chapter_takes_what_it_has_a_parameter_for(house: House) -> None:
+    offered = {"dataset": "virtual-brain", "budget": "smoke", "folder": None}
+    assert taken(house.chapter("a_page"), **offered) == {"budget": "smoke"}
+    assert taken(house.chapter("2.1.1"), **offered) == {"dataset": "virtual-brain", "budget": "smoke"}
+
+
+def test_a_page_is_executed_under_its_name_and_stands_in_the_status(house: House) -> None:
+    executed = run_chapter("a_page", house=house)
+    assert executed.notebook.parent.parent == house.executed / "a_page"
+    assert "| A page | none | class |" in status([executed])
+
+
+def test_the_files_in_the_folder_are_an_input(house: House, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "dataset.json").write_text("{}")
+
+    def key_of(**parameters: str) -> str:
+        page = house.chapter("a_page")
+        return key(inputs(page, checked(page, parameters), house))
+
+    before, without = key_of(folder=str(own)), key_of()
+    (own / "dataset.json").write_text("{ }")
+    assert key_of(folder=str(own)) != before
+    assert key_of() == without
+
+
+def test_a_folder_that_is_not_there_is_named_before_anything_runs(house: House) -> None:
+    with pytest.raises(ValueError, match=r"got 'no/such', wanted one of .*, or a folder"):
+        run_chapter("a_page", {"folder": "no/such"}, house=house)
+
+
+def test_a_page_with_a_sweep_depends_on_the_methods_it_may_name(tmp_path: Path) -> None:
+    sweeping = new_code_cell("from medseg_lab.sweeps.sweep import sweep")
+    house = with_page(small_house(tmp_path), "a_page", sweeping)
+    page, chapter = house.chapter("a_page"), house.chapter("2.1.1")
+    ready = [one for one in configurations() if one.recipe]
+    assert ready
+    assert named(chapter) == []
+    assert {"medseg_lab.networks.unet", "medseg_lab.inference.prune"} <= set(named(page))
+    library = inputs(page, checked(page, {}), house)["library"]
+    assert {"medseg_lab/networks/vnet.py", "medseg_lab/sweeps/sweep.py"} <= library.keys()
+    assert "medseg_lab/networks/vnet.py" not in inputs(chapter, checked(chapter, {}), house)["library"]
+
+
+def test_pages_stand_where_the_contents_want_them() -> None:
+    part = {"chapters": [{"file": "comparison/standings"}, {"file": "claims"}, {"glob": "comparison/*"}]}
+    found = with_chapters({"parts": [part]}, ["2_a/2.1.1_x.ipynb", "comparison/run_your_own.ipynb"])
+    files = [entry["file"] for entry in found["parts"][0]["chapters"]]
+    assert files == ["comparison/standings", "claims", "comparison/run_your_own.ipynb"]

@@ -1,0 +1,55 @@
+"""What decides claims is declared once, and agrees with what is measured."""
+
+import pytest
+
+from medseg_lab.evaluation.metrics import LOWER_IS_BETTER, METRICS, TITLES
+from medseg_lab.evaluation.rows import COLUMNS
+from medseg_lab.survey import measures as module
+from medseg_lab.survey.claims import claims
+from medseg_lab.survey.measures import Measure, measure, measures
+
+
+def test_metrics_are_measures_with_the_same_title_and_direction():
+    for name in METRICS:
+        declared = measure(name)
+        assert declared.title == TITLES[name]
+        assert declared.per == "case"
+        assert declared.better == ("lower" if name in LOWER_IS_BETTER else "higher")
+
+
+def test_measures_of_runs_are_columns_of_the_ledger():
+    of_runs = {one.id for one in measures() if one.per == "run"}
+    assert of_runs
+    assert of_runs <= set(COLUMNS)
+
+
+def test_a_measure_stands_for_metrics_or_for_a_claim():
+    assert {one.id for one in measures()} - set(METRICS) <= {claim.metric for claim in claims()}
+
+
+def test_amounts_are_printed_in_the_measures_unit():
+    assert measure("dice").written(0.0123) == "+0.012"
+    assert measure("dice").written(-0.0001) == "+0.000"
+    assert measure("dice").written(0.01, signed=False) == "0.01"
+    assert measure("hd95").written(-1.26) == "−1.3"
+    assert measure("hd95").written(0.5, signed=False) == "0.5 mm"
+    assert measure("seconds").written(0.123) == "+12%"
+    assert measure("seconds").written(-1.5) == "−150%"
+    assert measure("seconds").written(0.1, signed=False) == "10%"
+
+
+def test_an_unknown_measure_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match="metric: got 'Dice', wanted one of dice, iou"):
+        measure("Dice")
+
+
+def test_mistakes_in_the_table_are_found(monkeypatch):
+    with pytest.raises(ValueError, match="x: got an exact measure of a case"):
+        Measure(id="x", title="x", better="lower", exact=True)
+    row = {"id": "x", "title": "x", "better": "lower"}
+    monkeypatch.setattr(module, "read", lambda name: {"measure": [row, row]})
+    measures.cache_clear()
+    with pytest.raises(ValueError, match="twice"):
+        measures()
+    monkeypatch.undo()
+    measures.cache_clear()

@@ -1,0 +1,91 @@
+"""Grid files: what is read, and what is refused in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from medseg_lab.sweeps.grid import names, read_grid
+from medseg_lab.training.budget import BUDGETS
+
+
+def grid(folder: Path, text: str) -> Path:
+    path = folder / "grid.toml"
+    path.write_text(text)
+    return path
+
+
+def test_what_is_not_said_has_its_default(tmp_path):
+    read = read_grid(grid(tmp_path, 'methods = ["U-Net"]\ndatasets = ["virtual-brain"]'))
+    assert read.budget == BUDGETS["class"]
+    assert read.seed_numbers == [0, 1]  # as many as the budget says
+    assert (read.threads, read.gpus, read.parts, read.labelled) == (1, 0, ["validation"], ["all"])
+
+
+def test_seeds_are_a_number_or_a_list(tmp_path):
+    assert read_grid(grid(tmp_path, "seeds = 3")).seed_numbers == [0, 1, 2]
+    assert read_grid(grid(tmp_path, "seeds = [7, 4]")).seed_numbers == [7, 4]
+
+
+def test_a_budget_is_a_name_or_a_table(tmp_path):
+    assert read_grid(grid(tmp_path, 'budget = "smoke"')).budget == BUDGETS["smoke"]
+    table = read_grid(grid(tmp_path, "[budget]\nsteps = 4\nvoxels = 512\npatch = 8")).budget
+    assert (table.name, table.steps, table.voxels, table.patch, table.cases) == ("custom", 4, 512, 8, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seeds = ", "got no TOML"),
+        ('dataset = "virtual-brain"', "dataset: got an unknown key, wanted one of budget, datasets, seeds"),
+        ('seeds = "three"', "seeds: got 'three'; wanted how many, or a list"),
+        ("seeds = 0", "seeds: got 0; wanted how many"),
+        ("seeds = true", "seeds: got True; wanted how many"),
+        ("seeds = [1, 1]", "seeds: got [1, 1]; wanted how many, or a list of different seeds"),
+        ("seeds = [-1]", "seeds: got [-1]; wanted"),
+        ("seeds = []", "seeds: got []; wanted"),
+        ('budget = "huge"', "budget: got 'huge', wanted one of smoke, class, full"),
+        ("budget = {steps = 3, voxels = 8}", "budget.patch: got nothing"),
+        ("budget = {steps = 3, voxels = 8, patch = 8, name = 'class'}", "without a name"),
+        (
+            "budget = {steps = 3, voxels = 8, patch = 8, step = 1}",
+            "budget.step: got an unknown key, wanted one of steps",
+        ),
+        ("budget = {steps = 0, voxels = 8, patch = 8}", "budget.steps: got 0"),
+        ('parts = ["train"]', "parts.0: got 'train'"),
+        ("parts = []", "parts: got []"),
+        ("labelled = [0]", 'labelled.0: got 0; wanted numbers of patients, or "all"'),
+        ("labelled = 8", "labelled: got 8"),
+        ("threads = 0", "threads: got 0"),
+        ("gpus = 2", "gpus: got 2"),
+        ('methods = "U-Net"', "methods: got 'U-Net'"),
+        ("recipes = {a = 3}", "recipes.a: got 3"),
+        ("[[chapters]]\nbudget = 'smoke'", "chapters.0.section: got nothing"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_file_the_key_and_the_value(tmp_path, text, said):
+    path = grid(tmp_path, text)
+    with pytest.raises(ValueError, match=r"grid\.toml: ") as caught:
+        read_grid(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert said in message
+    assert "\n" not in message
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"none\.toml: got No such file or directory, wanted a grid file"):
+        read_grid(tmp_path / "none.toml")
+
+
+def test_names_are_those_of_the_grid_with_recipes_as_the_ledger_writes_them(tmp_path):
+    own = "Supervised( spatial_dims=2, network=UNet(skips=True) , loss='dice')"
+    text = f'methods = ["U-Net"]\n[recipes]\n"deep" = "{own}"'
+    assert names(grid(tmp_path, text)) == {
+        "U-Net": "Supervised(network=UNet(), spatial_dims=2)",
+        "deep": "Supervised(network=UNet(), loss='dice', spatial_dims=2)",
+    }
+
+
+def test_names_that_cannot_be_read_name_the_file(tmp_path):
+    with pytest.raises(ValueError, match=r"grid\.toml: recipe 'Nothing\(\)'"):
+        names(grid(tmp_path, '[recipes]\na = "Nothing()"'))

@@ -1,0 +1,131 @@
+"""From a grid to its jobs, and what is found before anything runs."""
+
+import pickle
+
+import pytest
+
+from medseg_lab.sweeps.jobs import ChapterRun, Training
+from medseg_lab.sweeps.plan import read_plan
+from tests.chapters.small import small_house
+from tests.sweeps.sweep_toys import BUDGET, TINY, grid_file, toy_folder
+
+
+def test_a_data_set_after_the_other_seed_by_seed_all_methods(tmp_path):
+    toy_folder(tmp_path / "other")
+    plan = read_plan(grid_file(tmp_path, datasets=["toy", "other"], methods=["U-Net"]))
+    assert [job.title for job in plan.jobs] == [
+        f"{method}, {data}, seed {seed}"
+        for data in ("toy", "other")
+        for seed in (0, 1)
+        for method in ("U-Net", "tiny")
+    ]
+
+
+def test_a_training_says_all_that_a_worker_needs(tmp_path):
+    (job, _) = read_plan(grid_file(tmp_path, labelled=[2], threads=3, parts=["validation", "test"])).trainings
+    assert job == Training(
+        title="of no account",
+        threads=3,
+        gpus=0,
+        dataset=str(tmp_path / "toy"),
+        labelled=2,
+        recipe=TINY,
+        budget={"name": "custom", "seeds": 2, "checkpoint_seconds": 20.0, **BUDGET},
+        seed=0,
+        parts=("validation", "test"),
+    )
+    assert pickle.loads(pickle.dumps(job)).id == job.id
+
+
+def test_ids_tell_jobs_apart_and_not_their_titles(tmp_path):
+    plan = read_plan(grid_file(tmp_path, labelled=[2, "all"], threads=2))
+    assert len({job.id for job in plan.jobs}) == len(plan.jobs) == 4
+    renamed = read_plan(grid_file(tmp_path, labelled=[2, "all"], threads=2, recipes={"other": TINY}))
+    assert [job.id for job in renamed.jobs] == [job.id for job in plan.jobs]
+    threaded = read_plan(grid_file(tmp_path, labelled=[2, "all"], threads=1))
+    assert not {job.id for job in threaded.jobs} & {job.id for job in plan.jobs}
+
+
+def test_labelled_is_in_the_title_where_there_are_several(tmp_path):
+    plan = read_plan(grid_file(tmp_path, labelled=[2, "all"], seeds=1))
+    assert [job.title for job in plan.jobs] == [
+        "tiny, toy, 2 labelled, seed 0",
+        "tiny, toy, all labelled, seed 0",
+    ]
+    assert [job.labelled for job in plan.trainings] == [2, None]
+
+
+def test_a_volume_method_is_left_out_on_slices_with_the_reason(tmp_path):
+    toy_folder(tmp_path / "flat", dims=2)
+    said = {
+        "three": "Supervised(network=UNet(), spatial_dims=3)",
+        "own": "Supervised(network=UNet(features=[4]))",
+    }
+    plan = read_plan(
+        grid_file(tmp_path, datasets=["flat"], methods=["U-Net", "V-Net"], recipes=said, seeds=1)
+    )
+    assert [job.title for job in plan.jobs] == ["U-Net, flat, seed 0", "own, flat, seed 0"]
+    reason = "works in 3 dimensions, the data has 2"
+    assert plan.left_out == (("V-Net, flat", reason), ("three, flat", reason))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"datasets": ["no-such-set"]}, "data set: got 'no-such-set', wanted one of auto, acdc"),
+        ({"datasets": ["virtual-brain+moon"]}, "got the variant 'moon', wanted some of lesion"),
+        ({"datasets": ["msd-hippocampus"]}, "data set msd-hippocampus: got nothing at"),
+        ({"datasets": ["auto"]}, "datasets: got 'auto', wanted data sets by name"),
+        ({"datasets": []}, "got no datasets, wanted some for the methods"),
+        ({"recipes": {}}, "got no methods or recipes, wanted some for the data sets"),
+        ({"datasets": [], "recipes": {}}, "got nothing to run"),
+        ({"datasets": ["toy", "toy"]}, "got 'tiny, toy, seed 0' twice"),
+        ({"methods": ["W-Net"]}, "methods: got 'W-Net', wanted some of FCN-32s"),
+        ({"methods": ["U-Net", "U-Net"]}, "wanted each once"),
+        ({"recipes": {"U-Net": TINY}}, "got the name 'U-Net', which is a configuration's"),
+        ({"recipes": {"a": TINY, "b": TINY}}, "got 'b', which builds the same as 'a'"),
+        (
+            {"recipes": {"a": "Supervised(network=UNet(feature=[4]))"}},
+            "got argument 'feature', wanted one of",
+        ),
+        ({"chapters": [{"section": "9.9"}]}, "chapter: got '9.9'"),
+        ({"chapters": [{"section": "2.1.1", "sead": 3}]}, "parameter 'sead'"),
+        ({"chapters": [{"section": "2.1.1", "seeds": ["many"]}]}, "seeds: got 'many', wanted int"),
+        ({"chapters": [{"section": "2.1.1", "budget": ["huge"]}]}, "budget: got 'huge', wanted one of smoke"),
+        ({"chapters": [{"section": "2.1.1", "dataset": ["x"]}]}, "data set: got 'x', wanted one of auto"),
+    ],
+)
+def test_what_is_unknown_is_named_with_the_file_and_what_is_known(tmp_path, monkeypatch, change, said):
+    monkeypatch.setenv("MEDSEG_HOME", str(small_house(tmp_path / "house").root))
+    monkeypatch.setenv("MEDSEG_DATA", str(tmp_path))
+    path = grid_file(tmp_path, **change)
+    with pytest.raises(ValueError, match=r"grid\.toml: ") as caught:
+        read_plan(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert said in str(caught.value)
+
+
+def test_a_planned_configuration_is_refused(tmp_path, monkeypatch):
+    from medseg_lab.survey.configurations import Configuration
+    from medseg_lab.sweeps import known
+
+    listed = [Configuration(name="Mean Teacher", method="mean-teacher"), *known.configurations()]
+    monkeypatch.setattr(known, "configurations", lambda: listed)
+    with pytest.raises(
+        ValueError, match="methods: got 'Mean Teacher', which is planned; wanted some of FCN-32s"
+    ):
+        read_plan(grid_file(tmp_path, methods=["Mean Teacher"]))
+
+
+def test_a_chapter_is_one_job_for_each_combination_of_its_values(tmp_path, monkeypatch):
+    house = small_house(tmp_path / "house")
+    monkeypatch.setenv("MEDSEG_HOME", str(house.root))
+    asked = {"section": "2.1.1", "budget": ["smoke", "class"], "seeds": [1, 2], "dataset": "virtual-brain"}
+    plan = read_plan(grid_file(tmp_path, datasets=[], recipes={}, chapters=[asked], threads=2))
+    assert [job.parameters for job in plan.chapters] == [
+        {"budget": budget, "seeds": seeds, "dataset": "virtual-brain"}
+        for budget in ("smoke", "class")
+        for seeds in (1, 2)
+    ]
+    assert plan.jobs[0] == ChapterRun("", 2, 0, str(house.chapters()[0].path), plan.chapters[0].parameters)
+    assert plan.jobs[0].title == "chapter 2.1.1, budget=smoke, seeds=1, dataset=virtual-brain"

@@ -1,0 +1,228 @@
+"""Sweeps in this very process: what is done, recorded, left out, done again."""
+
+import json
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medseg_lab.evaluation.ledgers import read_ledger
+from medseg_lab.sweeps import look
+from medseg_lab.sweeps.sweep import sweep
+from medseg_lab.training.runs import RunStore
+from tests.chapters.small import cell, small_house
+from tests.sweeps.sweep_toys import TINY, AtOnce, grid_file, run_folders, toy_folder
+
+DIVERGING = "Supervised(network=UNet(features=[4, 8]), learning_rate=1e+30, spatial_dims=2)"
+
+
+def swept(grid: Path, **options):
+    return sweep(grid, executor=AtOnce(), store=grid.parent / "store", **options)
+
+
+def failed(store: Path) -> list[dict]:
+    return [json.loads(path.read_text()) for path in sorted(store.glob(".failed/*"))]
+
+
+def test_every_run_of_the_grid_is_in_the_ledger_once(tmp_path):
+    toy_folder(tmp_path / "other", cases=7)
+    summary = swept(
+        grid_file(tmp_path, datasets=["toy", "other"], labelled=[2, "all"], parts=["validation", "test"])
+    )
+    runs = read_ledger(summary.store).runs
+    assert (summary.total, summary.made, summary.replayed, summary.failures) == (8, 8, 0, ())
+    assert sorted(zip(runs["dataset"], runs["labelled"], runs["seed"], strict=True)) == [
+        (data, labelled, seed)
+        for data, n in (("other", 5), ("toy", 5))
+        for labelled in (2, n)
+        for seed in (0, 1)
+    ]
+    assert set(runs["recipe"]) == {TINY}
+    assert set(runs["parts"]) == {("validation", "test")}
+    assert {key[:16] for key in summary.keys} == set(runs.index)
+
+
+def test_started_again_only_what_is_missing_runs(tmp_path, capsys):
+    swept(grid_file(tmp_path, seeds=1))
+    before = {run: (run / "run.json").stat().st_mtime_ns for run in run_folders(tmp_path / "store")}
+    capsys.readouterr()
+    summary = swept(grid_file(tmp_path, seeds=3))
+    assert (summary.total, summary.made, summary.replayed) == (3, 2, 1)
+    said = capsys.readouterr().out
+    assert "1 of them is there already" in said
+    assert "[2/3] tiny, toy, seed 1: done in" in said
+    assert "seed 0" not in said  # it is neither loaded nor handed out
+    assert {run: (run / "run.json").stat().st_mtime_ns for run in before} == before
+
+
+def test_what_fails_is_recorded_with_its_traceback_and_the_rest_go_on(tmp_path):
+    summary = swept(grid_file(tmp_path, recipes={"bad": DIVERGING, "tiny": TINY}, seeds=1))
+    assert (summary.total, summary.made) == (2, 1)
+    (failure,) = summary.failures
+    (record,) = failed(tmp_path / "store")
+    assert failure.title == record["title"] == "bad, toy, seed 0"
+    assert failure.error == record["error"]
+    assert failure.error.startswith("FloatingPointError: step ")
+    assert "Traceback (most recent call last)" in record["traceback"]
+    assert record["job"]["recipe"] == DIVERGING
+    assert record["host"] == socket.gethostname()
+    assert record["date"][:2] == "20"
+    assert str(failure.path) in summary.describe()
+
+
+def test_a_failure_is_forgotten_once_it_succeeds(tmp_path, monkeypatch):
+    from medseg_lab.training import fit
+
+    def broken(*args, **kwargs):
+        raise OSError("no space left")
+
+    grid, whole = grid_file(tmp_path, seeds=1), fit.fit
+    monkeypatch.setattr(fit, "fit", broken)
+    assert [failure.error for failure in swept(grid).failures] == ["OSError: no space left"]
+    assert [record["error"] for record in failed(tmp_path / "store")] == ["OSError: no space left"]
+    monkeypatch.setattr(fit, "fit", whole)
+    summary = swept(grid)
+    assert (summary.made, summary.failures) == (1, ())
+    assert failed(tmp_path / "store") == []
+
+
+def test_a_run_that_someone_else_made_clears_its_failure(tmp_path):
+    grid = grid_file(tmp_path, seeds=1)
+    summary = swept(grid)
+    kept = tmp_path / "store" / ".failed" / f"{summary.outcomes[0].job}.json"
+    kept.parent.mkdir()
+    kept.write_text("{}")
+    assert swept(grid).replayed == 1
+    assert not kept.exists()
+
+
+def test_a_dry_run_trains_nothing_and_says_what_is_missing(tmp_path):
+    swept(grid_file(tmp_path, seeds=1))
+    summary = swept(grid_file(tmp_path, seeds=3), dry_run=True)
+    assert summary.waiting == ("tiny, toy, seed 1", "tiny, toy, seed 2")
+    assert (summary.total, summary.done) == (3, 1)
+    assert len(run_folders(tmp_path / "store")) == 1
+
+
+def test_a_recipe_that_changes_a_trained_learner_uses_that_training(tmp_path):
+    whole = "Supervised(network=UNetPlusPlus(features=[4, 8]), spatial_dims=2)"
+    said = {"pruned": f"pruned(learner={whole}, depth=1)", "whole": whole}
+    summary = swept(grid_file(tmp_path, recipes=said, seeds=1))
+    first, second = (RunStore(summary.store).find(key).record for key in summary.keys)
+    assert (first.base, second.base) == ("", first.key)
+
+
+def test_what_wants_unlabelled_cases_is_left_out_where_there_are_none(tmp_path, monkeypatch):
+    from medseg_lab.training.supervised import Supervised
+
+    monkeypatch.setattr(Supervised, "wants_unlabelled", True)
+    summary = swept(grid_file(tmp_path, seeds=1))
+    assert (summary.total, summary.done) == (0, 0)
+    assert "left out: tiny, toy, seed 0: wants cases without labels" in summary.describe()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"labelled": [7]}, r"grid\.toml: labelled: got 7 patients, wanted 1 to 5"),
+        (
+            {"recipes": {"tiny": TINY, "odd": "Supervised(network=UNet(), loss='odd')"}},
+            "loss: got 'odd', wanted one of",
+        ),
+        ({"gpus": 1}, "sees no CUDA card, wanted 1"),
+    ],
+)
+def test_what_only_a_worker_can_see_is_refused_before_anything_trains(tmp_path, change, said, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises((ValueError, RuntimeError), match=said):
+        swept(grid_file(tmp_path, **change))
+    assert run_folders(tmp_path / "store") == []
+
+
+def test_code_that_changes_while_a_sweep_runs_fails_its_runs(tmp_path, monkeypatch):
+    from medseg_lab.training import key
+
+    first = key.sources
+
+    def changing(modules):
+        return first(modules) | {"new": str(len(seen))}
+
+    seen, do = [], AtOnce.submit
+
+    def submit(self, fn, /, *args, **kwargs):
+        seen.append(fn)
+        return do(self, fn, *args, **kwargs)
+
+    monkeypatch.setattr(key, "sources", changing)
+    monkeypatch.setattr(AtOnce, "submit", submit)
+    (failure,) = swept(grid_file(tmp_path, seeds=1)).failures
+    assert failure.error.startswith("RuntimeError: run: got other sources on ")
+    assert run_folders(tmp_path / "store") == []
+
+
+def test_a_worker_that_sees_another_store_says_so(tmp_path, monkeypatch):
+    from medseg_lab.sweeps import desk
+
+    there = desk.check_seen
+    monkeypatch.setattr(look, "check_seen", lambda place: there(replace(place, desk=place.desk + "-other")))
+    with pytest.raises(RuntimeError, match=r"store: the worker on .* does not see .*store .*--store"):
+        swept(grid_file(tmp_path))
+
+
+def test_threads_are_part_of_the_run_and_put_back_afterwards(tmp_path):
+    import torch
+
+    before = torch.get_num_threads()
+    one, two = (swept(grid_file(tmp_path, seeds=1, threads=threads)) for threads in (1, 2))
+    records = [RunStore(tmp_path / "store").find(found.keys[0]).record for found in (one, two)]
+    assert [record.hardware.threads for record in records] == [1, 2]
+    assert torch.get_num_threads() == before
+
+
+def test_the_data_set_of_the_sweep_is_found_where_it_was_started(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDSEG_DATA", "data")
+    seen = []
+    monkeypatch.setattr(
+        "medseg_lab.training.fit.fit", lambda *a, **k: seen.append(__import__("os").environ["MEDSEG_DATA"])
+    )
+    swept(grid_file(tmp_path, seeds=1))
+    assert seen == [str(tmp_path / "data")]
+
+
+def test_chapters_are_jobs_too(tmp_path, monkeypatch):
+    tell = "import os; print('runs in', os.environ['MEDSEG_RUNS'], os.environ['OMP_NUM_THREADS'])"
+    house = small_house(tmp_path / "house", cell(tell))
+    monkeypatch.setenv("MEDSEG_HOME", str(house.root))
+    asked = [{"section": "2.1.1", "budget": "smoke", "seeds": [1, 2]}]
+    grid = grid_file(tmp_path, datasets=[], recipes={}, chapters=asked, threads=2)
+    first, again = swept(grid), swept(grid)
+    assert (first.made, first.replayed, again.made, again.replayed) == (2, 0, 0, 2)
+    notebooks = list(house.executed.glob("2.1.1/*/notebook.ipynb"))
+    assert len(notebooks) == 2
+    assert all(f"runs in {tmp_path}/store 2" in notebook.read_text() for notebook in notebooks)
+
+
+def test_a_failing_chapter_is_recorded_with_its_cell(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDSEG_HOME", str(small_house(tmp_path / "house", cell("1 / 0")).root))
+    summary = swept(grid_file(tmp_path, seeds=1, chapters=[{"section": "2.1.1"}]))
+    assert summary.made == 1
+    (record,) = failed(tmp_path / "store")
+    assert record["title"] == "chapter 2.1.1"
+    assert "ZeroDivisionError: division by zero" in record["traceback"]
+
+
+def test_nothing_is_left_of_a_sweep_but_its_runs(tmp_path):
+    swept(grid_file(tmp_path, seeds=1))
+    assert list((tmp_path / "store" / ".running").iterdir()) == []
+    assert not (tmp_path / "store" / ".failed").exists()
+
+
+def test_a_sweep_has_one_kind_of_workers(tmp_path):
+    with pytest.raises(ValueError, match="workers: got workers=2, scheduler=tcp://x, wanted one of them"):
+        sweep(grid_file(tmp_path), workers=2, scheduler="tcp://x", store=tmp_path / "store")
+    with pytest.raises(ValueError, match="workers: got 0, wanted 1 or more"):
+        sweep(grid_file(tmp_path), workers=0, store=tmp_path / "store")
