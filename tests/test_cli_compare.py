@@ -220,20 +220,20 @@ def test_tables_are_written_in_several_formats(store, tmp_path):
 
 
 @pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<svg"), (".pdf", b"%PDF")])
-def test_differences_and_ranks_are_drawn(store, tmp_path, suffix, start):
+def test_differences_cases_and_ranks_are_drawn(store, tmp_path, suffix, start):
     target = tmp_path / f"x{suffix}"
     said = compare(store, "--figure", str(target))
     assert said.exit_code == 0, said.output
     assert target.read_bytes().startswith(start)
 
 
-def test_the_drawing_holds_both_figures(store, tmp_path):
+def test_the_drawing_holds_all_figures(store, tmp_path):
     assert compare(store, "--figure", str(tmp_path / "x.png")).exit_code == 0
     with Image.open(tmp_path / "x.png") as picture:
         assert picture.height > 0.5 * picture.width
     assert compare(store, "--figure", str(tmp_path / "x.svg")).exit_code == 0
     text = (tmp_path / "x.svg").read_text()
-    assert text.count("<svg") == 3  # two in one
+    assert text.count("<svg") == 4  # three in one
 
 
 def test_a_drawing_of_several_comparisons_is_refused_with_the_filters(store, tmp_path):
@@ -247,6 +247,26 @@ def test_a_drawing_of_several_comparisons_is_refused_with_the_filters(store, tmp
     )
     assert not target.exists()
     assert compare(store, "--figure", str(target), "--dataset", "squares").exit_code == 0
+
+
+def test_a_grid_s_own_names_are_used(store, tmp_path):
+    grid = tmp_path / "grid.toml"
+    grid.write_text(
+        f'budget = "smoke"\ndatasets = ["virtual-brain"]\nseeds = 1\n[recipes]\n"my U-Net" = "{OWN}"\n'
+    )
+    said = compare(store, "--names", str(grid))
+    assert said.exit_code == 0, said.output
+    assert "my U-Net" in said.output
+    assert "features" not in said.output
+    said = compare(store, "--names", str(grid), "--method", "my U-Net", "--method", "U-Net")
+    assert said.exit_code == 0, said.output
+    assert "FCN-8s" not in said.output
+
+
+def test_names_from_a_grid_that_is_not_there_are_refused(store, tmp_path):
+    said = compare(store, "--names", str(tmp_path / "none.toml"))
+    assert said.exit_code == 2
+    assert "none.toml" in plain(said)
 
 
 def test_one_seed_is_not_drawn(tmp_path):

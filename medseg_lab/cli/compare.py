@@ -8,7 +8,8 @@ import typer
 METHOD = "A method, by its name or its recipe as text; several may be given. They need common terms."
 WHERE = "Another column of the ledger, as NAME=VALUE; a fingerprint may be shortened."
 OUT = "A file for the tables: .csv, .html or .tex; several may be given."
-FIGURE = "A file for differences and ranks of one comparison: .png, .svg or .pdf."
+FIGURE = "A file for differences, cases and ranks of one comparison: .png, .svg or .pdf."
+NAMES = "A sweep's grid file, whose own names are then used for its recipes."
 
 
 def compare(
@@ -23,6 +24,7 @@ def compare(
         str | None, typer.Option(help="The method that others are held against; by default the U-Net.")
     ] = None,
     store: Annotated[Path | None, typer.Option(help="Folder of the runs; by default $MEDSEG_RUNS.")] = None,
+    names: Annotated[Path | None, typer.Option(help=NAMES)] = None,
     out: Annotated[list[Path] | None, typer.Option(help=OUT)] = None,
     figure: Annotated[Path | None, typer.Option(help=FIGURE)] = None,
 ) -> None:
@@ -36,7 +38,7 @@ def compare(
         check(path)
     if figure is not None:
         check_figure(figure)
-    ledger = load(store)
+    ledger = load(store, names)
     if ledger is None:
         return
     filters = {"dataset": dataset, "budget": budget, "labelled": labelled}

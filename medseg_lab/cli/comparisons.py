@@ -13,13 +13,23 @@ from medseg_lab.evaluation.naming import method_called
 from medseg_lab.evaluation.standings import Standing, standings
 from medseg_lab.evaluation.summary import Summary
 from medseg_lab.evaluation.terms import apart, holding, shared_standing
+from medseg_lab.sweeps.grid import names as grid_names
 
 
-def load(store: Path | None) -> Ledger | None:
-    """The ledger of a store; None, and a line, where it is empty. What it leaves out is said."""
+def load(store: Path | None, names: Path | None = None) -> Ledger | None:
+    """The ledger of a store; None, and a line, where it is empty. What it leaves out is said.
+
+    Args:
+        store: its folder; None for the usual one.
+        names: a grid file, whose names are used for its recipes.
+
+    Raises:
+        ValueError: for a grid that cannot be read.
+    """
+    own = grid_names(names) if names else {}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        ledger = read_ledger(store)
+        ledger = read_ledger(store).named(own)
     gc.freeze()  # a short process: what was read stays, and need not be walked again, not even at the exit
     for warning in caught:
         typer.secho(f"note: {warning.message}", err=True, fg="yellow")
@@ -107,16 +117,17 @@ def one_only(found: Sequence[Standing]) -> None:
 
 
 def draw(summary: Summary, path: Path) -> Path:
-    """Differences and rank stability of a comparison, in a file.
+    """Differences, cases and rank stability of a comparison, in a file.
 
     Raises:
         ValueError: for one seed, one method, or an unknown suffix.
     """
+    from medseg_lab.show.dots import dots
     from medseg_lab.show.forest import forest
     from medseg_lab.show.ranks import ranks
     from medseg_lab.show.stacked import save_stacked
 
-    figures = [forest(summary.comparison)]
+    figures = [forest(summary.comparison), dots(summary.comparison)]
     if summary.comparison.ranking.told:
         figures.append(ranks(summary.comparison.ranking))
     return save_stacked(figures, path)

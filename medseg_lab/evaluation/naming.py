@@ -100,4 +100,5 @@ def renamed(runs: pd.DataFrame, wanted: Mapping[str, str | Recipe]) -> pd.DataFr
     for text, name in called.items():
         if taken.get(name, text) != text:
             raise ValueError(f"name: got {name!r} for {text}, but so is called {taken[name]}")
-    return runs.assign(method=runs["recipe"].map(called).fillna(runs["method"]))
+    method = [called.get(text, name) for text, name in zip(runs["recipe"], runs["method"], strict=True)]
+    return runs.assign(method=method)
