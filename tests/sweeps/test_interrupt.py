@@ -9,7 +9,13 @@ import pytest
 
 from tests.sweeps.sweep_toys import TINY, grid_file, lives, run_folders, training_now, until
 
-COMMAND = "from medseg_lab.cli.app import app\nif __name__ == '__main__':\n    app()"
+COMMAND = """
+import signal
+from medseg_lab.cli.app import app
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may have it ignored
+    app()
+"""
 SLOW = {"steps": 100_000, "checkpoint_seconds": 0.01}
 
 
