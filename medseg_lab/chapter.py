@@ -23,6 +23,7 @@ from medseg_lab.evaluation.judge import PARTS
 from medseg_lab.evaluation.ledgers import ledger_of
 from medseg_lab.evaluation.protocol import Protocol
 from medseg_lab.evaluation.verdicts import Verdict
+from medseg_lab.evaluation.wording import counted
 from medseg_lab.show.note import show_note
 from medseg_lab.show.verdict import show_verdicts
 from medseg_lab.survey.claims import claims
@@ -237,11 +238,6 @@ def open(
     LESSONS.append(lesson)
     show_note(f"{lesson.section} {lesson.title}", lesson.banner())
     return lesson
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 run`, `2 runs`."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _checked(**arguments: Any) -> Opening:

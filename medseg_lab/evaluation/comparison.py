@@ -7,10 +7,10 @@ correction over the methods. That test takes the trainings as given: where they 
 better method (`medseg_lab.evaluation.significance`), so p alone decides nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,8 @@ from medseg_lab.evaluation.significance import holm, signed_rank
 
 if TYPE_CHECKING:
     from medseg_lab.evaluation.ranking import Ranking
+
+from medseg_lab.evaluation.wording import counted, joined, p_text, with_interval
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class Comparison:
         """What the numbers stand for, in a few sentences: for a caption."""
         n, seeds = len(set(self.patients)), len(self.seeds)
         cases = counted(len(self.cases), f"{self.part} case")
-        said = f"{self.title}, mean of {_joined(self.classes)}; {cases} of {counted(n, 'patient')}; "
+        said = f"{self.title}, mean of {joined(self.classes)}; {cases} of {counted(n, 'patient')}; "
         said += "one seed, so no differences are tested." if seeds == 1 else f"{seeds} seeds."
         if n > 1:
             said += f" Brackets: 95% interval over {'cases' if seeds == 1 else 'seeds and cases'}."
@@ -199,26 +201,3 @@ def compare(
         values=found.values,
         penalised=penalised,
     )
-
-
-def with_interval(row: Mapping[Any, Any], signed: bool = False, digits: int = 3) -> str:
-    """A mean and its interval as printed: "0.853 [0.836, 0.868]"; the mean alone where there is none."""
-    form = f"{'+' if signed else ''}.{digits}f"
-    said = f"{row['mean']:{form}}"
-    if not np.isnan(row["low"]):
-        said += f" [{row['low']:{form}}, {row['high']:{form}}]"
-    return said.replace("-", "−")
-
-
-def p_text(p: float) -> str:
-    """A p value as it is printed."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def counted(number: int, noun: str) -> str:
-    """ "1 case", "3 cases"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _joined(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -16,8 +16,8 @@ from typing import Literal
 
 import numpy as np
 
-from medseg_lab.evaluation.comparison import p_text
 from medseg_lab.evaluation.effects import Effect, Terms
+from medseg_lab.evaluation.wording import p_text
 
 State = Literal["supported", "not supported", "inconclusive", "not run"]
 STATES: tuple[State, ...] = ("supported", "not supported", "inconclusive", "not run")

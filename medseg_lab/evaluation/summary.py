@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from medseg_lab.evaluation.comparison import Comparison, p_text, with_interval
+from medseg_lab.evaluation.comparison import Comparison
+from medseg_lab.evaluation.wording import p_text, with_interval
 
 SMOKE = "smoke: proves that it runs, compares nothing"
 COSTS = ("seconds", "peak_memory_mb", "parameters")

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medseg_lab.evaluation.comparison import counted
 from medseg_lab.evaluation.effects import Effect
 from medseg_lab.evaluation.rules import State, ruled
+from medseg_lab.evaluation.wording import counted
 from medseg_lab.survey.claims import Claim
 
 MARKS = {"supported": "✓", "not supported": "✗", "inconclusive": "?", "not run": "–"}

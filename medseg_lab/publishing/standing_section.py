@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from medseg_lab.evaluation.comparison import Comparison, with_interval
+from medseg_lab.evaluation.comparison import Comparison
 from medseg_lab.evaluation.standings import Standing
+from medseg_lab.evaluation.wording import with_interval
 from medseg_lab.publishing.markdown import escape, table
 from medseg_lab.show.figure import PIXELS_PER_INCH, described, png
 

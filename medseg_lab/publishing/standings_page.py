@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from medseg_lab.data.catalogue import is_known, load_card
-from medseg_lab.evaluation.comparison import counted
 from medseg_lab.evaluation.ledgers import Ledger
 from medseg_lab.evaluation.standings import Standing, standings
+from medseg_lab.evaluation.wording import counted
 from medseg_lab.publishing.markdown import escape
 from medseg_lab.publishing.standing_section import section
 

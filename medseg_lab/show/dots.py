@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg_lab.evaluation.comparison import Comparison, with_interval
+from medseg_lab.evaluation.comparison import Comparison
+from medseg_lab.evaluation.wording import with_interval
 from medseg_lab.show.names import fitted, row_height
 from medseg_lab.show.style import canvas, house, look
 

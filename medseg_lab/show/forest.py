@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medseg_lab.evaluation.comparison import Comparison, p_text, with_interval
+from medseg_lab.evaluation.comparison import Comparison
+from medseg_lab.evaluation.wording import p_text, with_interval
 from medseg_lab.show.names import fitted, row_height
 from medseg_lab.show.style import canvas, house, look
 

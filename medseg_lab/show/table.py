@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from medseg_lab.evaluation.comparison import Comparison, p_text, with_interval
+from medseg_lab.evaluation.comparison import Comparison
+from medseg_lab.evaluation.wording import p_text, with_interval
 from medseg_lab.show.page import escape, show
 
 CSS = """

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from medseg_lab.evaluation.wording import counted
 from medseg_lab.sweeps.grid import Grid
 
 
@@ -134,8 +135,3 @@ def visible_cards() -> list[str]:
     import torch
 
     return [str(number) for number in range(torch.cuda.device_count())]
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 worker`, `2 workers`."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from medseg_lab.evaluation.wording import counted
 from medseg_lab.sweeps.failures import Failure
 from medseg_lab.sweeps.jobs import Outcome
 
@@ -54,17 +55,15 @@ class Summary:
     def describe(self) -> str:
         """Counts, what failed and where its traceback is, what was left out and why."""
         lines = [
-            f"{self.grid.name}: {self.total} jobs in {spelled(self.seconds)}: {self.made} done now, "
-            f"{self.replayed} were there already, {len(self.failures)} failed" + self._rest()
+            f"{self.grid.name}: {counted(self.total, 'job')} in {spelled(self.seconds)}: "
+            f"{self.made} done now, {self.replayed} were there already, {len(self.failures)} failed"
+            f"{f', {len(self.waiting)} to do' if self.waiting else ''}"
         ]
         for title, reason in self.left_out:
             lines.append(f"left out: {title}: {reason}")
         for failure in self.failures:
             lines += [f"failed: {failure.title}: {failure.error}", f"        {homely(failure.path)}"]
         return "\n".join(lines)
-
-    def _rest(self) -> str:
-        return f", {len(self.waiting)} to do" if self.waiting else ""
 
 
 def spelled(seconds: float) -> str:
@@ -77,6 +76,8 @@ def spelled(seconds: float) -> str:
 
 
 def homely(path: Path) -> str:
-    """The path with `~` for the user's home folder."""
-    home = Path.home()
+    """The path as seen from the working folder, if it is inside; else with `~` for the user's home folder."""
+    here, home = Path.cwd(), Path.home()
+    if path.is_relative_to(here):
+        return str(path.relative_to(here))
     return str(Path("~") / path.relative_to(home)) if path.is_relative_to(home) else str(path)

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
+from medseg_lab.evaluation.wording import counted
 from medseg_lab.sweeps.board import Lines, Table
 from medseg_lab.sweeps.desk import markers, open_desk
 from medseg_lab.sweeps.hands import hired
@@ -57,9 +58,8 @@ def sweep(
         try:
             with hired(plan.grid, desk, workers, scheduler, executor) as hands:
                 place = Place(str(root), str(desk), _data(), _house(plan), hands.neighbours)
-                board.say(
-                    f"{plan.path.name}: {len(plan.jobs)} jobs on {hands.description}; runs in {homely(root)}"
-                )
+                jobs = counted(len(plan.jobs), "job")
+                board.say(f"{plan.path.name}: {jobs} on {hands.description}; runs in {homely(root)}")
                 try:
                     work.look(place, hands.executor)
                     if not dry_run:

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from pathlib import Path
 
 from medseg_lab.sweeps.board import Lines
@@ -36,6 +36,13 @@ class Work:
             _all_done(futures)
         except ValueError as error:
             raise ValueError(f"{self.plan.path}: {error}") from error
+        except (BrokenExecutor, CancelledError) as error:
+            raise RuntimeError(f"{self.plan.path}: the worker that looked at the data was lost") from error
+        except RuntimeError:
+            raise
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            raise RuntimeError(f"{self.plan.path}: looking at the data, a worker met {said}") from error
         for future in futures:
             self.looks |= {look.job: look for look in future.result()}
         for job in self.plan.trainings:
@@ -54,8 +61,8 @@ class Work:
     @property
     def missing(self) -> list[Job]:
         """What is to be done."""
-        looks = {job: look for job, look in self.looks.items() if look.unfit}
-        return [job for job in self.plan.jobs if job.id not in looks.keys() | self.outcomes.keys()]
+        settled = {job for job, look in self.looks.items() if look.unfit} | self.outcomes.keys()
+        return [job for job in self.plan.jobs if job.id not in settled]
 
     def do(self, place: Place, executor: Executor) -> None:
         """Hand out what is missing."""

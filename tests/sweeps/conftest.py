@@ -60,6 +60,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path, root: Path) -> Iterator[Cluster]:
+    pytest.importorskip("distributed")
     folder = tmp_path / "dask"
     folder.mkdir()
     made = Cluster(folder, root)

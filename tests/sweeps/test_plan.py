@@ -105,6 +105,15 @@ def test_what_is_unknown_is_named_with_the_file_and_what_is_known(tmp_path, monk
     assert said in str(caught.value)
 
 
+def test_what_changes_a_trained_learner_has_that_learners_dimension(tmp_path):
+    toy_folder(tmp_path / "flat", dims=2)
+    three = "pruned(learner=Supervised(network=UNetPlusPlus(), spatial_dims=3), depth=1)"
+    options = {"datasets": ["flat"], "methods": ["U-Net++ pruned"], "recipes": {"three": three}, "seeds": 1}
+    plan = read_plan(grid_file(tmp_path, **options))
+    assert [job.title for job in plan.jobs] == ["U-Net++ pruned, flat, seed 0"]
+    assert plan.left_out == (("three, flat", "works in 3 dimensions, the data has 2"),)
+
+
 def test_a_planned_configuration_is_refused(tmp_path, monkeypatch):
     from medseg_lab.survey.configurations import Configuration
     from medseg_lab.sweeps import known

@@ -2,13 +2,14 @@
 
 import json
 import socket
+from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from medseg_lab.evaluation.ledgers import read_ledger
-from medseg_lab.sweeps import look
+from medseg_lab.sweeps import look, work
 from medseg_lab.sweeps.sweep import sweep
 from medseg_lab.training.runs import RunStore
 from tests.chapters.small import cell, small_house
@@ -169,6 +170,36 @@ def test_a_worker_that_sees_another_store_says_so(tmp_path, monkeypatch):
     there = desk.check_seen
     monkeypatch.setattr(look, "check_seen", lambda place: there(replace(place, desk=place.desk + "-other")))
     with pytest.raises(RuntimeError, match=r"store: the worker on .* does not see .*store .*--store"):
+        swept(grid_file(tmp_path))
+
+
+def test_a_worker_that_comes_to_see_another_store_fails_its_runs(tmp_path, monkeypatch):
+    from medseg_lab.sweeps import desk, execute
+
+    there = desk.check_seen
+    monkeypatch.setattr(
+        execute, "check_seen", lambda place: there(replace(place, desk=place.desk + "-other"))
+    )
+    (failure,) = swept(grid_file(tmp_path, seeds=1)).failures
+    assert failure.error.startswith("RuntimeError: store: the worker on ")
+    assert run_folders(tmp_path / "store") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (BrokenExecutor("gone"), "the worker that looked at the data was lost"),
+        (CancelledError(), "the worker that looked at the data was lost"),
+        (OSError("disk"), "looking at the data, a worker met OSError: disk"),
+        (RuntimeError("no room to prepare"), "^no room to prepare"),
+    ],
+)
+def test_what_goes_wrong_before_the_first_run_is_one_sentence(tmp_path, monkeypatch, error, said):
+    def failing(*args):
+        raise error
+
+    monkeypatch.setattr(work, "look_at", failing)
+    with pytest.raises(RuntimeError, match=said):
         swept(grid_file(tmp_path))
 
 

@@ -29,7 +29,7 @@ def test_a_sweep_from_the_command_line_and_what_is_missing_after_it(tmp_path):
     first = medseg(grid, "--store", store, "--workers", 1)
     dry = medseg(grid_file(tmp_path, seeds=2), "--store", store, "--workers", 1, "--dry-run")
     assert [result.exit_code for result in (first, dry)] == [0, 0]
-    assert "grid.toml: 1 jobs on 1 worker of this machine, 1 thread each, on the CPU" in first.output
+    assert "grid.toml: 1 job on 1 worker of this machine, 1 thread each, on the CPU" in first.output
     assert "1 done now, 0 were there already, 0 failed" in first.output
     assert "to do: tiny, toy, seed 1" in dry.output
     assert "0 done now, 1 were there already, 0 failed, 1 to do" in dry.output
@@ -73,6 +73,7 @@ def test_the_example_grid_stands_for_what_it_says(root):
 
 
 def test_the_slurm_example_sweeps_on_local_jobs(tmp_path, root):
+    pytest.importorskip("dask_jobqueue")
     grid = grid_file(tmp_path)
     script = root / "examples" / "slurm.py"
     command = [
@@ -101,6 +102,7 @@ def test_the_slurm_example_sweeps_on_local_jobs(tmp_path, root):
 
 
 def test_the_slurm_example_asks_slurm_for_what_a_run_needs(tmp_path, root):
+    pytest.importorskip("dask_jobqueue")
     grid = grid_file(tmp_path, gpus=1, threads=6)
     code = (
         "import argparse, pathlib, slurm\n"

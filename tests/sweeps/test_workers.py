@@ -82,12 +82,15 @@ def test_a_card_each_needs_workers_that_offer_one(tmp_path, cluster):
         sweep(grid_file(tmp_path, gpus=1), store=tmp_path / "store", scheduler=cluster.address)
 
 
-def test_a_card_each_goes_to_the_worker_that_offers_it(tmp_path, cluster):
+def test_a_card_each_goes_to_the_worker_that_offers_it(cluster):
+    from medseg_lab.sweeps.cluster import connected, executor
+
     cluster.work(1)
-    cluster.work(1, "--nthreads", "1", "--resources", "GPU=1")
-    # there is no card here: the worker that was chosen says so, and the sweep does not begin
-    with pytest.raises(RuntimeError, match=r"gpus: the worker on .* sees no CUDA card"):
-        sweep(grid_file(tmp_path, gpus=1), store=tmp_path / "store", scheduler=cluster.address)
+    (with_card,) = cluster.work(1, "--nthreads", "1", "--resources", "GPU=1")
+    with connected(cluster.address) as client:
+        chosen = executor(client, gpus=1)
+        found = [chosen.submit(os.getpid).result(timeout=120) for _ in range(4)]
+    assert found == [with_card.pid] * 4
 
 
 def test_a_scheduler_that_dies_ends_the_sweep_and_what_is_done_stays_done(tmp_path, cluster, capfd):

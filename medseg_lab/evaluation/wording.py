@@ -1,0 +1,30 @@
+"""Numbers and names as they are printed, everywhere alike."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def with_interval(row: Mapping[Any, Any], signed: bool = False, digits: int = 3) -> str:
+    """A mean and its interval as printed: "0.853 [0.836, 0.868]"; the mean alone where there is none."""
+    form = f"{'+' if signed else ''}.{digits}f"
+    said = f"{row['mean']:{form}}"
+    if not np.isnan(row["low"]):
+        said += f" [{row['low']:{form}}, {row['high']:{form}}]"
+    return said.replace("-", "−")
+
+
+def p_text(p: float) -> str:
+    """A p value as it is printed."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 case", "3 cases"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def joined(names: Sequence[str]) -> str:
+    """ "CSF, grey matter and white matter"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
