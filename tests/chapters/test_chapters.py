@@ -7,9 +7,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from medseg_lab.data.catalogue import load_card
 from medseg_lab.publishing.execute import Executed
 from medseg_lab.publishing.house import Chapter, source, tags
 from medseg_lab.publishing.parameters import declared
+from medseg_lab.survey.claims import claims
+from medseg_lab.survey.configurations import configurations
 
 LONGEST_CELL = 12
 
@@ -24,6 +27,17 @@ def test_chapter_runs_at_smoke(executed: Executed) -> None:
 
 
 @pytest.mark.chapter
+def test_the_methods_it_trains_are_those_of_its_claims(executed: Executed) -> None:
+    """A chapter's recipes carry the configurations' names, so every claim that can be run here was."""
+    names = {one.name for one in configurations() if one.recipe}
+    dims = load_card(executed.record.parameters.get("dataset") or "virtual-brain").spatial_dims
+    for lesson in executed.record.lessons:
+        for claim in claims(lesson["section"]) if lesson["verdicts"] else ():
+            if {claim.better.method, claim.worse.method} <= names and claim.dims in (None, dims):
+                state, said = lesson["verdicts"][claim.id]
+                assert state != "not run", f"{claim.id}: {said}"
+
+
 def test_facts_hold(executed: Executed) -> None:
     """The output of a cell tagged `fact`, as kept in the source, is what the execution gave."""
     ran = nbformat.read(executed.notebook, as_version=4)
