@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ class LocalPool(Executor):
     def __init__(self, environments: Sequence[Mapping[str, str]], logs: Path | None = None) -> None:
         self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], Any, Any] | None]
         self._calls = queue.SimpleQueue()
+        # Where multiprocessing starts its tracker, it unblocks SIGINT: not in a thread that has it blocked.
+        resource_tracker.ensure_running()
         self._closed, self._stopping = False, threading.Event()
         self._workers = [
             Worker(environment, logs and logs / f"worker-{number}.log")
@@ -83,7 +86,7 @@ class LocalPool(Executor):
 
     def _serve(self, worker: Worker) -> None:
         """A thread's life: hand one call after the other to its worker."""
-        if hasattr(signal, "pthread_sigmask"):  # the worker inherits it: Ctrl-C is not its business
+        if hasattr(signal, "pthread_sigmask"):  # a worker that is not up yet inherits it
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         while (call := self._calls.get()) is not None:
             future, function, args, kwargs = call

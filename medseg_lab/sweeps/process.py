@@ -100,6 +100,7 @@ def _begin(environment: dict[str, str], log: Path | None, line: Connection) -> N
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
     faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_watch, args=(line,), daemon=True).start()
 

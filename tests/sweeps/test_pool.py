@@ -170,3 +170,9 @@ def test_a_worker_starts_only_when_there_is_work():
         pool.submit(pid).result(timeout=120)
         started = {child.pid for child in multiprocessing.active_children()} - before
     assert len(started) == 1
+
+
+def test_ctrl_c_is_not_the_workers_business():
+    with LocalPool([{}, {}]) as pool:
+        heeded = [pool.submit(signal.getsignal, signal.SIGINT) for _ in range(4)]
+        assert {future.result() for future in heeded} == {signal.SIG_IGN}
