@@ -171,6 +171,7 @@ class Lesson:
             "replayed": len(replayed),
             "seconds_trained": round(sum(run.record.seconds for run in trained), 1),
             "seconds_replayed": round(sum(run.record.seconds for run in replayed), 1),
+            "runs": sorted({run.folder.name for run in self.protocol.kept}),
             "verdicts": {found.claim.id: [found.state, found.detail] for found in self.verdicts},
         }
 

@@ -89,7 +89,7 @@ def book(
     for chapter in house.chapters():
         typer.echo(f"{chapter.heading} ...")
         given = taken(chapter, budget=budget, dataset=dataset)
-        executed.append(run_chapter(chapter.path, given, house=house))
+        executed.append(run_chapter(chapter.path, given, house=house, with_runs=True))
         typer.echo(executed[-1])
     typer.echo(f"the book: {build_book(executed, house, output)}")
 

@@ -6,6 +6,7 @@ parameters did. An executed chapter lies in `build/chapters/<section>/<key>/`, w
 
 import json
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -101,6 +102,7 @@ def run_chapter(
     dataset: str | None = None,
     *,
     house: House | None = None,
+    with_runs: bool = False,
 ) -> Executed:
     """Execute a chapter, or find it executed.
 
@@ -110,6 +112,8 @@ def run_chapter(
         budget: shorthand for the parameter `budget`.
         dataset: shorthand for the parameter `dataset`.
         house: the checkout; by default the one at hand.
+        with_runs: execute it also where its runs are no longer in the run store: pages that are made from the
+            ledger want them.
 
     Raises:
         ValueError: for an unknown chapter, parameter, budget or data set, naming the known ones.
@@ -126,11 +130,23 @@ def run_chapter(
     folder = house.executed / chapter.section / key(depends)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if (folder / RECORD).is_file():
-            return Executed(chapter, folder / NOTEBOOK, read_record(folder), replayed=True)
         reasons = _reasons(folder.parent, depends)
+        if (folder / RECORD).is_file():
+            found = read_record(folder)
+            if not with_runs or _runs_are_there(found):
+                return Executed(chapter, folder / NOTEBOOK, found, replayed=True)
+            reasons = ("the run store, which lacks its runs",)
+            shutil.rmtree(folder)
         record = _execute(chapter, values, depends, folder)
     return Executed(chapter, folder / NOTEBOOK, record, replayed=False, reasons=reasons)
+
+
+def _runs_are_there(record: Record) -> bool:
+    """Whether the store still has all runs that the chapter trained or replayed."""
+    from medseg_lab.training.runs import run_store
+
+    store = run_store()
+    return all((store.root / name).is_dir() for lesson in record.lessons for name in lesson.get("runs", ()))
 
 
 def merged(parameters: dict[str, Any], **shorthands: str | None) -> dict[str, Any]:

@@ -39,6 +39,23 @@ def test_second_run_executes_nothing(house: House, monkeypatch: pytest.MonkeyPat
     assert second.record == first.record
 
 
+def test_a_chapter_whose_runs_have_left_the_store_is_executed_for_the_book(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path / "store"))
+    record = run(house).notebook.parent / "record.json"
+    said = json.loads(record.read_text()) | {"lessons": [{"runs": ["0123"]}]}
+    record.write_text(json.dumps(said))
+    assert run(house).replayed
+    (tmp_path / "store" / "0123").mkdir(parents=True)
+    assert run(house, with_runs=True).replayed
+    (tmp_path / "store" / "0123").rmdir()
+    again = run(house, with_runs=True)
+    assert not again.replayed
+    assert "changed: the run store, which lacks its runs" in str(again)
+    assert run(house, with_runs=True).replayed
+
+
 def test_outputs_and_parameters_are_in_the_executed_notebook(house: House) -> None:
     executed = run(house, parameters={"seeds": "3"}, budget="smoke")
     notebook = nbformat.read(executed.notebook, as_version=4)
