@@ -28,11 +28,13 @@ def claims(
     """The survey's claims, with what the runs say of each."""
     from rich.console import Console
 
+    from medseg_lab.cli.comparisons import read
     from medseg_lab.cli.verdicts import tally, verdict_table
     from medseg_lab.evaluation.claims import judged
     from medseg_lab.evaluation.claims_table import claims_table
     from medseg_lab.evaluation.export import write_whole
     from medseg_lab.evaluation.rules import STATES
+    from medseg_lab.evaluation.wording import counted
 
     wanted = _of_section(section)
     states = {name.replace(" ", "-"): name for name in STATES}
@@ -42,13 +44,13 @@ def claims(
         raise ValueError(f"out: got {out.name}, wanted a name that ends in .csv")
     if out is not None and not out.parent.is_dir():
         raise ValueError(f"out: got {out}, wanted a folder that exists")
-    runs = _on(_read(store), dataset)
+    runs = _on(read(store), dataset)
     found = judged(runs, wanted)
     if state is not None:
         found = [one for one in found if one.verdict.state == states[state.replace(" ", "-")]]
     if out is not None:
         write_whole(out, claims_table(found).to_csv(index=False, lineterminator="\n").encode())
-    what = f"{_counted(len(found), 'claim')} of the survey, {_counted(len(runs.runs), 'run')} in {runs.root}"
+    what = f"{counted(len(found), 'claim')} of the survey, {counted(len(runs.runs), 'run')} in {runs.root}"
     if found:
         Console().print(verdict_table(f"{what}: {tally(found)}", found, details))
     else:
@@ -67,20 +69,6 @@ def _of_section(section: str | None) -> "list[Claim]":
     return [claim for claim in known() if f"{claim.section}.".startswith(f"{section}.")]
 
 
-def _read(store: Path | None) -> "Ledger":
-    """The ledger of a store; what it leaves out is said."""
-    import warnings
-
-    from medseg_lab.evaluation import ledger
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        found = ledger(store)
-    for warning in caught:
-        typer.secho(f"note: {warning.message}", err=True, fg="yellow")
-    return found
-
-
 def _on(ledger: "Ledger", dataset: str | None) -> "Ledger":
     if dataset is None:
         return ledger
@@ -90,7 +78,3 @@ def _on(ledger: "Ledger", dataset: str | None) -> "Ledger":
             f"dataset: got {dataset!r}, wanted one with runs: {', '.join(ids) or 'there are none'}"
         )
     return ledger.where(dataset=dataset)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -16,6 +16,16 @@ from medseg_lab.evaluation.terms import apart, holding, shared_standing
 from medseg_lab.sweeps.grid import names as grid_names
 
 
+def read(store: Path | None) -> Ledger:
+    """The ledger of a store; what it leaves out is said."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ledger = read_ledger(store)
+    for warning in caught:
+        typer.secho(f"note: {warning.message}", err=True, fg="yellow")
+    return ledger
+
+
 def load(store: Path | None, names: Path | None = None) -> Ledger | None:
     """The ledger of a store; None, and a line, where it is empty. What it leaves out is said.
 
@@ -27,12 +37,8 @@ def load(store: Path | None, names: Path | None = None) -> Ledger | None:
         ValueError: for a grid that cannot be read.
     """
     own = grid_names(names) if names else {}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        ledger = read_ledger(store).named(own)
+    ledger = read(store).named(own)
     gc.freeze()  # a short process: what was read stays, and need not be walked again, not even at the exit
-    for warning in caught:
-        typer.secho(f"note: {warning.message}", err=True, fg="yellow")
     if count := len(ledger.superseded):
         said = "run is left out: a newer one has" if count == 1 else "runs are left out: newer ones have"
         typer.echo(f"{count} {said} the same method, data, budget and seed")
