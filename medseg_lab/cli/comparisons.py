@@ -8,7 +8,8 @@ from typing import Any
 
 import typer
 
-from medseg_lab.evaluation.ledgers import Ledger, read_ledger
+from medseg_lab import evaluation
+from medseg_lab.evaluation.ledgers import Ledger
 from medseg_lab.evaluation.naming import method_called
 from medseg_lab.evaluation.standings import Standing, standings
 from medseg_lab.evaluation.summary import Summary
@@ -20,7 +21,7 @@ def read(store: Path | None) -> Ledger:
     """The ledger of a store; what it leaves out is said."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        ledger = read_ledger(store)
+        ledger = evaluation.ledger(store)
     for warning in caught:
         typer.secho(f"note: {warning.message}", err=True, fg="yellow")
     return ledger
