@@ -8,8 +8,9 @@ lesson.close()
 
 import platform
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,6 +52,7 @@ class Opening(BaseModel):
     prefer: Annotated[tuple[str, ...], Field(min_length=1)]
     parts: Annotated[tuple[str, ...], Field(min_length=1)]
     labelled: PositiveInt | None
+    share: PositiveInt
     split_seed: Annotated[int, Field(ge=0)]
 
 
@@ -78,7 +80,10 @@ class Lesson:
         store: where runs are kept and found again.
         protocol: trains and compares methods on equal terms.
         hardware: what training computes on.
+        load: gives the same data with another number of labelled patients.
+        labelled: patients whose labels may be used, None for all.
         verdicts: what became of the survey's claims, once `judge_claims` was called.
+        others: the protocols with other numbers of labelled patients, once `with_labels` was called.
     """
 
     section: str
@@ -88,8 +93,25 @@ class Lesson:
     store: RunStore
     protocol: KeptProtocol
     hardware: Hardware
+    load: Callable[..., Cohort]
+    labelled: int | None = None
     verdicts: list[Verdict] = field(default_factory=list)
+    others: dict[int | None, KeptProtocol] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+
+    def with_labels(self, labelled: int | None) -> KeptProtocol:
+        """The protocol where the labels of so many patients may be used; None for all.
+
+        The split is the same, and the labelled patients are nested: those of fewer are among those of more.
+        So results can be paired (`compare(..., across_labels=True)`), and are judged with the lesson's.
+
+        Raises:
+            ValueError: if there are not so many.
+        """
+        if labelled not in self.others:
+            cohort = self.cohort if labelled == self.labelled else self.load(labelled=labelled)
+            self.others[labelled] = replace(self.protocol, cohort=cohort)
+        return self.others[labelled]
 
     def judge_claims(self) -> list[Verdict]:
         """The verdicts on this section's claims, from the runs of this lesson so far.
@@ -149,8 +171,9 @@ class Lesson:
             f"{said['seconds_replayed']:.0f} s",
             "peak memory": peak,
         }
-        if self.cohort.openings:
-            lines["test part"] = "opened for: " + "; ".join(dict.fromkeys(self.cohort.openings))
+        cohorts = [self.cohort, *(protocol.cohort for protocol in self.others.values())]
+        if reasons := dict.fromkeys(reason for cohort in cohorts for reason in cohort.openings):
+            lines["test part"] = f"opened for: {'; '.join(reasons)}"
         return lines
 
     def summary(self) -> dict[str, Any]:
@@ -185,6 +208,7 @@ def open(
     prefer: tuple[str, ...] = ("msd-hippocampus",),
     parts: tuple[str, ...] = ("validation",),
     labelled: int | None = None,
+    share: int = 1,
     split_seed: int = 0,
 ) -> Lesson:
     """Open a chapter: load its data, and say what it works with.
@@ -198,6 +222,7 @@ def open(
         prefer: real data sets that suit the chapter, best first.
         parts: the cases that are scored; "test" opens the sealed part, which the lesson's cost then says.
         labelled: patients whose labels may be used; None for all.
+        share: each step sees the budget's voxels divided by this: for a lesson that trains many methods.
         split_seed: which split.
 
     Raises:
@@ -211,6 +236,7 @@ def open(
         prefer=prefer,
         parts=parts,
         labelled=labelled,
+        share=share,
         split_seed=split_seed,
     )
     titles = {found.id: found.title for found in sections()}
@@ -218,14 +244,11 @@ def open(
         raise ValueError(f"section: got {section!r}, wanted one of {', '.join(titles)}")
     if not set(asked.parts) <= set(PARTS):
         raise ValueError(f"parts: got {asked.parts}, wanted some of {', '.join(PARTS)}")
-    spend = budget_called(asked.budget)
-    cohort = load_cohort(
-        asked.dataset,
-        cases=spend.cases,
-        labelled=asked.labelled,
-        split_seed=asked.split_seed,
-        prefer=asked.prefer,
+    spend = budget_called(asked.budget).divided(asked.share)
+    load = partial(
+        load_cohort, asked.dataset, cases=spend.cases, split_seed=asked.split_seed, prefer=asked.prefer
     )
+    cohort = load(labelled=asked.labelled)
     store = run_store()
     lesson = Lesson(
         section=asked.section,
@@ -235,6 +258,8 @@ def open(
         store=store,
         protocol=KeptProtocol(cohort, spend, store, parts=asked.parts, seeds=asked.seeds),
         hardware=hardware(make_fabric()),
+        load=load,
+        labelled=asked.labelled,
     )
     LESSONS.append(lesson)
     show_note(f"{lesson.section} {lesson.title}", lesson.banner())

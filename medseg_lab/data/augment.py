@@ -51,12 +51,6 @@ class Spatial:
     matrix: np.ndarray
     mirrored: np.ndarray
 
-    @property
-    def resampled(self) -> np.ndarray:
-        """The patches whose matrix is not the identity, `(n,)`."""
-        identity = np.eye(self.matrix.shape[1])
-        return np.flatnonzero(np.not_equal(self.matrix, identity).any(axis=(1, 2)))
-
 
 @dataclass(frozen=True)
 class Intensity:
@@ -101,6 +95,11 @@ def draw_intensity(rng: np.random.Generator, n: int, strength: Strength) -> Inte
     gamma = np.where(rng.random(n) < strength.gamma_share, gamma, 1.0)
     noise = np.where(rng.random(n) < strength.noise_share, noise, 0.0)
     return Intensity(gain, shift, gamma, noise, int(rng.integers(2**62)))
+
+
+def turned(matrix: np.ndarray) -> np.ndarray:
+    """Which of the matrices `(N, d, d)` are not the identity, `(n,)`."""
+    return np.flatnonzero(np.not_equal(matrix, np.eye(matrix.shape[1])).any(axis=(1, 2)))
 
 
 def margins(matrix: np.ndarray, patch: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,20 +1,23 @@
 """What a learner sees in one step."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
+from medseg_lab.data.view import View
 
-@dataclass(frozen=True)
-class Batch:
+
+class Batch(NamedTuple):
     """Augmented patches on the training device.
 
     Args:
         image: labelled patches, `(N, C, *S)`, float32.
         label: their reference labels, `(N, *S)`, int64.
         unlabelled: patches without labels, `(M, C, *S)`, or None where a learner asks for none.
+        views: where the unlabelled patches were cut, and how they were turned.
     """
 
     image: Tensor
     label: Tensor
     unlabelled: Tensor | None = None
+    views: View | None = None

@@ -18,6 +18,7 @@ from medseg_lab.data.batch import Batch
 from medseg_lab.data.cohort import Cohort
 from medseg_lab.data.pool import Pool
 from medseg_lab.data.task import Task
+from medseg_lab.data.view import View
 
 
 class Batches:
@@ -62,33 +63,32 @@ class Batches:
         self._labelled = Pool(cohort.labelled, self.patch, sliced, device)
         self._unlabelled = Pool(cohort.unlabelled, self.patch, sliced, device) if unlabelled else None
 
+    @property
+    def unlabelled_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each unlabelled case as a `View` counts its voxels, the slice axis first."""
+        return self._unlabelled.shapes if self._unlabelled else ()
+
     def batch(self, step: int) -> Batch:
         """The batch of this step: the same whenever it is asked for."""
-        image, label = self._draw(self._labelled, step, stream=0)
+        image, label, _ = self._draw(self._labelled, step, stream=0)
         if self._unlabelled is None:
             return Batch(image, label.long())
-        return Batch(image, label.long(), self._draw(self._unlabelled, step, stream=1)[0])
+        unlabelled, _, views = self._draw(self._unlabelled, step, stream=1)
+        return Batch(image, label.long(), unlabelled, views)
 
-    def _draw(self, pool: Pool, step: int, stream: int) -> tuple[Tensor, Tensor]:
+    def _draw(self, pool: Pool, step: int, stream: int) -> tuple[Tensor, Tensor, View]:
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, step, stream]))
         places = range(step * self.batch_size, (step + 1) * self.batch_size)
         cases = [_epoch(self._seed, stream, g // len(pool), len(pool))[g % len(pool)] for g in places]
         starts = [pool.start(case, rng) for case in cases]
         if not self._augment:
-            return pool.windows(cases, starts)
+            view = View.plain(cases, starts, self.patch)
+            return *view.of(pool), view
         spatial = augmentation.draw_spatial(rng, pool.spacing[cases], self._mirror, self._strength)
         intensity = augmentation.draw_intensity(rng, len(cases), self._strength)
-        chosen = spatial.resampled
-        image, label = pool.windows(cases, starts, skip=chosen)
-        if len(chosen):
-            matrix = spatial.matrix[chosen]
-            margin = augmentation.margins(matrix, self.patch)
-            blocks = pool.windows([cases[i] for i in chosen], [starts[i] for i in chosen], margin)
-            image[chosen], label[chosen] = augmentation.resample(*blocks, matrix, self.patch)
-        for i in np.flatnonzero(spatial.mirrored.any(1)):
-            image[i] = augmentation.mirror_patch(image[i], spatial.mirrored[i])
-            label[i] = augmentation.mirror_patch(label[i], spatial.mirrored[i])
-        return augmentation.change_intensity(image, intensity), label
+        view = View(cases, starts, self.patch, spatial.matrix, spatial.mirrored)
+        image, label = view.of(pool)
+        return augmentation.change_intensity(image, intensity), label, view
 
 
 @lru_cache(maxsize=64)

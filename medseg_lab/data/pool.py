@@ -9,6 +9,7 @@ from torch import Tensor
 from medseg_lab.data.case import Case
 from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.sources import source
+from medseg_lab.data.windows import cut
 
 FOREGROUND_SHARE = {2: 2 / 3, 3: 1 / 3}
 """Patches that are centred on a voxel of a random foreground class, by dimension; a slice is easily empty."""
@@ -36,6 +37,11 @@ class Pool:
         spacing = [c.spacing or (1.0,) * len(s.shape) for c, s in zip(cases, self._sources, strict=True)]
         self.spacing = np.array([[s for a, s in enumerate(edges) if a != slice_axis] for edges in spacing])
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each case, the slice axis (if any) first."""
+        return tuple(source.shape for source in self._sources)
+
     def __len__(self) -> int:
         return len(self._sources)
 
@@ -59,6 +65,7 @@ class Pool:
         self,
         cases: Sequence[int],
         starts: Sequence[list[int]],
+        patch: tuple[int, ...],
         margin: tuple[int, ...] | None = None,
         skip: Sequence[int] | np.ndarray = (),
     ) -> tuple[Tensor, Tensor]:
@@ -67,25 +74,5 @@ class Pool:
         Beyond the case the image is zero, and so is the label, or `IGNORE` where the case has voxels that
         nobody labelled. Patches at the positions `skip` are left zero: they will be filled by other means.
         """
-        around = margin or (0,) * len(self.patch)
-        grown = ((0, *around) if self.flat else around) if margin else (0,) * len(self.window)
-        size = tuple(p + 2 * m for p, m in zip(self.window, grown, strict=True))
-        image = torch.zeros((len(cases), self._sources[0].channels, *size), device=self._cut_on)
-        label = torch.zeros((len(cases), *size), dtype=torch.uint8, device=self._cut_on)
-        left = set(map(int, skip))
-        for i, (case, start) in enumerate(zip(cases, starts, strict=True)):
-            if i in left:
-                continue
-            source = self._sources[case]
-            first = [s - m for s, m in zip(start, grown, strict=True)]
-            inside = tuple(
-                slice(max(f, 0), min(f + e, n)) for f, e, n in zip(first, size, source.shape, strict=True)
-            )
-            target = tuple(slice(s.start - f, s.stop - f) for s, f in zip(inside, first, strict=True))
-            image[i][(slice(None), *target)], reading = source.cut(inside)
-            if source.beyond:
-                label[i] = source.beyond
-            if reading is not None:
-                label[i][target] = reading
-        image, label = image.to(self._device), label.to(self._device)
-        return (image[:, :, 0], label[:, 0]) if self.flat else (image, label)
+        image, label = cut(self._sources, cases, starts, patch, self._cut_on, margin, skip)
+        return image.to(self._device), label.to(self._device)

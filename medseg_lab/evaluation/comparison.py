@@ -170,6 +170,7 @@ def compare(
     *,
     part: str | None = None,
     baseline: str | None = None,
+    across_labels: bool = False,
 ) -> Comparison:
     """Hold methods against each other on the same cases and seeds.
 
@@ -178,12 +179,13 @@ def compare(
         metric: one of `medseg_lab.evaluation.metrics.METRICS`.
         part: which cases; may be left out where the results hold one part.
         baseline: the method that the others are held against; by default the first.
+        across_labels: whether methods may have had different numbers of labelled patients.
 
     Raises:
         ValueError: where the comparison would not be fair or not possible, with the reason: other cohort,
             budget or judging, other cases or seeds, a metric that was not measured.
     """
-    frame, penalised = with_penalty(collect(results, metric, part), metric)
+    frame, penalised = with_penalty(collect(results, metric, part, across_labels), metric)
     methods = tuple(results)
     baseline = methods[0] if baseline is None else baseline
     if baseline not in methods:

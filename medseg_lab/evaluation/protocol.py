@@ -67,10 +67,15 @@ class Protocol:
         return runs
 
     def compare(
-        self, runs: Mapping[str, Results], metric: str = "dice", *, baseline: str | None = None
+        self,
+        runs: Mapping[str, Results],
+        metric: str = "dice",
+        *,
+        baseline: str | None = None,
+        across_labels: bool = False,
     ) -> Comparison:
         """`medseg_lab.evaluation.comparison.compare`, on the first of this protocol's parts."""
-        return compare(runs, metric, part=self.parts[0], baseline=baseline)
+        return compare(runs, metric, part=self.parts[0], baseline=baseline, across_labels=across_labels)
 
 
 def summary(runs: Sequence["Run"]) -> str:

@@ -24,8 +24,16 @@ class Judged(Protocol):
 Results = Sequence[Judged] | pd.DataFrame
 
 
-def collect(results: Mapping[str, Results], metric: str, part: str | None = None) -> pd.DataFrame:
+def collect(
+    results: Mapping[str, Results], metric: str, part: str | None = None, across_labels: bool = False
+) -> pd.DataFrame:
     """All methods' results on one part: a table with method, seed, part, case, patient, class and metrics.
+
+    Args:
+        results: a method's name to its runs, or to a table of their cases.
+        metric: which must have been measured.
+        part: which cases; may be left out where the results hold one part.
+        across_labels: whether the training labels may differ; what is scored may not.
 
     Raises:
         ValueError: where a comparison would not be fair, with the reason.
@@ -34,7 +42,7 @@ def collect(results: Mapping[str, Results], metric: str, part: str | None = None
         raise ValueError(f"metric: got {metric!r}, wanted one of {', '.join(METRICS)}")
     if not results:
         raise ValueError("results: got no method, wanted one or more")
-    _same_conditions(results)
+    _same_conditions(results, across_labels)
     frame = pd.concat([_table(name, result) for name, result in results.items()], ignore_index=True)
     if "part" not in frame:
         frame["part"] = "cases"
@@ -54,24 +62,27 @@ def with_penalty(frame: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, int]:
     return frame, int(missed.sum())
 
 
-def conditions(run: Judged) -> dict[str, Any]:
+def conditions(run: Judged, across_labels: bool = False) -> dict[str, Any]:
     """What must be the same for two runs to be compared, by name.
 
-    Which parts the judge scored may differ: on a part that both have, they were scored alike.
+    Which parts the judge scored may differ: on a part that both have, they were scored alike. So may, if
+    asked for, the training labels: then the cohorts must agree in what is held out.
     """
     parts = run.record.parts
     found = {name: parts[name] for name in ("cohort", "budget", "judge")}
+    if across_labels:
+        found["cohort"] = run.record.cohort.held_out
     if isinstance(judge := found["judge"], Mapping):
         arguments = {name: value for name, value in judge.get("arguments", {}).items() if name != "parts"}
         found["judge"] = {**judge, "arguments": arguments}
     return found
 
 
-def _same_conditions(results: Mapping[str, Results]) -> None:
+def _same_conditions(results: Mapping[str, Results], across_labels: bool) -> None:
     first: tuple[str, dict[str, Any]] | None = None
     for name, result in results.items():
         for run in [] if isinstance(result, pd.DataFrame) else result:
-            found = conditions(run)
+            found = conditions(run, across_labels)
             first = first or (name, found)
             for what, value in found.items():
                 if value != first[1].get(what):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from medseg_lab.networks.blocks import (
     CONV,
+    DROPOUT,
     MAX_POOL,
     DoubleConv,
     NormName,
@@ -33,6 +34,8 @@ class UNet(nn.Module):
         skips: False removes the skip connections and nothing else: the decoder's stages read the up-sampled
             tensor alone, so the first convolution of each has half the input channels.
         norm: "instance", "batch" or "none".
+        dropout: probability with which a channel is left out of the coarsest features and of the last ones
+            before the head, in training; the two places where UA-MT [20] has it.
     """
 
     def __init__(
@@ -43,10 +46,12 @@ class UNet(nn.Module):
         features: Sequence[int] = (16, 32, 64, 128),
         skips: bool = True,
         norm: NormName = "instance",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         check_network(spatial_dims, features)
         self.skips = skips
+        self.dropout = DROPOUT[spatial_dims](dropout) if dropout else nn.Identity()
         self.multiple = 2 ** (len(features) - 1)
         self.encoder = nn.ModuleList(
             DoubleConv(spatial_dims, above, here, norm) for above, here in pairwise((in_channels, *features))
@@ -59,21 +64,26 @@ class UNet(nn.Module):
         self.head = CONV[spatial_dims](features[0], out_channels, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits `(N, K, *S)` of an image `(N, C, *S)`. F_i are the features of level i."""
-        x = pad_to_multiple(image, self.multiple)
+        """Logits `(N, K, *S)` of an image `(N, C, *S)`."""
+        return self.scores(self.encode(image), image.shape[2:])
 
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """The features of each level, finest first; level i has F_i channels."""
+        x = pad_to_multiple(image, self.multiple)
         encoded = [self.encoder[0](x)]  # (N, F_0, *S)
         for stage in self.encoder[1:]:
             encoded.append(stage(self.pool(encoded[-1])))  # (N, F_i, *S / 2^i)
+        return [*encoded[:-1], self.dropout(encoded[-1])]
 
-        x = encoded.pop()
+    def scores(self, encoded: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
+        """Logits `(N, K, *shape)` of encoded images."""
+        *encoded, x = encoded
         for i in reversed(range(len(encoded))):
             x = self.up[i](x)  # (N, F_i, *S / 2^i)
             if self.skips:
                 x = torch.cat((encoded[i], x), dim=1)  # (N, 2 F_i, *S / 2^i)
             x = self.decoder[i](x)  # (N, F_i, *S / 2^i)
-
-        return crop(self.head(x), image.shape[2:])  # (N, K, *S)
+        return crop(self.head(self.dropout(x)), shape)  # (N, K, *shape)
 
     def stages(self) -> dict[str, nn.Module]:
         """The boxes of its diagram."""

@@ -89,6 +89,24 @@ def fit(
     return run
 
 
+def begin(
+    recipe: Recipe, cohort: "Cohort", budget: Budget, seed: int, fabric: Fabric
+) -> tuple[Learner, Batches]:
+    """A learner before its first step, and its batches: this process's share of each step's voxels."""
+    torch.manual_seed(stream(seed, BUILD))
+    learner: Learner = recipe.build(cohort.task)
+    batches = Batches(
+        cohort,
+        learner.task,
+        budget.voxels // fabric.world_size,
+        budget.patch,
+        fabric.device,
+        seed,
+        unlabelled=learner.wants_unlabelled,
+    )
+    return learner, batches
+
+
 @dataclass(frozen=True)
 class _Job:
     """A run that is not in the store yet."""
@@ -104,11 +122,10 @@ class _Job:
     def train(self, store: RunStore, bar_title: str) -> Run:
         """Train, judge, publish; only the first of several processes judges and writes."""
         started = datetime.now(UTC)
-        torch.manual_seed(stream(self.seed, BUILD))
-        learner: Learner = self.recipe.build(self.cohort.task)
-        batches = self.batches(learner)
+        learner, batches = begin(self.recipe, self.cohort, self.budget, self.seed, self.fabric)
         checkpoints = Checkpoints(store.partial(key_of(self.parts)), self.budget.checkpoint_seconds)
         curves = train(learner, batches, self.budget, self.seed, self.fabric, checkpoints, bar_title)
+        learner.forget()
         learner.patch, learner.precision = batches.patch, self.parts["hardware"]["precision"]
         facts = {
             "patch": batches.patch,
@@ -155,18 +172,6 @@ class _Job:
             store.publish(record, curves, cases, learner)
         self.fabric.barrier()
         return Run(store.folder(key))
-
-    def batches(self, learner: Learner) -> Batches:
-        """This process's share of each step's voxels."""
-        return Batches(
-            self.cohort,
-            learner.task,
-            self.budget.voxels // self.fabric.world_size,
-            self.budget.patch,
-            self.fabric.device,
-            self.seed,
-            unlabelled=learner.wants_unlabelled,
-        )
 
     def judged(self, learner: Learner) -> "pd.DataFrame | None":
         """The judge's table, or None without a judge."""

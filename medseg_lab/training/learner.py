@@ -1,6 +1,6 @@
 """What one method of the survey adds to the shared loop."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -35,6 +35,7 @@ class Learner(nn.Module):
         weight_decay: of AdamW.
         clip_norm: the gradient of a phase is scaled down to this Euclidean norm if it is longer.
         wants_unlabelled: whether batches are to carry unlabelled patches.
+        steps: how long the training is, for schedules of the method's own; set by `prepare`.
         patch: the patch the learner was trained on, in voxels along each axis; empty before training.
         precision: what it was trained in, `32-true` or `bf16-mixed`; prediction follows it.
 
@@ -47,6 +48,7 @@ class Learner(nn.Module):
     weight_decay: float = 1e-5
     clip_norm: float = 12.0
     wants_unlabelled: bool = False
+    steps: int = 0
     patch: tuple[int, ...] = ()
     precision: str = "32-true"
 
@@ -66,15 +68,26 @@ class Learner(nn.Module):
         """`n` plausible predictions, `(n, N, K, *S)`; for learners that know their uncertainty."""
         raise NotImplementedError(f"{type(self).__name__} gives one prediction, not samples")
 
+    def prepare(self, steps: int, unlabelled: Sequence[tuple[int, ...]]) -> None:
+        """Called once before the first step, or before a checkpoint is read.
+
+        Args:
+            steps: how long the training is.
+            unlabelled: the shape S of each unlabelled case, in the order in which a `Batch` counts them, for
+                methods that remember something of each.
+        """
+        self.steps = steps
+
     def after_step(self, step: int) -> None:
         """Move what is not moved by gradients (EMA teacher, memory bank)."""
+
+    def forget(self) -> None:
+        """Drop what only training needs; called after the last step, before the learner is kept."""
 
     def phases(self) -> list[Phase]:
         """The optimisations of one step, in order."""
         return [Phase("train", self.parameters(), self.losses)]
 
-    def forward(
-        self, phase: int, image: Tensor, label: Tensor, unlabelled: Tensor | None, step: int
-    ) -> dict[str, Tensor]:
+    def forward(self, phase: int, batch: Batch, step: int) -> dict[str, Tensor]:
         """The losses of one phase; the loop calls the module, so that precision and DDP hooks take part."""
-        return self.phases()[phase].losses(Batch(image, label, unlabelled), step)
+        return self.phases()[phase].losses(batch, step)

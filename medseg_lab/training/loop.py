@@ -1,6 +1,7 @@
 """The training loop: one for every method of the survey."""
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -12,7 +13,7 @@ from medseg_lab.training.budget import Budget
 from medseg_lab.training.checkpoint import Checkpoints
 from medseg_lab.training.curves import Curves
 from medseg_lab.training.device import channels_last, inner_channels
-from medseg_lab.training.learner import Learner
+from medseg_lab.training.learner import Learner, Phase
 from medseg_lab.training.progress import progress_bar
 from medseg_lab.training.schedule import learning_rate
 from medseg_lab.training.seeding import STEP, stream
@@ -20,6 +21,10 @@ from medseg_lab.training.seeding import STEP, stream
 
 class Source(Protocol):
     """Where batches come from (`medseg_lab.data.batches.Batches`)."""
+
+    @property
+    def unlabelled_shapes(self) -> Sequence[tuple[int, ...]]:
+        """The shape of each unlabelled case."""
 
     def batch(self, step: int) -> Batch:
         """The batch of one step: the same whenever it is asked for."""
@@ -33,18 +38,20 @@ def train(
     fabric: Fabric,
     checkpoints: Checkpoints,
     bar_title: str = "",
+    watch: Callable[[int], None] | None = None,
 ) -> Curves:
     """Move the learner's parameters for `budget.steps` steps, from its last checkpoint on if it has one.
 
     All chance in a step is seeded by (seed, step, process), and `batches` is a pure function of the step:
-    what is resumed at step n does what it would have done without a stop. A bar is shown if it has a title.
+    what is resumed at step n does what it would have done without a stop. A bar is shown if it has a title;
+    `watch` is called with the number of each step that is done.
 
     Raises:
         FloatingPointError: when a loss is infinite or not a number, with the step and its terms.
     """
+    learner.prepare(budget.steps, batches.unlabelled_shapes)
     phases = learner.phases()
-    groups = [[p for p in phase.parameters if p.requires_grad] for phase in phases]
-    optimisers = [AdamW(group, weight_decay=learner.weight_decay) for group in groups]
+    optimisers = [AdamW(groups, weight_decay=learner.weight_decay) for groups in parameter_groups(phases)]
     module, *optimisers = fabric.setup(channels_last(learner), *optimisers)
     curves = checkpoints.restore(learner, optimisers)
     learner.train()
@@ -52,19 +59,43 @@ def train(
         for step in range(curves.steps, budget.steps):
             torch.manual_seed(stream(seed, STEP, step, fabric.global_rank))
             batch = batches.batch(step * fabric.world_size + fabric.global_rank)
+            batch = batch._replace(
+                image=inner_channels(batch.image),
+                unlabelled=None if batch.unlabelled is None else inner_channels(batch.unlabelled),
+            )
             rate = learning_rate(step, budget.steps, learner.learning_rate)
             noted: dict[str, Tensor] = {}
             for number, (phase, optimiser) in enumerate(zip(phases, optimisers, strict=True)):
-                losses = module(number, inner_channels(batch.image), batch.label, batch.unlabelled, step)
+                losses = module(number, batch, step)
                 optimiser.zero_grad()
                 fabric.backward(sum(losses.values()))
                 fabric.clip_gradients(module, optimiser, max_norm=learner.clip_norm, error_if_nonfinite=False)
-                optimiser.param_groups[0]["lr"] = rate
+                for group in optimiser.param_groups:
+                    group["lr"] = rate
                 optimiser.step()
                 noted |= {f"{phase.name}.{k}" if len(phases) > 1 else k: v for k, v in losses.items()}
             learner.after_step(step)
             curves.add(step, rate, noted)
+            if watch is not None:
+                watch(step)
             if fabric.is_global_zero and (checkpoints.due or curves.steps == budget.steps):
                 checkpoints.save(learner, optimisers, curves)
             move_bar(curves.latest)
     return curves
+
+
+def parameter_groups(phases: Sequence[Phase]) -> list[list[dict[str, Any]]]:
+    """What each phase's optimiser moves; weight decay reaches a parameter in the first phase that moves it.
+
+    Else a parameter that two phases share would decay twice in a step, whatever its gradients.
+    """
+    decayed: set[int] = set()
+    found = []
+    for phase in phases:
+        moved = [p for p in phase.parameters if p.requires_grad]
+        first = [p for p in moved if id(p) not in decayed]
+        again = [p for p in moved if id(p) in decayed]
+        decayed |= {id(p) for p in first}
+        groups: list[dict[str, Any]] = [{"params": first}, {"params": again, "weight_decay": 0.0}]
+        found.append([group for group in groups if group["params"]])
+    return found

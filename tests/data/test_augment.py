@@ -13,6 +13,7 @@ from medseg_lab.data.augment import (
     margins,
     mirror_patch,
     resample,
+    turned,
 )
 from medseg_lab.data.case import IGNORE
 
@@ -132,7 +133,7 @@ def test_thick_slices_are_turned_in_their_plane_only():
 
 def test_shares_and_mirrors_are_as_asked():
     spatial = draw_spatial(np.random.default_rng(0), np.ones((2000, 3)), (0, 2), Strength(resampled=0.3))
-    assert abs(len(spatial.resampled) / 2000 - 0.3) < 0.05
+    assert abs(len(turned(spatial.matrix)) / 2000 - 0.3) < 0.05
     assert np.abs(spatial.mirrored.mean(0) - [0.5, 0, 0.5]).max() < 0.05
 
 

@@ -101,7 +101,9 @@ def test_windows_are_the_same_bits_wherever_the_cases_are(slice_axis, front, ope
     assert starts[0] == starts[1]
     assert np.array_equal(held.spacing, mapped.spacing)
     for grown in (None, margin):
-        for a, b in zip(*(pool.windows(order, starts[0], grown) for pool in (held, mapped)), strict=True):
+        for a, b in zip(
+            *(pool.windows(order, starts[0], patch, grown) for pool in (held, mapped)), strict=True
+        ):
             assert torch.equal(a, b)
 
 

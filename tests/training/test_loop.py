@@ -18,6 +18,8 @@ def run(learner: Learner, steps: int, folder, *, interval: float = 1e6, stop: in
     fabric = make_fabric("32-true")
 
     class Cut:
+        unlabelled_shapes = batches.unlabelled_shapes
+
         def batch(self, step: int):
             if step == stop:
                 raise KeyboardInterrupt

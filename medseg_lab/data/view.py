@@ -1,0 +1,88 @@
+"""Where patches were cut, and how they were turned: the way from a case to what a learner sees, and back."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medseg_lab.data import augment as augmentation
+
+
+class Windows(Protocol):
+    """What patches are cut from (`medseg_lab.data.pool.Pool`)."""
+
+    def windows(
+        self,
+        cases: Sequence[int],
+        starts: Sequence[list[int]],
+        patch: tuple[int, ...],
+        margin: tuple[int, ...] | None = None,
+        skip: Sequence[int] | np.ndarray = (),
+    ) -> tuple[Tensor, Tensor]:
+        """Patches grown by `margin`, `(N, C, *P)` and a label each, `(N, *P)`."""
+
+
+class View(NamedTuple):
+    """N patches: whose they are, their first voxels, and what was done to their geometry.
+
+    Args:
+        cases: which case of the pool each is of.
+        starts: the first voxel of each inside its case.
+        patch: the shape P of each.
+        matrix: `(N, d, d)`, from the voxels of the patch seen to those of its window, about the centre.
+        mirrored: the axes reversed afterwards, `(N, d)`.
+    """
+
+    cases: list[int]
+    starts: list[list[int]]
+    patch: tuple[int, ...]
+    matrix: np.ndarray
+    mirrored: np.ndarray
+
+    @classmethod
+    def plain(cls, cases: list[int], starts: list[list[int]], patch: tuple[int, ...]) -> "View":
+        """Patches as they were cut."""
+        n, d = len(cases), len(patch)
+        matrix = np.broadcast_to(np.eye(d), (n, d, d))
+        return cls(cases, starts, patch, matrix, np.zeros((n, d), dtype=bool))
+
+    def of(self, pool: Windows) -> tuple[Tensor, Tensor]:
+        """What is seen of `pool`: `(N, C, *P)` linearly, and its label `(N, *P)` by the nearest voxel."""
+        chosen = augmentation.turned(self.matrix)
+        image, label = pool.windows(self.cases, self.starts, self.patch, skip=chosen)
+        if len(chosen):
+            matrix = self.matrix[chosen]
+            margin = augmentation.margins(matrix, self.patch)
+            blocks = pool.windows(
+                [self.cases[i] for i in chosen], [self.starts[i] for i in chosen], self.patch, margin
+            )
+            image[chosen], label[chosen] = augmentation.resample(*blocks, matrix, self.patch)
+        return self._mirrored(image), self._mirrored(label)
+
+    def undone(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps of what was seen, brought back to their windows.
+
+        Args:
+            seen: `(N, K, *P)`.
+
+        Returns:
+            The same, turned back, `(N, K, *P)`; and the voxels that were in view, `(N, *P)`, as booleans.
+        """
+        restored = self._mirrored(seen.clone())
+        known = torch.ones_like(restored[:, :1])
+        chosen = augmentation.turned(self.matrix)
+        if len(chosen):
+            both = torch.cat((restored[chosen], known[chosen]), dim=1)
+            label = torch.zeros_like(known[chosen, 0])
+            back = np.linalg.inv(self.matrix[chosen])
+            both = augmentation.resample(both, label, back, self.patch)[0]
+            restored[chosen], known[chosen] = both[:, :-1], both[:, -1:]
+        return restored, known[:, 0] > 1 - 1e-4  # at the rim zeros from beyond the patch are mixed in
+
+    def _mirrored(self, patches: Tensor) -> Tensor:
+        """In place; its own inverse."""
+        for i in np.flatnonzero(self.mirrored.any(1)):
+            patches[i] = augmentation.mirror_patch(patches[i], self.mirrored[i])
+        return patches

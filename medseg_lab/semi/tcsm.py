@@ -1,0 +1,35 @@
+"""Transformation-consistent self-ensembling: TCSM [21], and TCSMv2 [64] with a teacher (section 3.2)."""
+
+from torch import Tensor
+
+from medseg_lab.data.batch import Batch
+from medseg_lab.semi.agreement import squared_error
+from medseg_lab.semi.consistency import Consistency
+from medseg_lab.semi.noise import noisy
+from medseg_lab.semi.teacher import TeacherStudent
+from medseg_lab.semi.transforms.similarity import draw_similarity
+
+
+class TCSM(Consistency):
+    """To turn the image and to turn the prediction must come to the same.
+
+    T turns, flips and scales. The gradient flows through both sides.
+    """
+
+    def disagreement(self, batch: Batch, step: int) -> Tensor:
+        """||T(f(x)) - f(T(x))||^2, each image under noise of its own."""
+        image = self.unlabelled(batch)
+        turn = draw_similarity(tuple(image.shape[2:]))
+        first, second = turn(self.student(noisy(image))), self.student(noisy(turn(image)))
+        return squared_error(first, second, kept=turn.inside(image).expand(len(image), *image.shape[2:]))
+
+
+class TCSMv2(TeacherStudent):
+    """The same, with a Mean Teacher's prediction on the side that is turned."""
+
+    def disagreement(self, batch: Batch, step: int) -> Tensor:
+        """||T(f_t(x)) - f_s(T(x))||^2."""
+        image = self.unlabelled(batch)
+        turn = draw_similarity(tuple(image.shape[2:]))
+        target, found = turn(self.taught(noisy(image))), self.student(noisy(turn(image)))
+        return squared_error(found, target, kept=turn.inside(image).expand(len(image), *image.shape[2:]))

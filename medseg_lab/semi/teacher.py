@@ -1,0 +1,83 @@
+"""A student that learns, and a teacher whose weights are the student's running mean [66]."""
+
+from copy import deepcopy
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from medseg_lab.data.task import Task
+from medseg_lab.semi.consistency import RAMP, WEIGHT, Consistency
+from medseg_lab.training.recipe import Recipe
+from medseg_lab.training.supervised import LossName
+
+Who = Literal["teacher", "student"]
+
+
+class TeacherStudent(Consistency):
+    """Holds a second network that no gradient moves: after each step it moves towards the first.
+
+    The teacher begins as a copy of the student. In training it is in training mode, too, so that its dropout
+    is part of its noise.
+
+    Args:
+        task, network, weight, ramp, loss, learning_rate, spatial_dims: as in `Consistency`.
+        decay: alpha at the end; see `decay_at`.
+        predicts: who predicts after training. The papers [66, 19] ask the teacher. A mean of weights may be
+            better than the weights by itself, without an unlabelled image: `weight=0` is that control.
+
+    Raises:
+        ValueError: for a decay outside [0, 1), or an unknown predictor.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        network: Recipe,
+        weight: float = WEIGHT,
+        ramp: float = RAMP,
+        decay: float = 0.99,
+        predicts: Who = "teacher",
+        loss: LossName = "dice_ce",
+        learning_rate: float = 4e-3,
+        spatial_dims: int | None = None,
+    ) -> None:
+        super().__init__(task, network, weight, ramp, loss, learning_rate, spatial_dims)
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay: got {decay}, wanted 0 or more, and less than 1")
+        if predicts not in get_args(Who):
+            raise ValueError(f"predicts: got {predicts!r}, wanted one of {', '.join(get_args(Who))}")
+        self.decay, self.predicts = decay, predicts
+        self.teacher = deepcopy(self.network).requires_grad_(False)
+
+    def predict(self, image: Tensor) -> Tensor:
+        """Probabilities `(N, K, *S)` of whoever `predicts`."""
+        return self.taught(image) if self.predicts == "teacher" else self.student(image)
+
+    @torch.no_grad()
+    def taught(self, image: Tensor) -> Tensor:
+        """The teacher's probabilities, `(N, K, *S)`; no gradient flows into it."""
+        logits: Tensor = self.teacher(image)
+        return logits.float().softmax(dim=1)
+
+    def after_step(self, step: int) -> None:
+        """teacher <- alpha teacher + (1 - alpha) student."""
+        move(self.teacher, self.network, decay_at(step, self.decay))
+
+
+def decay_at(step: int, decay: float) -> float:
+    """alpha = min(1 - 1 / (t + 1), decay) at step t = 0, 1, ...
+
+    So the teacher is the plain mean of the student's weights after each step at first, and forgets later.
+    """
+    return min(1 - 1 / (step + 1), decay)
+
+
+@torch.no_grad()
+def move(teacher: nn.Module, student: nn.Module, alpha: float) -> None:
+    """All parameters in one fused call; buffers (of batch norm) are copied, since they are means already."""
+    fused = get_ema_multi_avg_fn(alpha)
+    fused(list(teacher.parameters()), list(student.parameters()), 1)
+    for mine, theirs in zip(teacher.buffers(), student.buffers(), strict=True):
+        mine.copy_(theirs)

@@ -1,0 +1,1 @@
+"""Changes of geometry that can be undone, for images and predictions alike."""
