@@ -33,6 +33,8 @@ TASK = Task(1, ("background", "a", "b"), 3)
 class Fixed:
     """One batch for ever."""
 
+    unlabelled_shapes = ()
+
     def __init__(self) -> None:
         image = torch.randn(2, 1, 48, 48, 48)
         self.value = Batch(image, image[:, 0].gt(0).long() + image[:, 0].gt(1).long())

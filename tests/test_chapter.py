@@ -1,16 +1,19 @@
 """A chapter opens with checked arguments, says what it works with, and ends with what it cost."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from medseg_lab import chapter
+from medseg_lab.data.case import Case
 from medseg_lab.evaluation import ledger
 from medseg_lab.evaluation.claims import judged
 from medseg_lab.networks.unet import UNet
 from medseg_lab.show.note import Note
 from medseg_lab.survey.configurations import configuration
+from medseg_lab.training.budget import BUDGETS
 from medseg_lab.training.notation import parse
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.supervised import Supervised
@@ -81,6 +84,10 @@ def test_the_chapter_and_the_page_of_claims_judge_the_same_runs_alike(lesson: ch
         ({"seeds": 0}, "seeds: got 0"),
         ({"seeds": "2"}, "seeds: got '2'"),
         ({"dataset": 3}, "dataset: got 3"),
+        ({"share": 0}, "share: got 0"),
+        ({"share": 2.0}, r"share: got 2\.0"),
+        ({"labelled": 0}, "labelled: got 0"),
+        ({"labelled": 100}, "labelled: got 100 patients, wanted 1 to"),
     ],
 )
 def test_wrong_arguments_are_refused_with_what_is_known(argument: dict[str, Any], said: str) -> None:
@@ -106,3 +113,66 @@ def test_an_answer_quotes_the_verdict(lesson: chapter.Lesson, capsys: pytest.Cap
     assert [found.claim.id for found in shown] == ["skips-help", "pruning-costs-little"]
     with pytest.raises(ValueError, match="unetpp-beats-unet"):
         lesson.answer("no-such-claim")
+
+
+def test_a_share_divides_the_voxels_of_each_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path))
+    lesson = chapter.open("3.2", dataset="virtual-brain", budget="smoke", share=4, seeds=2)
+    assert lesson.budget == BUDGETS["smoke"].divided(4)
+    assert lesson.protocol.budget == lesson.budget
+    assert lesson.banner()["budget"].startswith("smoke: 3 steps of 3456 voxels")  # 24^3 / 4
+
+
+@pytest.fixture
+def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> chapter.Lesson:
+    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path))
+    return chapter.open("3.2", dataset="virtual-brain", budget="smoke", labelled=2, seeds=1)
+
+
+def patients(cases: Iterable[Case]) -> set[str]:
+    return {case.patient for case in cases}
+
+
+def test_other_numbers_of_labels_share_the_split_and_are_nested(few: chapter.Lesson) -> None:
+    one, every = few.with_labels(1).cohort, few.with_labels(None).cohort
+    here = few.cohort
+    assert patients(one.labelled) < patients(here.labelled) < patients(every.labelled)
+    assert [len(patients(cohort.labelled)) for cohort in (one, here)] == [1, 2]
+    assert not every.unlabelled
+    for other in (one, every):
+        train = patients(other.labelled) | patients(other.unlabelled)
+        assert train == patients(here.labelled) | patients(here.unlabelled)
+        assert patients(other.validation) == patients(here.validation)
+        assert other.held_out == here.held_out != other.fingerprint
+
+
+def test_with_the_lessons_own_number_it_is_the_lessons_cohort(few: chapter.Lesson) -> None:
+    assert few.with_labels(2).cohort is few.cohort
+
+
+def test_a_protocol_is_made_once_and_has_the_lessons_terms(few: chapter.Lesson) -> None:
+    every = few.with_labels(None)
+    assert few.with_labels(None) is every
+    for term in ("budget", "store", "parts", "seeds"):
+        assert getattr(every, term) == getattr(few.protocol, term)
+
+
+def test_more_labels_than_there_are_patients_are_refused(few: chapter.Lesson) -> None:
+    with pytest.raises(ValueError, match="labelled: got 1000 patients, wanted 1 to"):
+        few.with_labels(1000)
+
+
+def test_runs_with_other_labels_count_are_judged_and_can_be_paired(few: chapter.Lesson) -> None:
+    runs = few.protocol.run({"few": FLAT}) | few.with_labels(None).run({"every": FLAT})
+    assert few.summary()["trained"] == 2
+    labelled = [found.record.cohort.labelled_patients for (found,) in runs.values()]
+    assert labelled == [2, len(patients(few.with_labels(None).cohort.labelled))]
+    compared = few.protocol.compare(runs, across_labels=True)
+    assert compared.methods == ("few", "every")
+    with pytest.raises(ValueError, match="their cohort differ"):
+        few.protocol.compare(runs)
+
+
+def test_a_test_part_opened_by_another_number_of_labels_is_part_of_the_cost(few: chapter.Lesson) -> None:
+    few.with_labels(1).cohort.open_test("the label curve")
+    assert few.cost()["test part"] == "opened for: the label curve"

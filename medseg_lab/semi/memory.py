@@ -39,8 +39,8 @@ class Memory(nn.Module):
         Returns:
             Probabilities `(N, K, *P)`, and where there are any, `(N, *P)`, as booleans.
         """
-        mean, times = view.of(self)
-        return mean, times > 0
+        both, _ = view.of(self)
+        return both[:, :-1], both[:, -1] > 1 - 1e-4  # at the rim zeros of what was never seen are mixed in
 
     @torch.no_grad()
     def remember(self, view: View, seen: Tensor) -> None:
@@ -65,8 +65,13 @@ class Memory(nn.Module):
         margin: tuple[int, ...] | None = None,
         skip: Sequence[int] | np.ndarray = (),
     ) -> tuple[Tensor, Tensor]:
-        """Patches of the corrected means `(N, K, *P)`, and how often each voxel was predicted `(N, *P)`."""
-        sources = [Source(self._cutter(case), self.classes, self.shapes[case], [], 0) for case in cases]
+        """Patches of what is remembered, for a `View` to turn.
+
+        Returns:
+            The corrected means and, as one channel more, 1 where there are any, `(N, K + 1, *P)`; and how
+            often each voxel was predicted, `(N, *P)`.
+        """
+        sources = [Source(self._cutter(case), self.classes + 1, self.shapes[case], [], 0) for case in cases]
         return cut(sources, range(len(cases)), starts, patch, self._of(0)[0].device, margin, skip)
 
     def _cutter(self, case: int) -> Callable[[Window], tuple[Tensor, Tensor]]:
@@ -75,7 +80,8 @@ class Memory(nn.Module):
         def cut_out(window: Window) -> tuple[Tensor, Tensor]:
             count = times[window]
             share = 1 - self.momentum ** count.float()
-            return mean[(slice(None), *window)].float() / share.clamp(min=1e-6), count
+            corrected = mean[(slice(None), *window)].float() / share.clamp(min=1e-6)
+            return torch.cat((corrected, (count > 0).float()[None])), count
 
         return cut_out
 

@@ -81,3 +81,17 @@ def move(teacher: nn.Module, student: nn.Module, alpha: float) -> None:
     fused(list(teacher.parameters()), list(student.parameters()), 1)
     for mine, theirs in zip(teacher.buffers(), student.buffers(), strict=True):
         mine.copy_(theirs)
+
+
+def as_student(learner: TeacherStudent) -> TeacherStudent:
+    """The same trained learner, with the student predicting: what the teacher adds at prediction.
+
+    A recipe, `recipe(as_student, learner=...)`, that judges a run once more and trains nothing.
+
+    Raises:
+        ValueError: for a learner without a teacher.
+    """
+    if not isinstance(learner, TeacherStudent):
+        raise ValueError(f"learner: got {type(learner).__name__}, wanted one with a teacher")
+    learner.predicts = "student"
+    return learner

@@ -43,13 +43,25 @@ def best_and_worst(
     Raises:
         ValueError: for more methods than fit a page, or no cases.
     """
-    if not cases or not 1 <= len(predictions) <= MOST:
-        seen = f"{len(cases)} cases and {len(predictions)} methods"
-        raise ValueError(f"pictures: got {seen}, wanted 1 case or more and 1 to {MOST} methods")
-    dice = {
-        case.id: {name: _dice(of[case.id], case, task) for name, of in predictions.items()} for case in cases
-    }
+    dice = dice_by_case(cases, predictions, task)
     rows = _picked(sorted(cases, key=lambda case: -np.mean(list(dice[case.id].values()))))
+    return side_by_side(rows, predictions, task, slice_axis=slice_axis, channel=channel)
+
+
+def side_by_side(
+    rows: Mapping[str, Case],
+    predictions: Mapping[str, Mapping[str, NDArray[np.integer]]],
+    task: Task,
+    *,
+    slice_axis: int = 0,
+    channel: int | None = None,
+) -> "Figure":
+    """As `best_and_worst`, of cases that the caller picked; each with what is written beside it.
+
+    Raises:
+        ValueError: for more methods than fit a page, or no cases.
+    """
+    dice = dice_by_case(list(rows.values()), predictions, task)
     with house():
         cuts = [_cut(case, predictions, slice_axis, channel) for case in rows.values()]
         heights = [cut.image.shape[0] * cut.aspect / cut.image.shape[1] for cut in cuts]
@@ -77,6 +89,22 @@ def alt_text(rows: Mapping[str, Case], dice: Mapping[str, Mapping[str, float]]) 
         for title, case in rows.items()
     ]
     return "Contours of the reference and of each method. " + ". ".join(said) + "."
+
+
+def dice_by_case(
+    cases: Sequence[Case], predictions: Mapping[str, Mapping[str, NDArray[np.integer]]], task: Task
+) -> dict[str, dict[str, float]]:
+    """Each case's Dice under each method, by the case's id.
+
+    Raises:
+        ValueError: for more methods than fit a page, or no cases.
+    """
+    if not cases or not 1 <= len(predictions) <= MOST:
+        seen = f"{len(cases)} cases and {len(predictions)} methods"
+        raise ValueError(f"pictures: got {seen}, wanted 1 case or more and 1 to {MOST} methods")
+    return {
+        case.id: {name: _dice(of[case.id], case, task) for name, of in predictions.items()} for case in cases
+    }
 
 
 def telling_slice(reference: NDArray, others: Sequence[NDArray], axis: int) -> int:

@@ -23,34 +23,52 @@ class Trained(Protocol):
         """A row a step: step, seconds, lr, and the losses."""
 
 
-def curves(runs: Mapping[str, Sequence[Trained]], over: str = "step", smoothing: float = 0.05) -> "Figure":
+def curves(
+    runs: Mapping[str, Sequence[Trained]],
+    over: str = "step",
+    smoothing: float = 0.05,
+    term: str | None = None,
+) -> "Figure":
     """The sum of the losses over the course of training: a method's mean over its seeds, and their range.
 
     Args:
         runs: a method's name to its runs, of equal length.
         over: the horizontal axis: "step" or "seconds".
         smoothing: the span of the moving mean, as a share of the steps.
+        term: one loss by its name, as it was weighted, instead of the sum.
 
     Raises:
-        ValueError: for another axis.
+        ValueError: for another axis, or a run without that loss.
     """
     if over not in ("step", "seconds"):
         raise ValueError(f"over: got {over!r}, wanted 'step' or 'seconds'")
+    tables = {name: [_losses(run.curves, term, name) for run in found] for name, found in runs.items()}
+    title = f"{term}, weighted" if term else "training loss"
     with house():
         fig = canvas(7.0, 3.8)
         ax = fig.add_subplot()
         ends = {}
-        for index, (name, found) in enumerate(runs.items()):
-            ends[name] = _draw(ax, [run.curves for run in found], over, smoothing, index)
+        for index, (name, found) in enumerate(tables.items()):
+            ends[name] = _draw(ax, found, over, smoothing, index)
         ax.set_xlabel("step" if over == "step" else "seconds of training")
-        ax.set_ylabel("training loss")
+        ax.set_ylabel(title)
         ax.set_ylim(bottom=0)
         ax.margins(x=0.01)
         name_at_right(ax, list(ends), *zip(*ends.values(), strict=True))
-        ended = ", ".join(f"{name} {y:.2f}" for name, (_, y) in ends.items())
-        said = f"Training loss against {ax.get_xlabel()}, smoothed, mean over seeds."
+        ended = ", ".join(f"{name} {y:.2g}" if term else f"{name} {y:.2f}" for name, (_, y) in ends.items())
+        said = f"{title.capitalize()} against {ax.get_xlabel()}, smoothed, mean over seeds."
         fig.set_label(f"{said} At the end: {ended}.")
     return fig
+
+
+def _losses(table: pd.DataFrame, term: str | None, name: str) -> pd.DataFrame:
+    """The columns that are drawn."""
+    if term is None:
+        return table
+    if term not in table:
+        known = [column for column in table if column not in NOT_LOSSES]
+        raise ValueError(f"term: got {term!r}, wanted one of {', '.join(known)}, which {name} has")
+    return table[[column for column in table if column in (*NOT_LOSSES, term)]]
 
 
 def smoothed(table: pd.DataFrame, smoothing: float) -> pd.Series:

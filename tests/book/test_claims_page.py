@@ -58,7 +58,7 @@ def test_a_row_holds_effect_interval_data_budget_labels_and_reason():
 def test_what_was_not_run_says_what_is_missing():
     page = claims_page([], store())
     assert "*There are no runs of FCN-32s.*" in row(page, "finer-strides-help")
-    assert "*Planned for chapter 3.2: Mean Teacher.*" in row(page, "mean-teacher-helps")
+    assert "*Planned for chapter 3.3: Superpixel graph.*" in row(page, "graphs-spread-labels")
 
 
 def test_each_data_set_has_its_own_line_and_mark():

@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from medseg_lab.data.anchors import anchors, beyond
-from medseg_lab.data.augment import Strength
+from medseg_lab.data.augment import Strength, turned
 from medseg_lab.data.batches import Batches
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.catalogue import load_card
-from medseg_lab.data.cohort import Cohort
+from medseg_lab.data.cohort import Cohort, load_cohort
+from medseg_lab.data.pool import Pool
 from medseg_lab.data.task import Task
 
 CLASSES = ("background", "a", "b")
@@ -147,6 +148,91 @@ def test_unlabelled_patches_come_from_unlabelled_cases_only():
     assert batch.unlabelled.shape == batch.image.shape
     assert float(batch.unlabelled.amin()) >= 1.5
     assert batches(toy(unlabelled=3)).batch(0).unlabelled is None
+
+
+@pytest.mark.parametrize(("of", "dims", "axis"), [(2, 2, None), (3, 3, None), (3, 2, 2), (3, 2, 0)])
+def test_the_view_of_an_unlabelled_patch_says_where_it_was_cut_and_how_it_was_turned(of, dims, axis):
+    """What it shows of the cases is the patch, where intensities are left alone."""
+    spatial = Strength(resampled=0.5, gain=(1, 1), shift=(0, 0), gamma_share=0, noise_share=0)
+    cohort = toy(unlabelled=3, dims=of, mirror=(1,), **({} if axis is None else {"slice_axis": axis}))
+    source = batches(cohort, dims, voxels=6 * 16**dims, strength=spatial, unlabelled=True)
+    batch = source.batch(2)
+    views = batch.views
+    assert (views.patch, len(views.cases), len(views.starts)) == ((16,) * dims, 6, 6)
+    assert sorted(views.cases) == [0, 0, 1, 1, 2, 2]
+    assert views.mirrored.any()
+    assert 0 < len(turned(views.matrix)) < 6
+    pool = Pool(cohort.unlabelled, source.patch, axis, "cpu")
+    assert torch.equal(views.of(pool)[0], batch.unlabelled)
+    for i in set(range(6)) - set(turned(views.matrix)):
+        volume = cohort.unlabelled[views.cases[i]].image[0]
+        moved = volume if axis is None else volume.movedim(axis, 0)
+        edges = views.patch if axis is None else (1, *views.patch)
+        window = moved[tuple(slice(s, s + e) for s, e in zip(views.starts[i], edges, strict=True))]
+        flips = [a - dims for a in np.flatnonzero(views.mirrored[i])]
+        assert torch.equal(batch.unlabelled[i, 0], window.reshape(views.patch).flip(flips))
+
+
+def test_plain_crops_have_plain_views():
+    views = batches(toy(unlabelled=3), augment=False, unlabelled=True).batch(0).views
+    assert np.array_equal(views.matrix, np.broadcast_to(np.eye(3), (2, 3, 3)))
+    assert not views.mirrored.any()
+    assert batches(toy(unlabelled=3)).batch(0).views is None
+
+
+def test_the_labelled_patches_are_the_same_with_unlabelled_ones_beside_them():
+    cohort = toy(unlabelled=3)
+    alone, beside = (batches(cohort, seed=1, unlabelled=there) for there in (False, True))
+    for step in range(3):
+        assert torch.equal(alone.batch(step).image, beside.batch(step).image)
+        assert torch.equal(alone.batch(step).label, beside.batch(step).label)
+
+
+def test_the_shapes_of_the_unlabelled_cases_are_those_a_view_counts_in():
+    cohort = toy(unlabelled=2, slice_axis=1)
+    assert batches(cohort, unlabelled=True).unlabelled_shapes == ((20, 24, 18),) * 2
+    assert batches(cohort, dims=2, unlabelled=True).unlabelled_shapes == ((24, 20, 18),) * 2
+    assert batches(toy(unlabelled=2, dims=2), dims=2, unlabelled=True).unlabelled_shapes == ((20, 24),) * 2
+    assert batches(cohort).unlabelled_shapes == ()
+
+
+def test_no_unlabelled_patch_is_placed_by_a_label():
+    """Of patches of one voxel as many hit the foreground as it has of the case: none is made to."""
+    tiny = batches(toy(unlabelled=3), limit=1, voxels=6000, augment=False, unlabelled=True).batch(0)
+    share = (4**3 + 3**3) / (20 * 24 * 18)
+    found = float((tiny.unlabelled > 10).float().mean())
+    assert 0.5 * share < found < 1.7 * share
+    assert float((tiny.label > 0).float().mean()) > 0.28
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_no_labelled_patient_is_among_the_unlabelled(dims, mapped):
+    """In the parts of a real split, and in the patches: each patient's images are made to be one number."""
+    cohort = load_cohort("virtual-brain", cases=8, labelled=2, mapped=mapped)
+    everyone = [*cohort.labelled, *cohort.unlabelled, *cohort.validation]
+    assert (len(cohort.labelled), len(cohort.unlabelled), len(cohort.validation)) == (2, 3, 1)
+    assert len({case.patient for case in everyone}) == 6
+    for case in cohort.unlabelled:
+        assert len(case.labels) == 0
+        assert not getattr(case, "anchors", [])
+    number = {case.patient: float(i) for i, case in enumerate(everyone, start=1)}
+    marked = [
+        replace(plain_case(case), image=torch.full_like(case.image, number[case.patient]))
+        for case in everyone
+    ]
+    told = replace(cohort, labelled=tuple(marked[:2]), unlabelled=tuple(marked[2:5]))
+    source = Batches(
+        told, replace(cohort.task, spatial_dims=dims), 6 * 16**dims, 16, augment=False, unlabelled=True
+    )
+    drawn = [source.batch(step) for step in range(2)]
+    assert {float(v) for batch in drawn for v in batch.image.unique()} == {1.0, 2.0}
+    assert {float(v) for batch in drawn for v in batch.unlabelled.unique()} == {3.0, 4.0, 5.0}
+
+
+def plain_case(case: Case) -> Case:
+    """The case in memory, wherever it was."""
+    return Case(case.id, case.patient, case.image, case.labels, case.spacing)
 
 
 def test_slices_of_a_set_of_slices():

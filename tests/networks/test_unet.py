@@ -79,3 +79,54 @@ def test_an_odd_image_equals_its_padded_self():
     network, image = UNet(1, 2, features=(4, 8, 8)), torch.randn(1, 1, 13, 18)
     padded = image[..., torch.arange(16).clamp(max=12), :][..., torch.arange(20).clamp(max=17)]
     assert torch.equal(network(image), network(padded)[..., :13, :18])
+
+
+def twins(dropout: float, spatial_dims: int = 2) -> tuple[UNet, UNet]:
+    """A U-Net with dropout and one without, built from the same seed."""
+    built = []
+    for share in (dropout, 0.0):
+        torch.manual_seed(0)
+        built.append(UNet(1, 2, spatial_dims, features=(4, 64), dropout=share))
+    return built[0], built[1]
+
+
+def test_dropout_has_no_weights_and_leaves_the_initial_ones_as_they_were():
+    dropping, plain = (network.state_dict() for network in twins(0.5))
+    assert list(dropping) == list(plain)
+    assert all(torch.equal(dropping[name], plain[name]) for name in plain)
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_dropout_acts_in_training_only(spatial_dims):
+    dropping, plain = twins(0.5, spatial_dims)
+    image = torch.randn(1, 1, *[8] * spatial_dims)
+    assert not torch.equal(dropping(image), dropping(image))
+    assert torch.equal(plain(image), plain.eval()(image))
+    assert torch.equal(dropping.eval()(image), plain(image))
+
+
+@pytest.mark.parametrize("spatial_dims", [2, 3])
+def test_dropout_leaves_whole_channels_out_of_the_coarsest_features(spatial_dims):
+    torch.manual_seed(0)
+    dropping, plain = twins(0.25, spatial_dims)
+    image = torch.randn(16, 1, *[8] * spatial_dims)
+    fine, coarse = dropping.encode(image)
+    whole_fine, whole = plain.encode(image)
+    assert torch.equal(fine, whole_fine)
+    left = coarse.flatten(2).abs().amax(2) > 0
+    # the others grow by 1 / (1 - 0.25), so that the mean stays; of 1,024 channels a quarter goes
+    kept = left.view(*left.shape, *[1] * spatial_dims)
+    torch.testing.assert_close(coarse, torch.where(kept, whole / 0.75, 0.0))
+    assert left.float().mean().item() == pytest.approx(0.75, abs=0.05)
+
+
+@pytest.mark.parametrize(("spatial_dims", "size"), [(2, (13, 18)), (3, (9, 8, 6))])
+def test_encoding_and_scoring_are_the_two_halves_of_the_network(spatial_dims, size):
+    network, image = UNet(2, 3, spatial_dims, features=(4, 6, 8)), torch.randn(1, 2, *size)
+    encoded = network.encode(image)
+    padded = [-(-edge // 4) * 4 for edge in size]
+    for level, (features, channels) in enumerate(zip(encoded, (4, 6, 8), strict=True)):
+        assert features.shape == (1, channels, *(edge // 2**level for edge in padded))
+    found = network.scores(encoded, size)
+    assert found.shape == (1, 3, *size)
+    assert torch.equal(found, network(image))

@@ -15,7 +15,7 @@ from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.comparison import compare
 from medseg_lab.show import figure, style
-from medseg_lab.show.cases import best_and_worst, telling_slice
+from medseg_lab.show.cases import best_and_worst, side_by_side, telling_slice
 from medseg_lab.show.cost import cost, short
 from medseg_lab.show.curves import curves, smoothed
 from medseg_lab.show.forest import forest
@@ -146,6 +146,14 @@ def test_curves_add_the_losses_and_average_the_seeds():
     assert fig.axes[0].lines[0].get_xdata()[-1] == 99
 
 
+def test_curves_of_one_term_leave_the_others_out():
+    fig = curves({"a": [trained(0.4), trained(0.6)]}, term="ce")
+    assert fig.axes[0].get_ylabel() == "ce, weighted"
+    assert "At the end: a 0.25." in fig.get_label()
+    with pytest.raises(ValueError, match="term: got 'kl', wanted one of dice, ce, which a has"):
+        curves({"a": [trained(0.4)]}, term="kl")
+
+
 def test_smoothing_keeps_a_constant_and_damps_a_spike():
     table = pd.DataFrame({"step": range(50), "loss": np.ones(50)})
     np.testing.assert_allclose(smoothed(table, 0.2), 1)
@@ -160,6 +168,14 @@ def cube(id: str, wrong: int) -> tuple[Case, np.ndarray]:
     prediction = label.numpy().copy()
     prediction[2 : 2 + wrong] = 0
     return Case(id, id, label[None].float(), label[None], (2.0, 1.0, 1.0)), prediction
+
+
+def test_cases_that_the_caller_picked_keep_their_titles_and_order():
+    (first, drawn), (second, missed) = cube("a", 1), cube("b", 5)
+    predictions = {"method": {"a": drawn, "b": missed}}
+    fig = side_by_side({"hurt": second, "helped": first}, predictions, Task(1, ("background", "cube"), 3))
+    assert [ax.get_ylabel() for ax in fig.axes if ax.get_ylabel()] == ["hurt\nb", "helped\na"]
+    assert "hurt case b: method Dice 0.29. helped case a: method Dice 0.91" in fig.get_label()
 
 
 def test_cases_are_picked_by_dice():

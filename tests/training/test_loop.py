@@ -2,23 +2,27 @@
 
 import pytest
 import torch
-from learning_toys import TASK, Pushing, Voxelwise, tiny_budget, tiny_cohort
+from learning_toys import TASK, Pushing, Voxelwise, tiny_budget, tiny_cohort, train_tiny
+from torch import nn
 
 from medseg_lab.data.batches import Batches
 from medseg_lab.training.checkpoint import Checkpoints
 from medseg_lab.training.device import make_fabric
-from medseg_lab.training.learner import Learner
-from medseg_lab.training.loop import train
+from medseg_lab.training.learner import Learner, Phase
+from medseg_lab.training.loop import parameter_groups, train
+from medseg_lab.training.recipe import recipe
 from medseg_lab.training.schedule import learning_rate
 
 
-def run(learner: Learner, steps: int, folder, *, interval: float = 1e6, stop: int | None = None):
+def run(
+    learner: Learner, steps: int, folder, *, interval: float = 1e6, stop: int | None = None, shapes=(), **more
+):
     """Train for `steps`; with `stop`, be cut off after so many of them."""
     batches = Batches(tiny_cohort(), TASK, 2 * 8**3, 8, seed=5)
     fabric = make_fabric("32-true")
 
     class Cut:
-        unlabelled_shapes = batches.unlabelled_shapes
+        unlabelled_shapes = shapes
 
         def batch(self, step: int):
             if step == stop:
@@ -26,7 +30,7 @@ def run(learner: Learner, steps: int, folder, *, interval: float = 1e6, stop: in
             return batches.batch(step)
 
     budget = tiny_budget(steps=steps)
-    return train(learner, Cut(), budget, 5, fabric, Checkpoints(folder, interval))
+    return train(learner, Cut(), budget, 5, fabric, Checkpoints(folder, interval), **more)
 
 
 def by_hand(steps: int) -> tuple[float, float]:
@@ -112,3 +116,168 @@ def test_bfloat16_keeps_weights_and_losses_in_float32(tmp_path):
     train(learner, batches, tiny_budget(steps=1), 0, make_fabric("bf16-mixed"), Checkpoints(tmp_path, 1e6))
     assert types == [torch.bfloat16]
     assert {p.dtype for p in learner.parameters()} == {torch.float32}
+
+
+class Telling(Voxelwise):
+    """Notes what it is told, and makes a buffer and a parameter for each unlabelled case when it prepares."""
+
+    def __init__(self, task) -> None:
+        super().__init__(task)
+        self.told: list[str] = []
+
+    def prepare(self, steps, unlabelled):
+        super().prepare(steps, unlabelled)
+        self.told.append(f"prepare {steps} {list(unlabelled)}")
+        for case, shape in enumerate(unlabelled):
+            self.register_buffer(f"counted{case}", torch.zeros(shape))
+            self.register_parameter(f"bias{case}", nn.Parameter(torch.zeros(())))
+
+    def phases(self):
+        self.told.append("phases")
+        return super().phases()
+
+    def losses(self, batch, step):
+        self.told.append(f"losses {step}")
+        biases = [p for name, p in self.named_parameters() if name.startswith("bias")]
+        pulled = sum(((bias - 1) ** 2 for bias in biases), torch.zeros(()))
+        return super().losses(batch, step) | {"bias": pulled}
+
+    def after_step(self, step):
+        super().after_step(step)
+        self.told.append(f"after {step}")
+        for name, buffer in self.named_buffers():
+            if name.startswith("counted"):
+                buffer += 1
+
+    def forget(self):
+        self.told.append("forget")
+
+
+def without_phases(told: list[str]) -> list[str]:
+    return [said for said in told if said != "phases"]
+
+
+def test_a_learner_is_prepared_once_and_before_all_else(tmp_path):
+    learner = Telling(TASK)
+    run(learner, 2, tmp_path, shapes=((2, 3), (4,)))
+    assert learner.told[:2] == ["prepare 2 [(2, 3), (4,)]", "phases"]
+    assert without_phases(learner.told)[1:] == ["losses 0", "after 0", "losses 1", "after 1"]
+    assert learner.steps == 2
+    assert Voxelwise(TASK).steps == 0
+
+
+def test_what_is_made_when_it_prepares_is_trained_and_resumed(tmp_path):
+    torch.manual_seed(0)
+    state = Telling(TASK).state_dict()
+    whole, cut, resumed = (Telling(TASK) for _ in range(3))
+    for learner in (whole, cut):
+        learner.load_state_dict(state)
+    run(whole, 5, tmp_path / "whole", shapes=((2, 3),))
+    with pytest.raises(KeyboardInterrupt):
+        run(cut, 5, tmp_path / "cut", interval=0, stop=3, shapes=((2, 3),))
+    run(resumed, 5, tmp_path / "cut", shapes=((2, 3),))
+    assert whole.bias0.item() > 0
+    assert torch.equal(whole.counted0, torch.full((2, 3), 5.0))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    assert without_phases(resumed.told) == [
+        "prepare 5 [(2, 3)]",
+        "losses 3",
+        "after 3",
+        "losses 4",
+        "after 4",
+    ]
+
+
+def test_the_watcher_is_called_when_a_step_is_done(tmp_path):
+    learner = Telling(TASK)
+    seen = []
+
+    def watch(step: int) -> None:
+        seen.append((step, learner.told[-1], int(learner.seen)))
+
+    run(learner, 3, tmp_path, watch=watch)
+    assert seen == [(0, "after 0", 1), (1, "after 1", 2), (2, "after 2", 3)]
+
+
+def test_the_watcher_of_a_resumed_run_sees_what_is_left(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(Telling(TASK), 5, tmp_path, interval=0, stop=3)
+    seen = []
+    run(Telling(TASK), 5, tmp_path, watch=seen.append)
+    assert seen == [3, 4]
+
+
+class Forgetful(Voxelwise):
+    """Has a buffer that only training needs."""
+
+    def prepare(self, steps, unlabelled):
+        super().prepare(steps, unlabelled)
+        self.register_buffer("scratch", torch.zeros(3))
+
+    def forget(self):
+        del self.scratch
+
+
+def test_what_only_training_needs_is_in_the_checkpoint_and_not_in_the_run(tmp_path):
+    learner = Forgetful(TASK)
+    run(learner, 2, tmp_path / "loop")
+    assert "scratch" in learner.state_dict()
+    target = recipe(Forgetful)
+    stored = train_tiny(tmp_path / "store", target)
+    assert "scratch" not in stored.learner(recipe=target).state_dict()
+
+
+def weights(*values: float) -> list[nn.Parameter]:
+    return [nn.Parameter(torch.tensor(value)) for value in values]
+
+
+def test_each_phase_moves_its_parameters_and_decays_those_that_none_before_it_did():
+    a, b, c, d = weights(1.0, 2.0, 3.0, 4.0)
+    phases = [Phase("one", [a, b], None), Phase("two", [b, c], None), Phase("three", [a, b, c, d], None)]
+    found = [
+        [([id(p) for p in group["params"]], group.get("weight_decay", "the learner's")) for group in groups]
+        for groups in parameter_groups(phases)
+    ]
+    assert found == [
+        [([id(a), id(b)], "the learner's")],
+        [([id(c)], "the learner's"), ([id(b)], 0.0)],
+        [([id(d)], "the learner's"), ([id(a), id(b), id(c)], 0.0)],
+    ]
+
+
+def test_what_wants_no_gradient_is_moved_by_no_phase():
+    a, b = weights(1.0, 2.0)
+    b.requires_grad_(False)
+    [groups] = parameter_groups([Phase("one", iter([a, b]), None)])
+    assert [id(p) for group in groups for p in group["params"]] == [id(a)]
+
+
+class Twice(Learner):
+    """Two phases share a weight down which neither has a slope: only its decay moves it."""
+
+    weight_decay = 0.5
+
+    def __init__(self, task) -> None:
+        super().__init__(task)
+        self.shared, self.second = weights(1.0, 1.0)
+
+    def phases(self):
+        return [
+            Phase("one", [self.shared], lambda batch, step: {"flat": 0 * self.shared}),
+            Phase(
+                "two",
+                [self.shared, self.second],
+                lambda batch, step: {"flat": 0 * (self.shared + self.second)},
+            ),
+        ]
+
+
+def test_a_weight_that_two_phases_share_decays_once_a_step(tmp_path):
+    learner = Twice(TASK)
+    run(learner, 3, tmp_path)
+    wanted = 1.0
+    for step in range(3):
+        wanted *= 1 - learning_rate(step, 3, 3e-3) * 0.5
+    assert learner.shared.item() == pytest.approx(wanted, abs=1e-7)
+    assert learner.second.item() == pytest.approx(wanted, abs=1e-7)

@@ -49,7 +49,9 @@ class Similarity:
             return maps
         d = maps.ndim - 2
         theta = torch.cat((torch.eye(d) / scale, torch.zeros(d, 1)), dim=1).to(maps)
-        grid = F.affine_grid(theta.expand(len(maps), d, d + 1), list(maps.shape), align_corners=False)
+        # under autocast the grid would be bfloat16: an eighth of a voxel coarse on a patch of 64
+        with torch.autocast(maps.device.type, enabled=False):
+            grid = F.affine_grid(theta.expand(len(maps), d, d + 1), list(maps.shape), align_corners=False)
         return F.grid_sample(maps, grid, align_corners=False)
 
 

@@ -1,0 +1,85 @@
+"""Where a case is looked at while a learner learns: one slice, and a window in it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medseg_lab.data.case import IGNORE, Case
+from medseg_lab.show.contours import Cut, cut_slice, pictured, square_box
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A window of a slice.
+
+    Args:
+        axis: across which the volume is cut; None for a case of two dimensions.
+        index: of the slice.
+        box: the window, along the axes that are left.
+    """
+
+    axis: int | None
+    index: int
+    box: tuple[slice, slice]
+
+    def image(self, case: Case) -> Tensor:
+        """What a learner of slices sees there, `(1, C, H, W)`."""
+        flat = case.image if self.axis is None else case.image.select(self.axis + 1, self.index)
+        return flat[(slice(None), *self.box)][None]
+
+    def of(self, volume: NDArray) -> NDArray:
+        """The same place of an array with the axes of the case, `(H, W)`."""
+        return (volume if self.axis is None else volume.take(self.index, self.axis))[self.box]
+
+    def cut(self, case: Case, maps: Mapping[str, NDArray], channel: int | None = None) -> Cut:
+        """The image and the `maps` (H, W) of this place, upright as all pictures of slices are."""
+        image = self.of(pictured(case, channel))
+        if self.axis is None:
+            return cut_slice(image, maps, case.spacing, 0, 0)
+        thick = {name: np.expand_dims(found, self.axis) for name, found in maps.items()}
+        return cut_slice(np.expand_dims(image, self.axis), thick, case.spacing, self.axis, 0)
+
+
+def fullest(case: Case, slice_axis: int, least: Sequence[int] = ()) -> Spot:
+    """The slice on which the reference marks most, and a square window around what it marks there.
+
+    Args:
+        case: with a reference label.
+        slice_axis: across which a volume is cut.
+        least: pixels of the window along both axes, at least, where the image has so many; a learner's patch.
+            One of three axes says nothing of a slice, and is left out.
+
+    Raises:
+        ValueError: for a case without a label.
+    """
+    if not len(case.labels):
+        raise ValueError(f"case: got {case.id} without a label, wanted one with a reference")
+    known = marked(case)
+    axis = slice_axis % 3 if known.ndim == 3 else None
+    index = 0
+    if axis is not None:
+        index = int(np.moveaxis(known, axis, 0).reshape(known.shape[axis], -1).sum(axis=1).argmax())
+        known = known.take(index, axis)
+    spacing = [s for a, s in enumerate(case.spacing or [1.0] * case.label.ndim) if a != axis]
+    box = square_box(known, spacing) if known.any() else (slice(0, n) for n in known.shape)
+    rows, columns = (
+        _grown(side, size, want)
+        for side, size, want in zip(box, known.shape, least if len(least) == 2 else (0, 0), strict=True)
+    )
+    return Spot(axis, index, (rows, columns))
+
+
+def marked(case: Case) -> NDArray:
+    """Where the reference marks any class: `(*S)`, booleans."""
+    label: NDArray = case.label.cpu().numpy()
+    return (label > 0) & (label != IGNORE)
+
+
+def _grown(side: slice, size: int, least: int) -> slice:
+    """At least so long, about the same middle, inside the image."""
+    length = min(size, max(least, side.stop - side.start))
+    start = int(np.clip((side.start + side.stop - length) // 2, 0, size - length))
+    return slice(start, start + length)

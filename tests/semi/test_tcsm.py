@@ -1,0 +1,186 @@
+"""TCSM and TCSMv2: a network that commutes with T has no loss; the sides that learn, by calculus."""
+
+from math import exp
+
+import pytest
+import torch
+from semi_toys import SMALL, VOXELWISE, in_turn, one_weight, pixels, task
+from torch import Tensor
+
+from medseg_lab.data.batch import Batch
+from medseg_lab.semi import tcsm
+from medseg_lab.semi.tcsm import TCSM, TCSMv2
+from medseg_lab.semi.transforms.similarity import Similarity, draw_similarity
+
+METHODS = [TCSM, TCSMv2]
+SHAPES = [(16, 16), (16, 24), (8, 8, 8), (8, 12, 8)]
+FLIP = Similarity(flipped=(1,))
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + exp(-x))
+
+
+def slope(x: float) -> float:
+    return sigmoid(x) * (1 - sigmoid(x))
+
+
+def unlabelled(image: Tensor) -> Batch:
+    return Batch(torch.zeros_like(image), torch.zeros_like(image[:, 0], dtype=torch.int64), image)
+
+
+def smooth(shape: tuple[int, ...]) -> Tensor:
+    """Two waves of 30 voxels along the axes, `(2, 1, *S)`."""
+    axes = torch.meshgrid(*(torch.arange(float(edge)) for edge in shape), indexing="ij")
+    return torch.stack([torch.sin(sum(0.2 * axis for axis in axes) + phase) for phase in (0, 2)])[:, None]
+
+
+@pytest.fixture
+def quiet(monkeypatch):
+    """Without noise."""
+    monkeypatch.setattr(tcsm, "noisy", lambda image: image)
+
+
+@pytest.fixture
+def unscaled(monkeypatch):
+    """T turns and flips, and interpolates nothing."""
+    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: draw_similarity(shape, (1.0, 1.0)))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_voxelwise_network_commutes_with_turns_and_flips_bit_for_bit(method, shape, quiet, unscaled):
+    torch.manual_seed(0)
+    learner = method(task(len(shape), 3), VOXELWISE)
+    image = torch.randn(2, 1, *shape)
+    assert [learner.disagreement(unlabelled(image), 0).item() for _ in range(12)] == [0.0] * 12
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", [(48, 48), (24, 24, 24)])
+def test_with_a_scale_it_commutes_but_for_the_interpolation(method, shape, quiet):
+    # between voxels these waves are off by at most 0.2^2 / 8 an axis; a slope of at most 1/2, on two sides
+    torch.manual_seed(0)
+    learner = method(task(len(shape)), VOXELWISE)
+    with torch.no_grad():
+        for mix in (learner.network.mix, *([learner.teacher.mix] if method is TCSMv2 else [])):
+            mix.weight.copy_(torch.tensor([-1.0, 1.0]).view_as(mix.weight))
+    found = [learner.disagreement(unlabelled(smooth(shape)), 0).item() for _ in range(12)]
+    assert 0 < max(found) < (len(shape) * 0.2**2 / 8) ** 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_network_that_sees_neighbours_does_not_commute(method, shape, quiet, unscaled):
+    torch.manual_seed(0)
+    learner = method(task(len(shape)), SMALL).eval()
+    found = [learner.disagreement(unlabelled(torch.randn(2, 1, *shape)), 0).item() for _ in range(12)]
+    # T is the identity in one draw of 8 or more; then, and only then, nothing is asked for
+    assert sum(value > 1e-5 for value in found) >= 9
+
+
+def noises() -> tuple[Tensor, Tensor]:
+    return torch.tensor([[[[0.1, -0.2]]]]), torch.tensor([[[[0.05, 0.15]]]])
+
+
+W, X = 0.8, (1.0, -0.5)
+# With T a flip: what is turned is seen as x + e, what is seen turned as T x + e'.
+TURNED, SEEN = (X[1] - 0.2, X[0] + 0.1), (X[1] + 0.05, X[0] + 0.15)
+
+
+def test_tcsms_gradient_flows_through_both_sides(monkeypatch):
+    monkeypatch.setattr(tcsm, "noisy", in_turn(*noises()))
+    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: FLIP)
+    learner = one_weight(TCSM, W)
+    loss = learner.disagreement(pixels(*X), 0)
+    loss.backward()
+    pairs = list(zip(TURNED, SEEN, strict=True))
+    assert loss.item() == pytest.approx(
+        sum((sigmoid(W * a) - sigmoid(W * b)) ** 2 for a, b in pairs) / 2, rel=1e-4
+    )
+    wanted = sum(
+        2 * (sigmoid(W * a) - sigmoid(W * b)) * (slope(W * a) * a - slope(W * b) * b) for a, b in pairs
+    )
+    assert learner.network.weight.grad.item() == pytest.approx(wanted / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize("teachers", [0.8, 0.3, 1.5])
+def test_tcsm_v2s_gradient_flows_through_the_student_alone(monkeypatch, teachers):
+    monkeypatch.setattr(tcsm, "noisy", in_turn(*noises()))
+    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: FLIP)
+    learner = one_weight(TCSMv2, W)
+    with torch.no_grad():
+        learner.teacher.weight.fill_(teachers)
+    loss = learner.disagreement(pixels(*X), 0)
+    loss.backward()
+    pairs = list(zip(TURNED, SEEN, strict=True))
+    assert loss.item() == pytest.approx(
+        sum((sigmoid(teachers * a) - sigmoid(W * b)) ** 2 for a, b in pairs) / 2, rel=1e-4
+    )
+    wanted = sum(2 * (sigmoid(W * b) - sigmoid(teachers * a)) * slope(W * b) * b for a, b in pairs)
+    assert learner.network.weight.grad.item() == pytest.approx(wanted / 2, rel=1e-3)
+    assert learner.teacher.weight.grad is None
+
+
+def test_a_step_down_brings_the_student_to_the_teacher(quiet, unscaled):
+    # the teacher's weight is larger: the student's must grow, so its gradient is below 0, and the reverse
+    for teachers, sign in ((1.5, -1), (0.1, 1)):
+        learner = one_weight(TCSMv2, W)
+        with torch.no_grad():
+            learner.teacher.weight.fill_(teachers)
+        learner.disagreement(pixels(1.0, -2.0), 0).backward()
+        assert learner.network.weight.grad.sign() == sign
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_voxels_from_beyond_the_patch_do_not_count(method, quiet, monkeypatch):
+    # T(f(x)) is 0 there, f(T(x)) = f(0) is 1/2: they would be 1/4 apart
+    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: Similarity(scale=0.5))
+    learner = one_weight(method, W)
+    assert learner.disagreement(unlabelled(torch.ones(2, 1, 8, 8)), 0).item() == pytest.approx(0, abs=1e-10)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_mean_is_over_the_voxels_from_within_of_every_patch(method, monkeypatch):
+    # a scale of 1/2 keeps the inner 2 x 2 of 4 x 4 of both patches. All images are 1 and turned ones
+    # become 2 (they are noised second), but in the second patch nothing changes
+    plus = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1)
+    monkeypatch.setattr(tcsm, "noisy", in_turn(0.0, plus))
+    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: Similarity(scale=0.5))
+    found = one_weight(method, W).disagreement(unlabelled(torch.ones(2, 1, 4, 4)), 0).item()
+    assert found == pytest.approx((sigmoid(2 * W) - sigmoid(W)) ** 2 / 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_t_is_drawn_anew_for_the_patches_shape(method, monkeypatch):
+    drawn = []
+
+    def draw(shape: tuple[int, ...]) -> Similarity:
+        drawn.append((shape, draw_similarity(shape)))
+        return drawn[-1][1]
+
+    monkeypatch.setattr(tcsm, "draw_similarity", draw)
+    torch.manual_seed(0)
+    learner = one_weight(method, W)
+    for _ in range(5):
+        learner.disagreement(unlabelled(torch.randn(2, 1, 8, 12)), 0)
+    assert [shape for shape, _ in drawn] == [(8, 12)] * 5
+    assert len({turn for _, turn in drawn}) == 5
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_both_sides_have_noise_of_their_own(method, monkeypatch):
+    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: Similarity())
+    torch.manual_seed(0)
+    assert one_weight(method, W).disagreement(pixels(1.0, 2.0), 0) > 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_labelled_patches_have_no_part(method):
+    found = []
+    for value in (0.0, 7.0):
+        torch.manual_seed(0)
+        image = torch.randn(2, 1, 8, 8)
+        batch = unlabelled(image)._replace(image=image + value)
+        found.append(one_weight(method, W).disagreement(batch, 0).item())
+    assert found[0] == found[1] > 0
