@@ -66,7 +66,7 @@ def _losses(table: pd.DataFrame, term: str | None, name: str) -> pd.DataFrame:
     if term is None:
         return table
     if term not in table:
-        known = [column for column in table if column not in NOT_LOSSES]
+        known = [str(column) for column in table if column not in NOT_LOSSES]
         raise ValueError(f"term: got {term!r}, wanted one of {', '.join(known)}, which {name} has")
     return table[[column for column in table if column in (*NOT_LOSSES, term)]]
 
