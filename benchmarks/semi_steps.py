@@ -137,11 +137,9 @@ def main() -> None:
     twin = stepper(Supervised, batch, fabric)
     twins_work = work(twin)
 
-    Console().print(
-        f"{hardware(fabric)}: {tuple(batch.image.shape)} labelled, as many without", highlight=False
-    )
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("method", "theory", "counted", "twin, ms", "step, ms", "factor", "least", "of theory"):
+    print(f"{hardware(fabric)}: {tuple(batch.image.shape)} labelled, as many without")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in ("method", "theory", "counted", "twin", "step (ms)", "factor", "least", "/ theory"):
         table.add_column(column, justify="left" if column == "method" else "right", no_wrap=True)
     for method, passes in PASSES.items():
         step = stepper(method, batch, fabric)

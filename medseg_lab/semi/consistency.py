@@ -11,7 +11,7 @@ from medseg_lab.training.supervised import LossName, Supervised
 WEIGHT = 10.0
 """Tuned once for all methods, on validation cases (`book/design.md`)."""
 RAMP = 1.0
-"""As the authors of UA-MT [20] have it. In a short training a term that comes in early slows learning down."""
+"""As the authors of UA-MT [20] have it. In a short training, a term that comes in early slows learning."""
 
 
 class Consistency(Supervised):

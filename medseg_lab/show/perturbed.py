@@ -70,9 +70,9 @@ def perturbed(image: Tensor, *, seed: int = 0, channel: int = 0, upright: bool =
                 _draw_grid(ax, warp, upright)
         fig.set_layout_engine("constrained", w_pad=0.02, h_pad=0.06, wspace=0.01, hspace=0.01)
         fig.set_label(
-            f"One image eight times. Above: as it is; twice under slight noise; {in_words(turn)}. Below: under "
-            "an elastic warp, whose bent grid is drawn on it; brought from there to the frame of a second "
-            "warp; under the second warp itself, which looks the same; and the difference of these two, "
+            f"One image eight times. Above: as it is; twice under slight noise; {in_words(turn)}. "
+            "Below: under an elastic warp, whose bent grid is drawn on it; brought from there to the "
+            "frame of a second warp; under the second warp itself; and the difference of these two, "
             f"{matched:.2f} on average, where the two warps differ by {unmatched:.2f}."
         )
     return fig
@@ -123,7 +123,7 @@ def rebuilt(learner: Learner, image: Tensor, *, channel: int = 0, upright: bool 
     predicted, error = gate[0].argmax(dim=0).cpu().numpy(), np.abs(composite - original)
     window, task = _window(x[:, channel]), learner.task
     with house():
-        fig = canvas(7.0, 6.4 / 4 * _ratio(x, upright) + 0.9)
+        fig = canvas(7.0, 6.2 / 4 * _ratio(x, upright) + 0.8)
         panels = fig.subplots(1, 4)
         names = "the image", "predicted classes", "rebuilt", f"error, {error.mean():.2f} on average"
         for ax, name, shown in zip(panels, names, (original, original, composite, error), strict=True):
@@ -131,13 +131,13 @@ def rebuilt(learner: Learner, image: Tensor, *, channel: int = 0, upright: bool 
             panel(ax, Cut(_standing(shown, upright), labels, 1.0, window), name, len(task.classes))
             small_title(ax, name)
         map_ = panels[-1].images[0]
-        map_.set(cmap="cividis", clim=(0, window[1] - window[0]))
+        map_.set(cmap="cividis", clim=(0, max(error.max(), 1e-6)))
         fig.colorbar(map_, cax=panels[-1].inset_axes((1.04, 0, 0.06, 1)))
         fig.legend(handles=handles(task), loc="outside lower center", ncols=len(task.foreground))
         fig.set_label(
-            f"An image; the outlines of what is predicted on it: {', '.join(task.foreground)}; the image as the "
-            f"second decoder rebuilds it; and the absolute error, {error.mean():.2f} on average, where the "
-            f"image's intensities have a standard deviation of {original.std():.2f}."
+            f"An image; on it, the outlines of what is predicted: {', '.join(task.foreground)}; the image as "
+            f"the second decoder rebuilds it; and the absolute error, {error.mean():.2f} on average, where "
+            f"the image's intensities have a standard deviation of {original.std():.2f}."
         )
     return fig
 

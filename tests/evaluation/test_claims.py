@@ -41,7 +41,9 @@ def test_a_planned_side_is_named_with_its_chapter_until_it_has_runs():
     graph, few = by_id["graphs-spread-labels"], {"cohort": "few", "labelled": 4, "unlabelled": 16}
     assert method("graph-superpixel").chapter == "3.3"
     assert only(graph, runs("U-Net", **few)).verdict.reason == "Planned for chapter 3.3: Superpixel graph."
-    assert only(graph, runs("U-Net", **few), runs("Superpixel graph", 0.1, **few)).verdict.state == "supported"
+    assert (
+        only(graph, runs("U-Net", **few), runs("Superpixel graph", 0.1, **few)).verdict.state == "supported"
+    )
     reason = "There are no runs of U-Net (some patients labelled)."
     assert only(graph, runs("Superpixel graph", **few)).verdict.reason == reason
     assert "no runs" in only(by_id["skips-help"]).verdict.reason

@@ -120,6 +120,12 @@ def test_dropout_leaves_whole_channels_out_of_the_coarsest_features(spatial_dims
     assert left.float().mean().item() == pytest.approx(0.75, abs=0.05)
 
 
+def test_dropout_is_nowhere_else():
+    dropping, plain = twins(0.5)
+    encoded = plain.encode(torch.randn(1, 1, 8, 8))
+    assert torch.equal(dropping.scores(encoded, (8, 8)), plain.scores(encoded, (8, 8)))
+
+
 @pytest.mark.parametrize(("spatial_dims", "size"), [(2, (13, 18)), (3, (9, 8, 6))])
 def test_encoding_and_scoring_are_the_two_halves_of_the_network(spatial_dims, size):
     network, image = UNet(2, 3, spatial_dims, features=(4, 6, 8)), torch.randn(1, 2, *size)
