@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
@@ -62,7 +63,8 @@ class TemporalEnsembling(Consistency):
         found = self.student(noisy(self.unlabelled(batch)))
         past, known = self.memory.recall(batch.views)
         self.memory.remember(batch.views, found.detach())
-        return squared_error(found, past, kept=known)
+        # a mean over all voxels, so that a few known ones do not weigh as much as a whole patch
+        return squared_error(found, torch.where(known.unsqueeze(1), past, found.detach()))
 
     def forget(self) -> None:
         """The memory is not part of the trained learner."""

@@ -63,14 +63,14 @@ def test_the_gradient_pulls_the_prediction_to_its_past(before, now, monkeypatch)
     assert (slope > 0) == (now > before)
 
 
-def test_the_mean_is_over_the_pixels_with_a_past(monkeypatch):
-    """Pixels 0 and 1 were seen, then 1 and 2 are: of the row only pixel 1 counts."""
+def test_a_pixel_without_a_past_adds_nothing_to_the_mean_over_all(monkeypatch):
+    """Pixels 0 and 1 were seen, then 1 and 2 are: of these two only pixel 1 has a past."""
     monkeypatch.setattr(noise, "NOISE", 0.0)
     learner = on_a_row(3, 0.5)
     learner.disagreement(pixels(1.0, 2.0), 0)
     learner.network.weight.data.fill_(1.0)
     later = pixels(2.0, 3.0)._replace(views=View.plain([0], [[0, 1]], (1, 2)))
-    wanted = (sigmoid(2.0) - sigmoid(1.0)) ** 2
+    wanted = (sigmoid(2.0) - sigmoid(1.0)) ** 2 / 2
     assert learner.disagreement(later, 1).item() == pytest.approx(wanted, abs=1e-3)
     assert learner.memory.times0.tolist() == [[1, 2, 1]]
 
