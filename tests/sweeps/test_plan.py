@@ -118,12 +118,12 @@ def test_a_planned_configuration_is_refused(tmp_path, monkeypatch):
     from medseg_lab.survey.configurations import Configuration
     from medseg_lab.sweeps import known
 
-    listed = [Configuration(name="Mean Teacher", method="mean-teacher"), *known.configurations()]
+    listed = [Configuration(name="Superpixel graph", method="graph-superpixel"), *known.configurations()]
     monkeypatch.setattr(known, "configurations", lambda: listed)
     with pytest.raises(
-        ValueError, match="methods: got 'Mean Teacher', which is planned; wanted some of FCN-32s"
+        ValueError, match="methods: got 'Superpixel graph', which is planned; wanted some of FCN-32s"
     ):
-        read_plan(grid_file(tmp_path, methods=["Mean Teacher"]))
+        read_plan(grid_file(tmp_path, methods=["Superpixel graph"]))
 
 
 def test_a_chapter_is_one_job_for_each_combination_of_its_values(tmp_path, monkeypatch):
