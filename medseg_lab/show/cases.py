@@ -103,7 +103,10 @@ def dice_by_case(
         seen = f"{len(cases)} cases and {len(predictions)} methods"
         raise ValueError(f"pictures: got {seen}, wanted 1 case or more and 1 to {MOST} methods")
     return {
-        case.id: {name: _dice(of[case.id], case, task) for name, of in predictions.items()} for case in cases
+        case.id: {
+            name: case_dice(of[case.id], case.label.cpu().numpy(), task) for name, of in predictions.items()
+        }
+        for case in cases
     }
 
 
@@ -127,8 +130,9 @@ def _picked(ranked: Sequence[Case]) -> dict[str, Case]:
     return {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
 
 
-def _dice(prediction: NDArray, case: Case, task: Task) -> float:
-    rows = score(prediction, case.label.cpu().numpy(), len(task.classes), None, metrics=["dice"])
+def case_dice(prediction: NDArray, reference: NDArray, task: Task) -> float:
+    """Dice of a whole case, mean over the foreground classes."""
+    rows = score(prediction, reference, len(task.classes), None, metrics=["dice"])
     return float(np.mean([row["dice"] for row in rows]))
 
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.task import Task
-from medseg_lab.evaluation.metrics import score
 from medseg_lab.evaluation.wording import counted
 from medseg_lab.inference.predict import predict_case
 from medseg_lab.semi.teacher import TeacherStudent, Who
+from medseg_lab.show.cases import case_dice
 from medseg_lab.show.contours import Cut, handles, panel, small_title
 from medseg_lab.show.paint import in_rows, painted
 from medseg_lab.show.spot import fullest
@@ -104,12 +104,6 @@ def verdicts(reference: NDArray, student: NDArray, teacher: NDArray) -> dict[str
     right = {"teacher right": teacher == reference, "student right": student == reference}
     masks = {name: differ & found for name, found in right.items()}
     return {**masks, "neither right": differ & ~right["teacher right"] & ~right["student right"]}
-
-
-def case_dice(prediction: NDArray, reference: NDArray, task: Task) -> float:
-    """Dice of a whole case, mean over the foreground classes."""
-    rows = score(prediction, reference, len(task.classes), None, metrics=["dice"])
-    return float(np.mean([row["dice"] for row in rows]))
 
 
 def alt_text(step: int, dice: Mapping[str, float], sides: Mapping[str, NDArray]) -> str:

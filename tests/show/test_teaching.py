@@ -10,8 +10,9 @@ from medseg_lab.data.task import Task
 from medseg_lab.networks.unet import UNet
 from medseg_lab.semi.mean_teacher import MeanTeacher
 from medseg_lab.semi.pi_model import PiModel
+from medseg_lab.show.cases import case_dice
 from medseg_lab.show.spot import fullest
-from medseg_lab.show.teaching import case_dice, segmented, teaching, verdicts
+from medseg_lab.show.teaching import segmented, teaching, verdicts
 from medseg_lab.training.recipe import recipe
 from tests.show.legible import assert_legible
 
