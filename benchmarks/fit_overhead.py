@@ -34,6 +34,7 @@ class Fixed:
     """One batch for ever."""
 
     unlabelled_shapes = ()
+    labelled_shapes = ()
 
     def __init__(self) -> None:
         image = torch.randn(2, 1, 48, 48, 48)

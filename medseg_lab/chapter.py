@@ -53,6 +53,7 @@ class Opening(BaseModel):
     parts: Annotated[tuple[str, ...], Field(min_length=1)]
     labelled: PositiveInt | None
     share: PositiveInt
+    samples: PositiveInt | None
     split_seed: Annotated[int, Field(ge=0)]
 
 
@@ -209,6 +210,7 @@ def open(
     parts: tuple[str, ...] = ("validation",),
     labelled: int | None = None,
     share: int = 1,
+    samples: int | None = None,
     split_seed: int = 0,
 ) -> Lesson:
     """Open a chapter: load its data, and say what it works with.
@@ -223,6 +225,8 @@ def open(
         parts: the cases that are scored; "test" opens the sealed part, which the lesson's cost then says.
         labelled: patients whose labels may be used; None for all.
         share: each step sees the budget's voxels divided by this: for a lesson that trains many methods.
+        samples: how many segmentations of each case a method is to give, all of which are scored; None scores
+            its prediction alone.
         split_seed: which split.
 
     Raises:
@@ -237,6 +241,7 @@ def open(
         parts=parts,
         labelled=labelled,
         share=share,
+        samples=samples,
         split_seed=split_seed,
     )
     titles = {found.id: found.title for found in sections()}
@@ -256,7 +261,9 @@ def open(
         cohort=cohort,
         budget=spend,
         store=store,
-        protocol=KeptProtocol(cohort, spend, store, parts=asked.parts, seeds=asked.seeds),
+        protocol=KeptProtocol(
+            cohort, spend, store, parts=asked.parts, seeds=asked.seeds, samples=asked.samples
+        ),
         hardware=hardware(make_fabric()),
         load=load,
         labelled=asked.labelled,

@@ -9,25 +9,28 @@ ANCHORS = 512
 """Voxels per class and case that a patch may be centred on."""
 
 
-def anchors(label: Tensor) -> list[np.ndarray]:
-    """For each foreground class present, up to about `ANCHORS` of its voxels, evenly spread.
+def anchors(labels: Tensor) -> list[np.ndarray]:
+    """For each foreground class that a rater saw, up to about `ANCHORS` of its voxels, evenly spread.
+
+    They are the same whose reading a learner is taught: were a patch centred on what its own rater marked,
+    who marks more would be met more often, and a learner would believe in more than the raters do.
 
     Args:
-        label: `(*S)`, uint8. `IGNORE` is no class.
+        labels: `(R, *S)`, uint8. `IGNORE` is no class.
 
     Returns:
         Arrays `(n, d)`, one a class, in the order of the classes.
     """
-    flat = label.numpy().ravel()
-    present = np.flatnonzero(np.bincount(flat, minlength=IGNORE + 1))
+    readings = labels.flatten(1).numpy()
+    present = np.flatnonzero(np.bincount(readings.ravel(), minlength=IGNORE + 1))
     found = []
     for value in present[(present > 0) & (present != IGNORE)]:
-        voxels = np.flatnonzero(flat == value)
+        voxels = np.flatnonzero((readings == value).any(axis=0))
         voxels = voxels[:: max(1, len(voxels) // ANCHORS)]
-        found.append(np.stack(np.unravel_index(voxels, tuple(label.shape)), axis=1))
+        found.append(np.stack(np.unravel_index(voxels, tuple(labels.shape[1:])), axis=1))
     return found
 
 
-def beyond(label: Tensor) -> int:
+def beyond(labels: Tensor) -> int:
     """The label of what lies beyond a case: 0, or `IGNORE` where parts of the case were left open, too."""
-    return IGNORE if bool((label == IGNORE).any()) else 0
+    return IGNORE if bool((labels == IGNORE).any()) else 0

@@ -17,6 +17,7 @@ from medseg_lab.data.augment import Strength
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.cohort import Cohort
 from medseg_lab.data.pool import Pool
+from medseg_lab.data.reading import Reading
 from medseg_lab.data.task import Task
 from medseg_lab.data.view import View
 
@@ -29,6 +30,7 @@ class Batches:
         patch_limit: no edge of a patch is longer; the card's patch is the other limit.
         augment: False gives plain crops.
         unlabelled: also draw as many patches from the cohort's unlabelled cases.
+        reading: whose labels are drawn, where a case has several raters.
 
     Raises:
         ValueError: if the task wants volumes of a cohort of slices, or unlabelled cases where there are none.
@@ -45,6 +47,7 @@ class Batches:
         augment: bool = True,
         unlabelled: bool = False,
         strength: Strength | None = None,
+        reading: Reading = "reference",
     ) -> None:
         if task.spatial_dims > cohort.task.spatial_dims:
             raise ValueError(
@@ -60,8 +63,13 @@ class Batches:
         self.batch_size = max(1, budget_voxels // math.prod(self.patch))
         self._mirror = tuple(kept.index(a) for a in how.mirror if a in kept)
         self._seed, self._augment, self._strength = seed, augment, strength or Strength()
-        self._labelled = Pool(cohort.labelled, self.patch, sliced, device)
+        self._labelled = Pool(cohort.labelled, self.patch, sliced, device, reading)
         self._unlabelled = Pool(cohort.unlabelled, self.patch, sliced, device) if unlabelled else None
+
+    @property
+    def labelled_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each labelled case, the slice axis first."""
+        return self._labelled.shapes
 
     @property
     def unlabelled_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -81,12 +89,13 @@ class Batches:
         places = range(step * self.batch_size, (step + 1) * self.batch_size)
         cases = [_epoch(self._seed, stream, g // len(pool), len(pool))[g % len(pool)] for g in places]
         starts = [pool.start(case, rng) for case in cases]
+        entries = [pool.entry(case, rng) for case in cases]
         if not self._augment:
-            view = View.plain(cases, starts, self.patch)
+            view = View.plain(entries, starts, self.patch)
             return *view.of(pool), view
         spatial = augmentation.draw_spatial(rng, pool.spacing[cases], self._mirror, self._strength)
         intensity = augmentation.draw_intensity(rng, len(cases), self._strength)
-        view = View(cases, starts, self.patch, spatial.matrix, spatial.mirrored)
+        view = View(entries, starts, self.patch, spatial.matrix, spatial.mirrored)
         image, label = view.of(pool)
         return augmentation.change_intensity(image, intensity), label, view
 

@@ -65,9 +65,9 @@ class MappedCase(Case):
         """`(C, *S)`, mapped: its voxels lie as they do on disk, and are read as they are used."""
         return self._open(self._image)
 
-    def open_label(self) -> Tensor | None:
-        """The reference reading `(*S)`, likewise; None where labels are withheld."""
-        return self._open(self._labels)[0] if self._labels else None
+    def open_labels(self) -> Tensor | None:
+        """All readings `(R, *S)`, likewise; None where labels are withheld."""
+        return self._open(self._labels) if self._labels else None
 
     @property
     def image(self) -> Tensor:
@@ -103,8 +103,8 @@ def readings_arrays(case: Case, front: int) -> dict[str, np.ndarray]:
     arrays = {"labels": case.labels.movedim(front + 1, 1).numpy()}
     if case.distribution is not None:
         arrays["distribution"] = case.distribution.movedim(front + 1, 1).numpy()
-    points = [np.insert(voxels, 0, i, axis=1) for i, voxels in enumerate(anchors(case.label))]
+    points = [np.insert(voxels, 0, i, axis=1) for i, voxels in enumerate(anchors(case.labels))]
     return arrays | {
         "anchors": np.concatenate(points or [np.zeros((0, case.label.ndim + 1), np.int64)]),
-        "facts": np.array([beyond(case.label), case.distribution is not None]),
+        "facts": np.array([beyond(case.labels), case.distribution is not None]),
     }

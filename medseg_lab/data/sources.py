@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from medseg_lab.data.anchors import anchors, beyond
 from medseg_lab.data.case import Case
 from medseg_lab.data.mapped import MappedCase
+from medseg_lab.data.reading import Reading, consensus
 
 Window = tuple[slice, ...]
 
@@ -19,8 +21,8 @@ class Source:
     """A case with one axis of S moved to the front.
 
     Args:
-        cut: gives the image `(C, *W)` and the reference reading `(*W)` in a window inside S; None for the
-            reading where labels are withheld.
+        cut: gives the image `(C, *W)` and a reading `(*W)` in a window inside S; None for the reading where
+            labels are withheld.
         channels: C.
         shape: S.
         anchors: voxels of each foreground class, `(n, d)` each.
@@ -34,37 +36,64 @@ class Source:
     beyond: int
 
 
-def source(case: Case, front: int, device: torch.device | str) -> Source:
-    """Where the voxels of a case come from: `device`, once they are there, or the disk if it is mapped."""
-    return _on_disk(case, front) if isinstance(case, MappedCase) else _held(case, front, device)
+def sources(
+    case: Case, front: int, device: torch.device | str, reading: Reading = "reference"
+) -> tuple[Source, ...]:
+    """A case's voxels, once for each reading that may be asked for: R times if it is a random rater's.
+
+    They come from `device`, once they are there, or from the disk if the case is mapped.
+    """
+    opened = _on_disk(case, front) if isinstance(case, MappedCase) else _held(case, front, device)
+    chosen = _chosen(reading, len(case.labels))
+    return tuple(opened(one) for one in chosen)
 
 
-def _on_disk(case: MappedCase, front: int) -> Source:
-    def cut(window: Window) -> tuple[Tensor, Tensor | None]:
-        # Cloned as it lies on disk: to read in that order and turn the axes then is twice as fast.
-        image, label = (
-            case.open_image().movedim(front + 1, 1)[(slice(None), *window)].clone(),
-            case.open_label(),
-        )
-        return image, None if label is None else label.movedim(front, 0)[window].clone()
+Chosen = Callable[[Tensor], Tensor]
+"""From all readings `(R, *W)` to the one that is taught, `(*W)`."""
 
+
+def _chosen(reading: Reading, raters: int) -> tuple[Chosen, ...]:
+    if reading == "consensus" and raters > 1:
+        return (consensus,)
+    return tuple(itemgetter(rater) for rater in range(max(raters, 1) if reading == "random" else 1))
+
+
+def _on_disk(case: MappedCase, front: int) -> Callable[[Chosen], Source]:
     order = _front_first(len(case.shape), front)
     shape, found = tuple(case.shape[a] for a in order), [voxels[:, order] for voxels in case.anchors]
-    return Source(cut, case.channels, shape, found, case.beyond)
+
+    def opened(chosen: Chosen) -> Source:
+        def cut(window: Window) -> tuple[Tensor, Tensor | None]:
+            # Cloned as it lies on disk: to read in that order and turn the axes then is twice as fast.
+            image = case.open_image().movedim(front + 1, 1)[(slice(None), *window)].clone()
+            labels = case.open_labels()
+            if labels is None:
+                return image, None
+            return image, chosen(labels.movedim(front + 1, 1)[(slice(None), *window)]).clone()
+
+        return Source(cut, case.channels, shape, found, case.beyond)
+
+    return opened
 
 
-def _held(case: Case, front: int, device: torch.device | str) -> Source:
+def _held(case: Case, front: int, device: torch.device | str) -> Callable[[Chosen], Source]:
     image = case.image.movedim(front + 1, 1).contiguous().to(device)
     shape = tuple(image.shape[1:])
     if not len(case.labels):
-        return Source(lambda window: (image[(slice(None), *window)], None), len(image), shape, [], 0)
-    label = case.label.movedim(front, 0).contiguous().to(device)
-    found = [voxels[:, _front_first(len(shape), front)] for voxels in anchors(case.label)]
+        withheld = Source(lambda window: (image[(slice(None), *window)], None), len(image), shape, [], 0)
+        return lambda _: withheld
+    found = [voxels[:, _front_first(len(shape), front)] for voxels in anchors(case.labels)]
+    outside = beyond(case.labels)
 
-    def cut(window: Window) -> tuple[Tensor, Tensor | None]:
-        return image[(slice(None), *window)], label[window]
+    def opened(chosen: Chosen) -> Source:
+        label = chosen(case.labels).movedim(front, 0).contiguous().to(device)
 
-    return Source(cut, len(image), shape, found, beyond(case.label))
+        def cut(window: Window) -> tuple[Tensor, Tensor | None]:
+            return image[(slice(None), *window)], label[window]
+
+        return Source(cut, len(image), shape, found, outside)
+
+    return opened
 
 
 def _front_first(dims: int, front: int) -> list[int]:

@@ -28,7 +28,7 @@ class View(NamedTuple):
     """N patches: whose they are, their first voxels, and what was done to their geometry.
 
     Args:
-        cases: which case of the pool each is of.
+        cases: which case of the pool each is of; its entry, where a case has several readings.
         starts: the first voxel of each inside its case.
         patch: the shape P of each.
         matrix: `(N, d, d)`, from the voxels of the patch seen to those of its window, about the centre.

@@ -17,15 +17,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medseg_lab.evaluation.grid import grid
-from medseg_lab.evaluation.metrics import LOWER_IS_BETTER, TITLES
 from medseg_lab.evaluation.resample import Resampling
 from medseg_lab.evaluation.results import Results, collect, with_penalty
 from medseg_lab.evaluation.significance import holm, signed_rank
+from medseg_lab.evaluation.wording import counted, joined, p_text, with_interval
+from medseg_lab.survey.measures import measure
 
 if TYPE_CHECKING:
     from medseg_lab.evaluation.ranking import Ranking
-
-from medseg_lab.evaluation.wording import counted, joined, p_text, with_interval
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Comparison:
     """What `compare` found. Methods keep the order they were given in: this is no ranking.
 
     Args:
-        metric: one of `medseg_lab.evaluation.metrics.METRICS`.
+        metric: a measure of cases (`medseg_lab.survey.measures`).
         part: which cases: "validation", "test".
         baseline: the method that the others are held against.
         methods, seeds, cases, classes: the axes of `values`.
@@ -118,17 +117,17 @@ class Comparison:
     @property
     def title(self) -> str:
         """The metric as a reader knows it, with unit."""
-        return TITLES[self.metric]
+        return measure(self.metric).title
 
     @property
     def digits(self) -> int:
         """Decimals that are worth printing: tenths of a millimetre of a distance, thousandths of a share."""
-        return 1 if self.lower_is_better else 3
+        return measure(self.metric).digits
 
     @property
     def lower_is_better(self) -> bool:
-        """True for distances."""
-        return self.metric in LOWER_IS_BETTER
+        """True for distances and errors."""
+        return measure(self.metric).better == "lower"
 
     def describe(self) -> str:
         """What the numbers stand for, in a few sentences: for a caption."""
@@ -176,7 +175,7 @@ def compare(
 
     Args:
         results: a method's name to its runs (one a seed), or to a table of their cases with a column `seed`.
-        metric: one of `medseg_lab.evaluation.metrics.METRICS`.
+        metric: a measure of cases (`medseg_lab.survey.measures`).
         part: which cases; may be left out where the results hold one part.
         baseline: the method that the others are held against; by default the first.
         across_labels: whether methods may have had different numbers of labelled patients.

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from medseg_lab.evaluation.effects import Effect, case_effect, run_effect
 from medseg_lab.evaluation.ledgers import Ledger
-from medseg_lab.evaluation.metrics import METRICS
 from medseg_lab.evaluation.pairing import NothingToPairError, Pairing, pairings
 from medseg_lab.survey.claims import Claim
 from medseg_lab.survey.configurations import configuration, configurations
@@ -32,7 +31,7 @@ def evidence(ledger: Ledger, claim: Claim, places: Mapping[str, NDArray]) -> lis
         raise NothingToPairError(_planned(claim, ledger) or str(reason)) from reason
     if claim.measure.per == "run":
         return [_of_runs(claim, pair) for pair in pairs]
-    if claim.metric not in METRICS:
+    if claim.metric not in ledger.cases:
         raise NothingToPairError(f"Nothing here measures {claim.measure.title} yet.")
     found, refused = [], []
     for pair in pairs:

@@ -90,14 +90,19 @@ class Judge:
 
     def __call__(self, learner: "Learner", cohort: "Cohort") -> pd.DataFrame:
         """The table of `evaluate`, with a first column `part`."""
-        predict = predictor(learner, cohort)
         tables = []
         for part in self.parts:
-            table = evaluate(predict, self._cases(cohort, part), cohort.task, tolerance=self.tolerance)
+            table = self.table(learner, cohort, part)
             table.insert(0, "part", part)
             tables.append(table)
         return pd.concat(tables, ignore_index=True)
 
+    def table(self, learner: "Learner", cohort: "Cohort", part: str) -> pd.DataFrame:
+        """The table of `evaluate` for the cases of a part."""
+        cases = self.cases(cohort, part)
+        return evaluate(predictor(learner, cohort), cases, cohort.task, tolerance=self.tolerance)
+
     @staticmethod
-    def _cases(cohort: "Cohort", part: str) -> Sequence[Case]:
+    def cases(cohort: "Cohort", part: str) -> Sequence[Case]:
+        """Those of a part; asking for "test" opens it, which the cohort records."""
         return cohort.open_test("judging a trained learner") if part == "test" else getattr(cohort, part)

@@ -100,7 +100,7 @@ class Ledger:
 
         Args:
             methods: by name or recipe; the comparison keeps their order.
-            metric: one of `medseg_lab.evaluation.metrics.METRICS`.
+            metric: a measure of cases (`medseg_lab.survey.measures`).
             part, dataset, budget, labelled: which runs; needed only where the methods share several terms.
             baseline: the method that the others are held against; by default the first.
 

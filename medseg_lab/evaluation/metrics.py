@@ -35,14 +35,7 @@ from medseg_lab.data.case import IGNORE
 OVERLAPS = ("dice", "iou")
 DISTANCES = ("hd95", "assd", "nsd")
 METRICS = (*OVERLAPS, *DISTANCES)
-LOWER_IS_BETTER = frozenset({"hd95", "assd"})
-TITLES = {
-    "dice": "Dice",
-    "iou": "IoU",
-    "hd95": "HD95 (mm)",
-    "assd": "average surface distance (mm)",
-    "nsd": "surface Dice",
-}
+UNBOUNDED = ("hd95", "assd")
 
 DENSE = 16
 """Look-ups in a tree of points cost as much as a distance transform of so many voxels each."""

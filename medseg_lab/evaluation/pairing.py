@@ -105,6 +105,10 @@ def _of(ledger: Ledger, claim: Claim, side: Side) -> pd.DataFrame:
         runs = runs[runs["dataset"].isin(claim.data)]
     if claim.dims is not None:
         runs = runs[runs["dims"] == claim.dims]
+    if claim.measure.per == "case" and claim.metric in ledger.cases:
+        measured = ledger.cases.loc[ledger.cases[claim.metric].notna(), "run"].unique()
+        # where nothing was measured, the reason is found later, case by case
+        runs = runs[runs.index.isin(measured)] if runs.index.isin(measured).any() else runs
     return runs.assign(part=runs["parts"] if claim.measure.per == "case" else "")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from medseg_lab.evaluation.comparison import Comparison, compare
 from medseg_lab.evaluation.judge import Judge
 from medseg_lab.evaluation.results import Results
+from medseg_lab.evaluation.sample_judge import SampleJudge
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.recipe import Recipe, recipe
 
@@ -25,6 +26,8 @@ class Protocol:
         store: where runs are kept, and found again.
         parts: which cases are scored; "test" opens the sealed part.
         seeds: how many trainings a method gets; None takes the budget's number.
+        samples: how many segmentations of each case a method is to give, all of which are scored; None scores
+            its prediction alone.
     """
 
     cohort: "Cohort"
@@ -32,6 +35,7 @@ class Protocol:
     store: "RunStore"
     parts: tuple[str, ...] = ("validation",)
     seeds: int | None = None
+    samples: int | None = None
 
     @property
     def seed_numbers(self) -> range:
@@ -41,7 +45,9 @@ class Protocol:
     @property
     def judge(self) -> Recipe:
         """How every run is scored."""
-        return recipe(Judge, parts=list(self.parts))
+        if self.samples is None:
+            return recipe(Judge, parts=list(self.parts))
+        return recipe(SampleJudge, parts=list(self.parts), samples=self.samples)
 
     def run(self, methods: Mapping[str, Recipe]) -> dict[str, list["Run"]]:
         """Train every method with every seed, or replay what the store holds; prints which was done.

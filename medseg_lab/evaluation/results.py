@@ -6,7 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from medseg_lab.evaluation.metrics import LOWER_IS_BETTER, METRICS
+from medseg_lab.evaluation.metrics import DISTANCES, UNBOUNDED
+from medseg_lab.survey.measures import measures
 
 
 class Judged(Protocol):
@@ -38,8 +39,9 @@ def collect(
     Raises:
         ValueError: where a comparison would not be fair, with the reason.
     """
-    if metric not in METRICS:
-        raise ValueError(f"metric: got {metric!r}, wanted one of {', '.join(METRICS)}")
+    known = [one.id for one in measures() if one.per == "case"]
+    if metric not in known:
+        raise ValueError(f"metric: got {metric!r}, wanted one of {', '.join(known)}")
     if not results:
         raise ValueError("results: got no method, wanted one or more")
     _same_conditions(results, across_labels)
@@ -48,14 +50,15 @@ def collect(
         frame["part"] = "cases"
     frame = _one_part(frame, part, tuple(results))
     if metric not in frame or frame[metric].isna().any():
-        raise ValueError(f"{metric}: not measured on every case; a distance needs the spacing in mm of each")
+        wanted = "a distance needs the spacing in mm of each" if metric in DISTANCES else "wanted it on each"
+        raise ValueError(f"{metric}: not measured on every case; {wanted}")
     return frame
 
 
 def with_penalty(frame: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, int]:
     """Infinite distances replaced by the image's diagonal, so that a mean is finite; and their number."""
     missed = np.isinf(frame[metric].to_numpy(dtype=float))
-    if metric in LOWER_IS_BETTER and missed.any():
+    if metric in UNBOUNDED and missed.any():
         if "diagonal" not in frame:
             raise ValueError(f"{metric}: got infinite distances, wanted the images' diagonals in their place")
         frame = frame.assign(**{metric: frame[metric].where(~missed, frame["diagonal"])})

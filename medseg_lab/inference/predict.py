@@ -1,5 +1,6 @@
 """Class probabilities of a whole image, by sliding window."""
 
+from collections.abc import Callable
 from functools import partial
 from math import prod
 
@@ -12,6 +13,9 @@ from medseg_lab.training.learner import Learner
 VOXELS = {"cpu": 2**17, "cuda": 2**22}
 """Voxels that go through the network together. On a CPU fewer are slower and more only need memory (measured
 on the U-Net); a GPU wants to be filled."""
+
+
+Look = Callable[[Tensor], Tensor]
 
 
 def predict_case(
@@ -43,6 +47,31 @@ def predict_case(
     Raises:
         ValueError: if the dimensions of image, patch and learner do not belong together.
     """
+    return covered(learner, image, learner.predict, patch, slice_axis, overlap)
+
+
+def covered(
+    learner: Learner,
+    image: Tensor,
+    look: Look,
+    patch: tuple[int, ...] | None = None,
+    slice_axis: int = -1,
+    overlap: float = 0.25,
+    passes: int = 1,
+) -> Tensor:
+    """What `look` sees of an image, window by window.
+
+    Args:
+        learner, image, patch, slice_axis, overlap: as in `predict_case`.
+        look: from patches `(N, C, *window)` to M maps of each, `(N, M, *window)`.
+        passes: as how many patches one counts, of those that go through the network together.
+
+    Returns:
+        `(M, *S)`, float32.
+
+    Raises:
+        ValueError: as `predict_case`.
+    """
     dims, sliced = learner.task.spatial_dims, image.ndim == learner.task.spatial_dims + 2
     window = tuple(patch or learner.patch)
     axis = slice_axis % 3
@@ -60,22 +89,22 @@ def predict_case(
     learner.eval()
     try:
         with torch.inference_mode():
-            probabilities = _windows(learner, batch, window, overlap)
+            maps = _windows(partial(_patches, learner, look), batch, window, overlap, passes)
     finally:
         learner.train(was_training)
-    return probabilities.movedim(0, axis + 1) if sliced else probabilities[0]
+    return maps.movedim(0, axis + 1) if sliced else maps[0]
 
 
-def _windows(learner: Learner, batch: Tensor, window: tuple[int, ...], overlap: float) -> Tensor:
-    """Sliding-window prediction of `(N, C, *S)`, to `(N, K, *S)`."""
+def _windows(look: Look, batch: Tensor, window: tuple[int, ...], overlap: float, passes: int) -> Tensor:
+    """What is seen of `(N, C, *S)` by sliding window, `(N, M, *S)`."""
     from monai.inferers.utils import sliding_window_inference
 
-    together = max(1, VOXELS.get(batch.device.type, VOXELS["cpu"]) // prod(window))
+    together = max(1, VOXELS.get(batch.device.type, VOXELS["cpu"]) // prod(window) // passes)
     found = sliding_window_inference(
         batch,
         roi_size=window,
         sw_batch_size=together,
-        predictor=partial(_patches, learner),
+        predictor=look,
         overlap=overlap,
         mode="gaussian",
     )
@@ -83,8 +112,8 @@ def _windows(learner: Learner, batch: Tensor, window: tuple[int, ...], overlap: 
     return found
 
 
-def _patches(learner: Learner, patches: Tensor) -> Tensor:
-    """Probabilities of patches in float32, computed in the precision of training."""
+def _patches(learner: Learner, look: Look, patches: Tensor) -> Tensor:
+    """What is seen of patches, in float32, computed in the precision of training."""
     low = learner.precision == "bf16-mixed"
     with torch.autocast(patches.device.type, dtype=torch.bfloat16, enabled=low):
-        return learner.predict(inner_channels(patches)).float()
+        return look(inner_channels(patches)).float()

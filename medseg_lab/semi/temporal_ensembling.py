@@ -47,9 +47,11 @@ class TemporalEnsembling(Consistency):
         self.momentum = momentum
         self.memory: Memory | None = None
 
-    def prepare(self, steps: int, unlabelled: Sequence[tuple[int, ...]]) -> None:
+    def prepare(
+        self, steps: int, unlabelled: Sequence[tuple[int, ...]], labelled: Sequence[tuple[int, ...]] = ()
+    ) -> None:
         """Make room for the memory."""
-        super().prepare(steps, unlabelled)
+        super().prepare(steps, unlabelled, labelled)
         self.memory = Memory(unlabelled, len(self.task.classes), self.momentum)
 
     def disagreement(self, batch: Batch, step: int) -> Tensor:

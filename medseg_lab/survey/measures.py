@@ -16,6 +16,7 @@ class Measure(BaseModel):
         title: as a reader knows it, with its unit where it has one.
         better: which way is better; "either" where only a claim can say.
         per: what one value belongs to.
+        digits: decimals that are worth printing, of a measure of cases.
         exact: the same for all seeds of a method, so that one run tells it and nothing is estimated.
     """
 
@@ -25,6 +26,7 @@ class Measure(BaseModel):
     title: str = Field(min_length=1)
     better: Literal["higher", "lower", "either"]
     per: Literal["case", "run"] = "case"
+    digits: int = 3
     exact: bool = False
 
     @model_validator(mode="after")
@@ -44,7 +46,7 @@ class Measure(BaseModel):
             return (
                 f"{amount:.0%}" if self.per == "run" else f"{amount:g}{' mm' if '(mm)' in self.title else ''}"
             )
-        digits = 2 if self.per == "run" else 1 if "(mm)" in self.title else 3
+        digits = 2 if self.per == "run" else self.digits
         rounded = round(amount, digits) + 0.0  # there is no minus zero
         form = "+.0%" if self.per == "run" else f"+.{digits}f"
         return f"{rounded:{form}}".replace("-", "−")

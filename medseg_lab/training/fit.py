@@ -103,6 +103,7 @@ def begin(
         fabric.device,
         seed,
         unlabelled=learner.wants_unlabelled,
+        reading=learner.reading,
     )
     return learner, batches
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from medseg_lab.data.batch import Batch
+from medseg_lab.data.reading import Reading
 from medseg_lab.data.task import Task
 
 
@@ -35,6 +36,7 @@ class Learner(nn.Module):
         weight_decay: of AdamW.
         clip_norm: the gradient of a phase is scaled down to this Euclidean norm if it is longer.
         wants_unlabelled: whether batches are to carry unlabelled patches.
+        reading: whose labels it is taught, where a case has several raters.
         steps: how long the training is, for schedules of the method's own; set by `prepare`.
         patch: the patch the learner was trained on, in voxels along each axis; empty before training.
         precision: what it was trained in, `32-true` or `bf16-mixed`; prediction follows it.
@@ -48,6 +50,7 @@ class Learner(nn.Module):
     weight_decay: float = 1e-5
     clip_norm: float = 12.0
     wants_unlabelled: bool = False
+    reading: Reading = "reference"
     steps: int = 0
     patch: tuple[int, ...] = ()
     precision: str = "32-true"
@@ -65,16 +68,24 @@ class Learner(nn.Module):
         raise NotImplementedError
 
     def sample(self, image: Tensor, n: int) -> Tensor:
-        """`n` plausible predictions, `(n, N, K, *S)`; for learners that know their uncertainty."""
+        """`n` predictions that are all plausible, as class probabilities `(n, N, K, *S)`.
+
+        What varies between them (a member, a latent code, weights, a transformation) is drawn from PyTorch's
+        global generator, in the same way whatever N is, and is the same for all N patches of a draw. So
+        patches of one image, sampled from the same state of the generator, fit together.
+        """
         raise NotImplementedError(f"{type(self).__name__} gives one prediction, not samples")
 
-    def prepare(self, steps: int, unlabelled: Sequence[tuple[int, ...]]) -> None:
+    def prepare(
+        self, steps: int, unlabelled: Sequence[tuple[int, ...]], labelled: Sequence[tuple[int, ...]] = ()
+    ) -> None:
         """Called once before the first step, or before a checkpoint is read.
 
         Args:
             steps: how long the training is.
             unlabelled: the shape S of each unlabelled case, in the order in which a `Batch` counts them, for
                 methods that remember something of each.
+            labelled: that of each labelled case, for methods that weigh a prior against the data.
         """
         self.steps = steps
 

@@ -26,6 +26,10 @@ class Source(Protocol):
     def unlabelled_shapes(self) -> Sequence[tuple[int, ...]]:
         """The shape of each unlabelled case."""
 
+    @property
+    def labelled_shapes(self) -> Sequence[tuple[int, ...]]:
+        """The shape of each labelled case."""
+
     def batch(self, step: int) -> Batch:
         """The batch of one step: the same whenever it is asked for."""
 
@@ -49,7 +53,7 @@ def train(
     Raises:
         FloatingPointError: when a loss is infinite or not a number, with the step and its terms.
     """
-    learner.prepare(budget.steps, batches.unlabelled_shapes)
+    learner.prepare(budget.steps, batches.unlabelled_shapes, batches.labelled_shapes)
     phases = learner.phases()
     optimisers = [AdamW(groups, weight_decay=learner.weight_decay) for groups in parameter_groups(phases)]
     module, *optimisers = fabric.setup(channels_last(learner), *optimisers)

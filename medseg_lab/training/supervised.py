@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
+from medseg_lab.data.reading import Reading, checked_reading
 from medseg_lab.data.task import Task
 from medseg_lab.losses.combined import dice_ce
 from medseg_lab.losses.cross_entropy import cross_entropy
@@ -31,9 +32,10 @@ class Supervised(Learner):
         loss: the name of the loss.
         learning_rate: peak of the schedule.
         spatial_dims: 2 to learn slice by slice on a cohort of volumes; None for the cohort's own dimension.
+        reading: whose labels it is taught, where a case has several raters.
 
     Raises:
-        ValueError: for an unknown loss, naming the known ones.
+        ValueError: for an unknown loss or reading, naming the known ones.
     """
 
     def __init__(
@@ -43,8 +45,10 @@ class Supervised(Learner):
         loss: LossName = "dice_ce",
         learning_rate: float = 4e-3,
         spatial_dims: int | None = None,
+        reading: Reading = "reference",
     ) -> None:
         super().__init__(task if spatial_dims is None else replace(task, spatial_dims=spatial_dims))
+        self.reading = checked_reading(reading)
         if loss not in LOSSES:
             raise ValueError(f"loss: got {loss!r}, wanted one of {', '.join(get_args(LossName))}")
         self.loss = loss
@@ -66,3 +70,8 @@ class Supervised(Learner):
         """Softmax of the logits, in float32: `(N, C, *S)` to `(N, K, *S)`."""
         logits: Tensor = self.network(image)
         return logits.float().softmax(dim=1)
+
+    def sample(self, image: Tensor, n: int) -> Tensor:
+        """`n` times the one prediction it has, `(n, N, K, *S)`: it knows of no other."""
+        found = self.predict(image)
+        return found.expand(n, *found.shape)

@@ -290,9 +290,9 @@ def test_no_patch_is_centred_on_what_is_left_open():
 
 def test_anchors_are_voxels_of_their_class_in_the_order_of_the_classes():
     label = torch.tensor([[0, 2, 2], [IGNORE, 1, 0]], dtype=torch.uint8)
-    assert [found.tolist() for found in anchors(label)] == [[[1, 1]], [[0, 1], [0, 2]]]
-    assert anchors(torch.full((3, 3), IGNORE, dtype=torch.uint8)) == []
-    many = anchors(torch.ones(60, 50, dtype=torch.uint8))[0]
+    assert [found.tolist() for found in anchors(label[None])] == [[[1, 1]], [[0, 1], [0, 2]]]
+    assert anchors(torch.full((1, 3, 3), IGNORE, dtype=torch.uint8)) == []
+    many = anchors(torch.ones(1, 60, 50, dtype=torch.uint8))[0]
     assert 512 <= len(many) < 2 * 512
     assert len(np.unique(many[:, 0])) == 60
 

@@ -89,20 +89,23 @@ def test_changes_to_what_was_opened_stay_in_memory():
 
 @pytest.mark.parametrize("slice_axis", [None, 0, 1, 2])
 @pytest.mark.parametrize("front", [0, 2])
-@pytest.mark.parametrize("open_share", [0.0, 0.5])
-def test_windows_are_the_same_bits_wherever_the_cases_are(slice_axis, front, open_share):
+@pytest.mark.parametrize(("open_share", "reading"), [(0.0, "reference"), (0.5, "random"), (0.5, "consensus")])
+def test_windows_are_the_same_bits_wherever_the_cases_are(slice_axis, front, open_share, reading):
     cases = [case(i, (9, 12 + i, 10), open_share) for i in range(3)]
     patch = (8, 8, 16) if slice_axis is None else (8, 16)
-    held = Pool(cases, patch, slice_axis, "cpu")
-    mapped = Pool([kept(c, front) for c in cases], patch, slice_axis, "cpu")
+    held = Pool(cases, patch, slice_axis, "cpu", reading)
+    mapped = Pool([kept(c, front) for c in cases], patch, slice_axis, "cpu", reading)
     order, margin = [0, 1, 2] * 4, (2,) * len(patch)
     draws = [np.random.default_rng(5) for _ in range(2)]
     starts = [[pool.start(c, rng) for c in order] for pool, rng in zip((held, mapped), draws, strict=True)]
     assert starts[0] == starts[1]
     assert np.array_equal(held.spacing, mapped.spacing)
+    entries = [[pool.entry(c, rng) for c in order] for pool, rng in zip((held, mapped), draws, strict=True)]
+    assert entries[0] == entries[1]
+    assert (max(entries[0]) > 2) == (reading == "random")
     for grown in (None, margin):
         for a, b in zip(
-            *(pool.windows(order, starts[0], patch, grown) for pool in (held, mapped)), strict=True
+            *(pool.windows(entries[0], starts[0], patch, grown) for pool in (held, mapped)), strict=True
         ):
             assert torch.equal(a, b)
 

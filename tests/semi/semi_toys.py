@@ -153,6 +153,7 @@ def trained(
 
         class Cut:
             unlabelled_shapes = batches.unlabelled_shapes
+            labelled_shapes = ()
 
             def batch(self, step: int) -> Batch:
                 if step == stop:

@@ -1,20 +1,25 @@
 """What decides claims is declared once, and agrees with what is measured."""
 
 import pytest
+import torch
 
-from medseg_lab.evaluation.metrics import LOWER_IS_BETTER, METRICS, TITLES
+from medseg_lab.data.case import Case
+from medseg_lab.data.task import Task
+from medseg_lab.evaluation.metrics import METRICS, UNBOUNDED
 from medseg_lab.evaluation.rows import COLUMNS
+from medseg_lab.evaluation.sample_judge import scores
+from medseg_lab.evaluation.sampling import Drawn
 from medseg_lab.survey import measures as module
 from medseg_lab.survey.claims import claims
 from medseg_lab.survey.measures import Measure, measure, measures
 
 
-def test_metrics_are_measures_with_the_same_title_and_direction():
+def test_metrics_are_measures_and_distances_are_better_when_lower():
     for name in METRICS:
         declared = measure(name)
-        assert declared.title == TITLES[name]
         assert declared.per == "case"
-        assert declared.better == ("lower" if name in LOWER_IS_BETTER else "higher")
+        assert declared.better == ("lower" if name in UNBOUNDED else "higher")
+        assert declared.digits == (1 if name in UNBOUNDED else 3)
 
 
 def test_measures_of_runs_are_columns_of_the_ledger():
@@ -23,8 +28,13 @@ def test_measures_of_runs_are_columns_of_the_ledger():
     assert of_runs <= set(COLUMNS)
 
 
-def test_a_measure_stands_for_metrics_or_for_a_claim():
-    assert {one.id for one in measures()} - set(METRICS) <= {claim.metric for claim in claims()}
+def test_a_measure_is_scored_by_a_judge_or_stands_for_a_claim():
+    labels = torch.zeros(1, 2, 2, dtype=torch.uint8)
+    case = Case("c", "p", torch.zeros(1, 2, 2), labels, None, torch.full((2, 2, 2), 0.5))
+    (row,) = scores(Drawn(case, torch.full((1, 2, 2, 2), 0.5)), Task(1, ("background", "a"), 2))
+    assert set(row) <= {one.id for one in measures() if one.per == "case"}
+    scored = {*METRICS, *row}
+    assert {one.id for one in measures()} - scored <= {claim.metric for claim in claims()}
 
 
 def test_amounts_are_printed_in_the_measures_unit():

@@ -23,6 +23,7 @@ def run(
 
     class Cut:
         unlabelled_shapes = shapes
+        labelled_shapes = ()
 
         def batch(self, step: int):
             if step == stop:
@@ -125,8 +126,8 @@ class Telling(Voxelwise):
         super().__init__(task)
         self.told: list[str] = []
 
-    def prepare(self, steps, unlabelled):
-        super().prepare(steps, unlabelled)
+    def prepare(self, steps, unlabelled, labelled=()):
+        super().prepare(steps, unlabelled, labelled)
         self.told.append(f"prepare {steps} {list(unlabelled)}")
         for case, shape in enumerate(unlabelled):
             self.register_buffer(f"counted{case}", torch.zeros(shape))
@@ -211,8 +212,8 @@ def test_the_watcher_of_a_resumed_run_sees_what_is_left(tmp_path):
 class Forgetful(Voxelwise):
     """Has a buffer that only training needs."""
 
-    def prepare(self, steps, unlabelled):
-        super().prepare(steps, unlabelled)
+    def prepare(self, steps, unlabelled, labelled=()):
+        super().prepare(steps, unlabelled, labelled)
         self.register_buffer("scratch", torch.zeros(3))
 
     def forget(self):

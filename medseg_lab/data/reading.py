@@ -1,0 +1,39 @@
+"""Whose reading of an image a learner is taught: one rater's, any rater's, or what most of them say."""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from medseg_lab.data.case import IGNORE
+
+Reading = Literal["reference", "random", "consensus"]
+"""The first rater's; that of a rater drawn anew for each patch; or the majority's."""
+
+
+def checked_reading(reading: Reading) -> Reading:
+    """The same.
+
+    Raises:
+        ValueError: for an unknown one, naming those that are known.
+    """
+    if reading not in get_args(Reading):
+        raise ValueError(f"reading: got {reading!r}, wanted one of {', '.join(get_args(Reading))}")
+    return reading
+
+
+def consensus(labels: Tensor) -> Tensor:
+    """What most raters say of each voxel, `(R, *S)` to `(*S)`, uint8.
+
+    Of classes with equally many votes the last one wins: so two of four readings are enough for a nodule, as
+    is customary on LIDC. Who left a voxel open (`IGNORE`) has no vote there; where nobody has one it stays
+    open.
+    """
+    best = torch.full_like(labels[0], IGNORE)
+    most = torch.zeros_like(labels[0], dtype=torch.int64)
+    for value in labels.unique().tolist():
+        if value != IGNORE:
+            votes = (labels == value).sum(dim=0)
+            wins = votes >= most.clamp(min=1)
+            best[wins], most[wins] = value, votes[wins]
+    return best

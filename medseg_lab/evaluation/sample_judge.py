@@ -1,0 +1,132 @@
+"""Score what a learner holds to be possible: one row a case and class (section 4)."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from torch import Tensor
+from torch.nn import functional as F
+
+from medseg_lab.data.case import IGNORE
+from medseg_lab.data.reading import consensus
+from medseg_lab.data.task import Task
+from medseg_lab.evaluation.judge import Judge
+from medseg_lab.evaluation.metrics import OVERLAPS, score
+from medseg_lab.evaluation.sampling import Drawn, drawn
+from medseg_lab.uncertainty.measures.calibration import brier, negative_log_likelihood, reliability
+from medseg_lab.uncertainty.measures.energy_distance import energy_distance
+from medseg_lab.uncertainty.measures.entropy_split import entropy_split
+from medseg_lab.uncertainty.measures.error_detection import error_auroc, error_retention
+from medseg_lab.uncertainty.measures.matching import matched_iou
+from medseg_lab.uncertainty.measures.rater_correlation import rater_correlation
+from medseg_lab.uncertainty.measures.truth import against_truth
+
+if TYPE_CHECKING:
+    from medseg_lab.data.cohort import Cohort
+    from medseg_lab.training.learner import Learner
+
+MARGIN = 8
+
+
+class SampleJudge(Judge):
+    """Scores samples of a trained learner against all readings; as a recipe, it is part of a run's key.
+
+    Overlaps are those of the mean prediction with the raters' consensus. No distances: of a volume that is
+    sampled slice by slice, a few slices are kept.
+
+    Args:
+        parts: as in `Judge`.
+        samples: n, of each case.
+        margin: voxelwise measures are means over the voxels within so many of what any rater marked; all
+            else is easy for every method, and there is much of it.
+    """
+
+    def __init__(
+        self, parts: Sequence[str] = ("validation",), samples: int = 16, margin: int = MARGIN
+    ) -> None:
+        super().__init__(parts)
+        self.samples, self.margin = samples, margin
+
+    def table(self, learner: "Learner", cohort: "Cohort", part: str) -> pd.DataFrame:
+        """A row for each case and foreground class of a part; see `scores`."""
+        rows = []
+        sliced = learner.task.spatial_dims < cohort.task.spatial_dims
+        across = cohort.card.preprocessing.slice_axis % 3 if sliced else None
+        for found in drawn(learner, cohort, self.cases(cohort, part), self.samples):
+            case = {"case": found.case.id, "patient": found.case.patient}
+            for name, values in zip(
+                cohort.task.foreground, scores(found, cohort.task, self.margin, across), strict=True
+            ):
+                rows.append({**case, "class": name, **values})
+        return pd.DataFrame(rows)
+
+
+def scores(
+    found: Drawn, task: Task, margin: int = MARGIN, across: int | None = None
+) -> list[dict[str, float]]:
+    """The measures of each foreground class of one case; those of the whole image stand in each.
+
+    Args:
+        found: a case and its samples.
+        task: names the classes.
+        margin: as in `SampleJudge`.
+        across: the axis of S along which the slices kept do not touch, if any.
+
+    Returns:
+        K-1 dictionaries: the overlaps, ged and matched_iou of the class; and of the image rater_ncc, ece,
+        brier, nll, error_auroc, error_retention, predictive_entropy, expected_entropy, mutual_information; and
+        where the raters' distribution is known, entropy_error and truth_kl.
+    """
+    readings, classes = found.case.labels.cpu(), len(task.classes)
+    agreed = consensus(readings)
+    known = (readings != IGNORE).all(dim=0)
+    rows = score(found.prediction.numpy(), agreed.numpy(), classes, None, metrics=OVERLAPS)
+    segmented, marked = found.samples.argmax(dim=1)[:, known], readings[:, known]
+    by_class = {
+        "ged": energy_distance(segmented, marked, classes),
+        "matched_iou": matched_iou(segmented, marked, classes),
+    }
+    near = known & surroundings(readings, margin, across)
+    image = voxelwise(found.samples[:, :, near], readings[:, near], agreed[near])
+    if found.case.distribution is not None:
+        image |= truthful(found.samples[:, :, near], found.case.distribution.cpu()[:, near])
+    return [row | {name: float(of[k]) for name, of in by_class.items()} | image for k, row in enumerate(rows)]
+
+
+def voxelwise(samples: Tensor, readings: Tensor, agreed: Tensor) -> dict[str, float]:
+    """The measures of some voxels: samples `(n, K, V)`, readings `(R, V)` and their consensus `(V,)`."""
+    mean, split = samples.mean(dim=0), entropy_split(samples)
+    wrong = mean.argmax(dim=0) != agreed
+    return {
+        "rater_ncc": float(rater_correlation(samples, readings)),
+        "ece": float(reliability(mean, readings).ece),
+        "brier": float(brier(mean, readings)),
+        "nll": float(negative_log_likelihood(mean, readings)),
+        "error_auroc": float(error_auroc(split.total, wrong)),
+        "error_retention": float(error_retention(split.total, wrong).area),
+        "predictive_entropy": float(split.total.mean()),
+        "expected_entropy": float(split.expected.mean()),
+        "mutual_information": float(split.mutual_information.mean()),
+    }
+
+
+def truthful(samples: Tensor, distribution: Tensor) -> dict[str, float]:
+    """How near samples `(n, K, V)` come to the raters' distribution `(K, V)`."""
+    found = against_truth(samples, distribution)
+    return {"entropy_error": found.mean_absolute_error, "truth_kl": found.divergence}
+
+
+def surroundings(readings: Tensor, margin: int, across: int | None = None) -> Tensor:
+    """The voxels within `margin` of one that any rater marked, along each axis but `across`: `(*S)`, bool.
+
+    The whole image where nobody marked anything.
+    """
+    marked = ((readings > 0) & (readings != IGNORE)).any(dim=0)
+    if not marked.any():
+        return ~marked
+    for axis in range(marked.ndim):
+        if axis != across:
+            lines = marked.movedim(axis, -1).float()
+            grown = F.max_pool1d(lines.flatten(0, -2)[:, None], 2 * margin + 1, stride=1, padding=margin)
+            marked = grown.reshape(lines.shape).movedim(-1, axis) > 0
+    return marked

@@ -1,0 +1,47 @@
+"""Samples of a whole image, by sliding window: what a learner holds to be possible (section 4)."""
+
+import torch
+from torch import Tensor
+
+from medseg_lab.inference.predict import covered
+from medseg_lab.training.learner import Learner
+
+
+def sample_case(
+    learner: Learner,
+    image: Tensor,
+    n: int,
+    patch: tuple[int, ...] | None = None,
+    slice_axis: int = -1,
+    overlap: float = 0.25,
+) -> Tensor:
+    """Several plausible segmentations of an image, however large.
+
+    All windows are sampled from one state of PyTorch's generator, so that sample i is one draw throughout:
+    the same member, latent direction or weights in every window (`Learner.sample`). It is taken from the
+    global generator, which moves on by one number.
+
+    Args:
+        learner: one that can `sample`; it is put into evaluation mode for the call.
+        image: `(C, *S)`.
+        n: how many.
+        patch, slice_axis, overlap: as in `medseg_lab.inference.predict.predict_case`.
+
+    Returns:
+        Probabilities `(n, K, *S)`, float32, on the learner's device; they sum to 1 over K.
+
+    Raises:
+        ValueError: for fewer than one sample, or as `predict_case`.
+        NotImplementedError: for a learner that gives one prediction only.
+    """
+    if n < 1:
+        raise ValueError(f"samples: got {n}, wanted 1 or more")
+    seed = int(torch.randint(2**31, ()))
+
+    def look(patches: Tensor) -> Tensor:
+        torch.manual_seed(seed)
+        return learner.sample(patches, n).movedim(0, 1).flatten(1, 2).contiguous()  # (N, n K, *window)
+
+    with torch.random.fork_rng():
+        maps = covered(learner, image, look, patch, slice_axis, overlap, passes=n)
+    return maps.unflatten(0, (n, len(learner.task.classes)))

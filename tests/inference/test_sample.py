@@ -1,0 +1,77 @@
+"""Samples of a whole image from windows: one draw throughout."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from medseg_lab.data.task import Task
+from medseg_lab.inference.sample import sample_case
+from medseg_lab.training.learner import Learner
+
+CLASSES = ("background", "a")
+
+
+class Drawing(Learner):
+    """The odds of class 1 are the voxel plus one number a draw; it notes what it is given."""
+
+    def __init__(self, dims: int = 2) -> None:
+        super().__init__(Task(1, CLASSES, dims))
+        self.weight = nn.Parameter(torch.ones(1))
+        self.patches: list[int] = []
+        self.patch = (8,) * dims
+
+    def sample(self, image: Tensor, n: int) -> Tensor:
+        self.patches.append(len(image))
+        shift = torch.randn(n, 1, 1, *[1] * (image.ndim - 2))
+        odds = self.weight * image[None] + shift
+        return torch.cat((-odds, odds), dim=2).softmax(dim=2)
+
+
+@pytest.mark.parametrize(
+    ("dims", "shape"), [(2, (8, 8)), (2, (30, 21)), (2, (5, 40)), (3, (9, 20, 12)), (2, (11, 9, 13))]
+)
+def test_sample_i_is_one_draw_in_every_window_and_slice(dims, shape):
+    learner, image = Drawing(dims), torch.randn(1, *shape)
+    found = sample_case(learner, image, 5, slice_axis=1)
+    assert found.shape == (5, 2, *shape)
+    assert found.dtype == torch.float32
+    shift = found[:, 1].logit() / 2 - image
+    spread = shift.flatten(1).std(dim=1)
+    assert spread.max() < 1e-4  # the same number at every voxel
+    assert shift.flatten(1).mean(dim=1).std() > 0.1  # another in every sample
+    torch.testing.assert_close(found.sum(dim=1), torch.ones(5, *shape))
+
+
+def test_the_same_seed_gives_the_same_samples_and_the_generator_moves_on():
+    learner, image = Drawing(), torch.randn(1, 20, 20)
+    torch.manual_seed(3)
+    first, second = sample_case(learner, image, 3), sample_case(learner, image, 3)
+    torch.manual_seed(3)
+    assert torch.equal(first, sample_case(learner, image, 3))
+    assert not torch.allclose(first, second)
+
+
+def test_the_generator_moves_on_by_one_number_however_large_the_image():
+    after = []
+    for size in (8, 50):
+        torch.manual_seed(3)
+        sample_case(Drawing(), torch.randn(1, size, size, generator=torch.Generator()), 3)
+        after.append(torch.rand(()).item())
+    assert after[0] == after[1]
+
+
+def test_many_samples_take_fewer_windows_at_once(monkeypatch):
+    from medseg_lab.inference import predict
+
+    monkeypatch.setitem(predict.VOXELS, "cpu", 16 * 64)
+    image = torch.randn(1, 40, 40)
+    few, many = Drawing(), Drawing()
+    sample_case(few, image, 1)
+    sample_case(many, image, 8)
+    assert max(few.patches) == 16
+    assert max(many.patches) == 2
+
+
+def test_no_sample_is_refused():
+    with pytest.raises(ValueError, match="samples: got 0, wanted 1 or more"):
+        sample_case(Drawing(), torch.randn(1, 8, 8), 0)
