@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
     from medseg_lab.training.learner import Learner
 
-SLICES = 8
-"""Of a volume that a learner of slices samples: n samples of all slices would cost n times the judging."""
+SLICES, SIDE = 8, 256
+"""Of what a learner of slices samples, so many slices are kept, and so many pixels along their edges: n
+samples of all there is would cost n times the judging."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Drawn:
     """A case and samples of its segmentation.
 
     Args:
-        case: what was sampled; of a volume, perhaps a few slices only.
+        case: what was sampled; perhaps a few slices only, or the middle of them (`thinned`).
         samples: class probabilities `(n, K, *S)`, float32.
     """
 
@@ -50,14 +51,15 @@ def drawn(
     Args:
         learner: one that can `sample`.
         cohort: whose preprocessing says across which axis volumes are sliced.
-        cases: images; of a volume that a learner of slices samples, `SLICES` slices are kept.
+        cases: images; what a learner of slices samples is `thinned`.
         n: how many samples.
         seed: of what is drawn for the first case, one more for each that follows; None goes on with PyTorch's
             global generator.
     """
     axis, patch = cohort.card.preprocessing.slice_axis, learner.patch or cohort.patch
     for number, case in enumerate(cases):
-        kept = thinned(case, axis) if case.image.ndim == learner.task.spatial_dims + 2 else case
+        sliced = case.image.ndim == learner.task.spatial_dims + 2
+        kept = thinned(case, axis if sliced else None) if learner.task.spatial_dims == 2 else case
         with torch.random.fork_rng(enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed + number)
@@ -65,18 +67,29 @@ def drawn(
         yield Drawn(kept, samples)
 
 
-def thinned(case: Case, axis: int, slices: int = SLICES) -> Case:
-    """A volume with so many of its slices, evenly spread over those in which a rater marked something."""
-    axis %= case.image.ndim - 1
-    marked = (case.labels > 0).any(dim=0).movedim(axis, 0).flatten(1).any(dim=1).nonzero().flatten()
-    among = marked if len(marked) else torch.arange(case.labels.shape[axis + 1])
-    chosen = among[torch.linspace(0, len(among) - 1, min(slices, len(among))).round().long()]
-    known = case.distribution
-    return Case(
-        case.id,
-        case.patient,
-        case.image.index_select(axis + 1, chosen),
-        case.labels.index_select(axis + 1, chosen),
-        case.spacing,
-        None if known is None else known.index_select(axis + 1, chosen),
-    )
+def thinned(case: Case, axis: int | None, slices: int = SLICES, side: int = SIDE) -> Case:
+    """A part of a case that is small enough to be sampled many times, in two dimensions.
+
+    Args:
+        case: a picture or a volume.
+        axis: along which a volume is thinned out: the slices kept are evenly spread over those in which a
+            rater marked something. None for a picture.
+        slices: how many are kept.
+        side: the middle of the picture or of the slices is kept, at most so many pixels along each edge.
+    """
+    shape = case.labels.shape[1:]
+    axis = None if axis is None else axis % len(shape)
+    chosen = [torch.arange(n)[max(0, n - side) // 2 :][:side] for n in shape]
+    if axis is not None:
+        marked = (case.labels > 0).any(dim=0).movedim(axis, 0).flatten(1).any(dim=1).nonzero().flatten()
+        among = marked if len(marked) else torch.arange(shape[axis])
+        places = torch.linspace(0, len(among) - 1, min(slices, len(among)))
+        chosen[axis] = among[places.round().long()]
+
+    def part(maps: Tensor) -> Tensor:
+        for number, kept in enumerate(chosen):
+            maps = maps.index_select(number + 1, kept)
+        return maps
+
+    known = None if case.distribution is None else part(case.distribution)
+    return Case(case.id, case.patient, part(case.image), part(case.labels), case.spacing, known)

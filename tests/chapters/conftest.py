@@ -16,8 +16,11 @@ from medseg_lab.publishing.parameters import declared, taken
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = House(ROOT).chapters()
-REAL = ("msd-hippocampus", "acdc", "lidc-4rater")
-"""A volume and its spacing; volumes without; pictures, with readings that may be empty."""
+REAL = ("msd-hippocampus", "acdc", "lidc-4rater", "chase-db1")
+"""A volume and its spacing; volumes without; pictures, with readings that may be empty; large photographs."""
+ONE_RATER = ("virtual-brain", "msd-hippocampus", "acdc", "lidc-4rater")
+SEVERAL = ("virtual-brain+raters", "msd-hippocampus", "lidc-4rater", "chase-db1")
+"""What chapters on uncertainty run on; they must bear a set with one rater, too."""
 
 
 def data_root(dataset: str) -> Path | None:
@@ -27,7 +30,7 @@ def data_root(dataset: str) -> Path | None:
     return next((p for p in (*places, ROOT.parent / "shared" / "data") if (p / dataset).is_dir()), None)
 
 
-DATASETS = ("virtual-brain", *(name for name in REAL if data_root(name)))
+DATASETS = ("virtual-brain", "virtual-brain+raters", *(name for name in REAL if data_root(name)))
 
 
 @pytest.fixture(params=CHAPTERS, ids=lambda chapter: chapter.section)
@@ -41,6 +44,8 @@ def executed(request: pytest.FixtureRequest, chapter: Chapter) -> Iterator[Execu
     """Each chapter executed at `smoke`, on each data set at hand that it can take."""
     if "dataset" not in declared(chapter) and request.param != DATASETS[0]:
         pytest.skip("the chapter takes no data set")
+    if request.param not in (SEVERAL if chapter.section.startswith("4") else ONE_RATER):
+        pytest.skip("the chapter is run on other data")
     with pytest.MonkeyPatch.context() as patch:
         root = data_root(request.param)
         if root is not None:

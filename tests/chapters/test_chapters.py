@@ -30,10 +30,12 @@ def test_chapter_runs_at_smoke(executed: Executed) -> None:
 def test_the_methods_it_trains_are_those_of_its_claims(executed: Executed) -> None:
     """A chapter's recipes carry the configurations' names, so every claim that can be run here was."""
     names = {one.name for one in configurations() if one.recipe}
-    dims = load_card(executed.record.parameters.get("dataset") or "virtual-brain").spatial_dims
+    dataset = executed.record.parameters.get("dataset") or "virtual-brain"
+    dims = load_card(dataset).spatial_dims
     for lesson in executed.record.lessons:
         for claim in claims(lesson["section"]) if lesson["verdicts"] else ():
-            if {claim.better.method, claim.worse.method} <= names and claim.dims in (None, dims):
+            there = claim.dims in (None, dims) and dataset in (claim.data or (dataset,))
+            if {claim.better.method, claim.worse.method} <= names and there:
                 state, said = lesson["verdicts"][claim.id]
                 assert state != "not run", f"{claim.id}: {said}"
 

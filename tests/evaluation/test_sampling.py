@@ -36,6 +36,16 @@ def test_slices_are_spread_over_what_a_rater_marked(marked, kept):
     assert (found.id, found.patient, found.spacing) == ("c", "p", (1.0, 1.0, 2.0))
 
 
+def test_of_a_large_picture_the_middle_is_kept():
+    image = torch.arange(11).float().expand(1, 4, 11)
+    large = Case("c", "p", image, torch.zeros(1, 4, 11, dtype=torch.uint8), None)
+    kept = thinned(large, None, side=6)
+    assert kept.image.shape == (1, 4, 6)
+    assert kept.labels.shape == (1, 4, 6)
+    assert kept.image[0, 0].tolist() == [2, 3, 4, 5, 6, 7]
+    assert torch.equal(thinned(large, None, side=11).image, image)
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_slices_are_taken_along_the_axis_asked_for(axis):
     turned = volume(range(3, 6))

@@ -44,5 +44,6 @@ def rater_correlation(samples: Tensor, readings: Tensor) -> Tensor:
     if any(level):
         nobody_doubts = bool(torch.maximum(predicted, among_raters).max() <= ROUNDING)
         return predicted.new_tensor(float(nobody_doubts))
-    one, two = (each - each.mean() for each in (predicted, among_raters))
-    return (one @ two) / (one.norm() * two.norm())
+    # In float64: float32 loses two or three digits over a million voxels.
+    one, two = (each.double() - each.double().mean() for each in (predicted, among_raters))
+    return ((one @ two) / (one.norm() * two.norm())).float()
