@@ -114,14 +114,18 @@ class Lesson:
             self.others[labelled] = replace(self.protocol, cohort=cohort)
         return self.others[labelled]
 
-    def judge_claims(self) -> list[Verdict]:
+    def judge_claims(self, *others: str) -> list[Verdict]:
         """The verdicts on this section's claims, from the runs of this lesson so far.
 
         They are found as those of the book's page of claims are, which rests on all runs of the store.
+
+        Args:
+            others: further sections whose claims this lesson decides, too: "4.1" in a lesson on "4.1.2".
         """
         runs = {run.folder: run for run in self.protocol.kept}
         ledger = ledger_of(list(runs.values()), self.store.root)
-        self.verdicts = [found.verdict for found in judged(ledger, claims(self.section))]
+        found = [judged(ledger, claims(section)) for section in (self.section, *others)]
+        self.verdicts = [one.verdict for judgements in found for one in judgements]
         return self.verdicts
 
     def answer(self, *claim_ids: str) -> None:

@@ -30,6 +30,7 @@ class Preprocessing(_Part):
 
     Attributes:
         spacing: mm a voxel along each axis after resampling; None keeps the file's grid.
+        crop: the middle of the image that is kept, in voxels after resampling; None keeps all.
         normalise: `zscore`: each image to mean 0 and standard deviation 1, channel by channel.
         patch: the largest patch that training may take, in voxels.
         slice_patch: the same for slices drawn from volumes; the patch without the slice axis if absent.
@@ -38,6 +39,7 @@ class Preprocessing(_Part):
     """
 
     spacing: tuple[PositiveFloat, ...] | None = None
+    crop: tuple[PositiveInt, ...] | None = None
     normalise: Literal["zscore"] = "zscore"
     patch: tuple[PositiveInt, ...]
     slice_patch: tuple[PositiveInt, ...] | None = None
@@ -179,6 +181,8 @@ class Card(_Part):
         work = self.preprocessing
         if len(work.patch) != self.spatial_dims:
             raise ValueError(f"patch: got {work.patch}, wanted {self.spatial_dims} edges")
+        if work.crop is not None and len(work.crop) != self.spatial_dims:
+            raise ValueError(f"crop: got {work.crop}, wanted {self.spatial_dims} edges")
         if not set(work.mirror) <= axes or (self.spatial_dims == 3 and work.slice_axis not in axes):
             raise ValueError(
                 f"axes: got mirror {work.mirror}, slice {work.slice_axis}, wanted some of {axes}"

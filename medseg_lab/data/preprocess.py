@@ -19,7 +19,7 @@ LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 def prepare(raw: Raw, how: Preprocessing) -> Case:
-    """The case of a file: resampled to `how.spacing` if that is given, then normalised.
+    """The case of a file: resampled to `how.spacing` if that is given, its middle cut out, then normalised.
 
     A resampled case carries the new spacing; it is trained, predicted and scored on the new grid.
 
@@ -40,7 +40,17 @@ def prepare(raw: Raw, how: Preprocessing) -> Case:
             )
         image, labels, spacing = resample(image, shape), resample(labels, shape), how.spacing
         known = None if known is None else resample(known, shape)
+    if how.crop is not None:
+        image, labels = middle(image, how.crop), middle(labels, how.crop)
+        known = None if known is None else middle(known, how.crop)
     return Case(raw.id, raw.patient, zscore(image, raw.id), labels, spacing, known)
+
+
+def middle(volume: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The middle of `(C, *S)`, `shape` at most along each axis; of two, the nearer to the origin."""
+    for axis, (size, kept) in enumerate(zip(volume.shape[1:], shape, strict=True), start=1):
+        volume = volume.narrow(axis, max(0, size - kept) // 2, min(size, kept))
+    return volume.contiguous()
 
 
 def zscore(image: Tensor, name: str = "image") -> Tensor:

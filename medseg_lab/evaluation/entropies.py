@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from medseg_lab.evaluation.region import judged
+from medseg_lab.evaluation.region import judged_voxels
 from medseg_lab.evaluation.sampling import Drawn
 from medseg_lab.losses.entropy import entropy
 from medseg_lab.uncertainty.measures.entropy_split import entropy_split
@@ -33,7 +33,7 @@ class PooledEntropies(NamedTuple):
 
 
 def pooled_entropies(cases: Sequence[Drawn], slice_axis: int = 2) -> PooledEntropies:
-    """The voxels that are judged (`medseg_lab.evaluation.region.judged`), of all cases together.
+    """The voxels that are judged (`medseg_lab.evaluation.region.judged_voxels`), of all cases together.
 
     Args:
         cases: with a `distribution`.
@@ -66,6 +66,6 @@ def _of_case(one: Drawn, slice_axis: int) -> PooledEntropies:
     known = one.case.distribution
     if known is None:
         raise ValueError(f"case: got {one.case.id} without a distribution, wanted one that is known")
-    near = judged(one.case, slice_axis)
+    near = judged_voxels(one.case, slice_axis)
     split = entropy_split(one.samples[:, :, near])
     return PooledEntropies(entropy(known[None].cpu())[0][near], split.total, split.expected)

@@ -9,7 +9,7 @@ MARGIN = 8
 """Voxels within so many of what any rater marked are judged; all else is easy for every method."""
 
 
-def judged(case: Case, slice_axis: int = -1, margin: int = MARGIN) -> Tensor:
+def judged_voxels(case: Case, slice_axis: int = -1, margin: int = MARGIN) -> Tensor:
     """The voxels that all raters labelled, within `margin` of one that any rater marked: `(*S)`, bool.
 
     Args:

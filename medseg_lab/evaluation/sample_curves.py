@@ -5,7 +5,7 @@ from functools import reduce
 from operator import add
 
 from medseg_lab.data.reading import consensus
-from medseg_lab.evaluation.region import judged
+from medseg_lab.evaluation.region import judged_voxels
 from medseg_lab.evaluation.sampling import Drawn
 from medseg_lab.uncertainty.measures.calibration import Reliability, reliability
 from medseg_lab.uncertainty.measures.entropy_split import entropy_split
@@ -16,7 +16,7 @@ def pooled_reliability(cases: Iterable[Drawn], slice_axis: int = -1) -> Reliabil
     """Confidence against accuracy over the judged voxels of all cases."""
     found = []
     for one in cases:
-        near = judged(one.case, slice_axis)
+        near = judged_voxels(one.case, slice_axis)
         found.append(reliability(one.mean[:, near], one.case.labels[:, near]))
     return reduce(add, found)
 
@@ -25,7 +25,7 @@ def retentions(cases: Iterable[Drawn], slice_axis: int = -1) -> tuple[list[Reten
     """For each case, errors left as the least certain of the judged voxels go to an expert; and the ideal."""
     by_doubt, ideal = [], []
     for one in cases:
-        near = judged(one.case, slice_axis)
+        near = judged_voxels(one.case, slice_axis)
         doubt = entropy_split(one.samples[:, :, near]).total
         wrong = one.prediction[near] != consensus(one.case.labels)[near]
         by_doubt.append(error_retention(doubt, wrong))

@@ -42,9 +42,9 @@ def cost(
         panels = fig.subplots(1, len(axes), sharey=True, squeeze=False)[0]
         for ax, (key, label) in zip(panels, axes.items(), strict=True):
             for index, name in enumerate(comparison.methods):
-                _point(ax, costs[name][key], comparison.table.loc[name].to_dict(), index)
+                point(ax, costs[name][key], comparison.table.loc[name].to_dict(), index)
             ax.set_xscale("log")
-            _ticks(ax, [costs[name][key] for name in comparison.methods])
+            ticks(ax, [costs[name][key] for name in comparison.methods])
             ax.set_xlabel(label, fontsize=9)
         panels[0].set_ylabel(comparison.title)
         last = [costs[name][list(axes)[-1]] for name in comparison.methods]
@@ -65,13 +65,14 @@ def alt_text(
     return f"{comparison.title} against {', '.join(axes.values())}: " + "; ".join(said) + "."
 
 
-def _point(ax: Any, x: float, row: Mapping[Any, float], index: int) -> None:
+def point(ax: Any, x: float, row: Mapping[Any, float], index: int) -> None:
+    """A method's mean and interval."""
     style = look(index)
     ax.plot([x, x], [row["low"], row["high"]], color=style.colour, linewidth=1.4)
     ax.plot(x, row["mean"], style.marker, color=style.colour, markeredgecolor="white", markersize=8)
 
 
-def _ticks(ax: Any, values: Sequence[float]) -> None:
+def ticks(ax: Any, values: Sequence[float]) -> None:
     """Two to four round numbers, written with k, M, G."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 

@@ -30,27 +30,43 @@ def label_curve(comparisons: Mapping[int, Comparison]) -> "Figure":
     Raises:
         ValueError: for no comparison, a count below 1, or comparisons of other metrics or cases.
     """
-    _check(comparisons)
-    counts = sorted(comparisons)
-    first = comparisons[counts[0]]
-    methods = list(dict.fromkeys(name for count in counts for name in comparisons[count].methods))
+    check(comparisons)
+    first, methods = next(iter(comparisons.values())), methods_of(comparisons)
     with house():
         fig = canvas(7.0, max(3.6, 1.0 + 0.24 * len(methods)))
         ax = fig.add_subplot()
-        ax.set_xscale("log")
-        span = spread(counts) if len(methods) > 1 else 0.0
-        lines = []
-        for index, name in enumerate(methods):
-            shift = np.exp(span * (2 * index / max(len(methods) - 1, 1) - 1))
-            rows = {n: comparisons[n].table.loc[name] for n in counts if name in comparisons[n].methods}
-            lines.append(_draw(ax, {n * shift: row.to_dict() for n, row in rows.items()}, index))
-        _ticks(ax, counts)
-        ax.set_xlabel("labelled patients")
+        lines = against_count(ax, comparisons, methods)
         better = "lower is better" if first.lower_is_better else "higher is better"
         ax.set_ylabel(f"{first.title}; {better}")
-        fig.legend(lines, fitted(methods, 24), loc="outside right upper", handlelength=3.2)
+        fig.legend(lines.values(), fitted(methods, 24), loc="outside right upper", handlelength=3.2)
         fig.set_label(alt_text(comparisons))
     return fig
+
+
+def methods_of(comparisons: Mapping[int, Comparison]) -> list[str]:
+    """All that are there at any count, those of the smallest count first."""
+    return list(dict.fromkeys(name for count in sorted(comparisons) for name in comparisons[count].methods))
+
+
+def against_count(ax: Any, comparisons: Mapping[int, Comparison], methods: Sequence[str]) -> dict[str, Any]:
+    """Draw the lines of `label_curve` on a panel; gives what a legend shows of each method.
+
+    Args:
+        comparisons: as in `label_curve`.
+        methods: those of the whole figure, which have the same looks on all its panels.
+    """
+    counts = sorted(comparisons)
+    ax.set_xscale("log")
+    span = spread(counts) if len(methods) > 1 else 0.0
+    lines = {}
+    for index, name in enumerate(methods):
+        shift = np.exp(span * (2 * index / max(len(methods) - 1, 1) - 1))
+        rows = {n: comparisons[n].table.loc[name] for n in counts if name in comparisons[n].methods}
+        if rows:
+            lines[name] = _draw(ax, {n * shift: row.to_dict() for n, row in rows.items()}, index)
+    _ticks(ax, counts)
+    ax.set_xlabel("labelled patients")
+    return lines
 
 
 def alt_text(comparisons: Mapping[int, Comparison]) -> str:
@@ -106,7 +122,12 @@ def _ticks(ax: Any, counts: Sequence[int]) -> None:
     ax.grid(axis="x", visible=False)
 
 
-def _check(comparisons: Mapping[int, Comparison]) -> None:
+def check(comparisons: Mapping[int, Comparison]) -> None:
+    """Whether these can be one curve.
+
+    Raises:
+        ValueError: as `label_curve`.
+    """
     if not comparisons:
         raise ValueError("comparisons: got none, wanted one or more")
     if min(comparisons) < 1:

@@ -28,6 +28,8 @@ class DeepEnsemble(Sampled):
         ValueError: for no member.
     """
 
+    network: nn.ModuleList
+
     def __init__(
         self,
         task: Task,

@@ -9,7 +9,6 @@ from medseg_lab.data.task import Task
 from medseg_lab.training.learner import Learner
 from medseg_lab.training.recipe import Recipe
 
-
 DRAWS = 8
 
 

@@ -76,3 +76,20 @@ def test_spacing_cannot_be_reached_from_none():
         prepare(
             raw(np.eye(4)[None], np.zeros((1, 4, 4)), None), Preprocessing(patch=(4, 4), spacing=(1.0, 1.0))
         )
+
+
+def test_the_middle_is_cut_out_of_image_and_labels_before_they_are_normalised():
+    image = np.arange(42.0).reshape(1, 6, 7)
+    how = Preprocessing(patch=(2, 3), crop=(2, 9))
+    found = prepare(raw(image, image % 5, None), how)
+    assert found.labels.tolist() == [(np.arange(14, 28).reshape(2, 7) % 5).tolist()]
+    assert abs(float(found.image.mean())) < 1e-6
+    odd = prepare(raw(image, image % 5, None), Preprocessing(patch=(2, 3), crop=(5, 4)))
+    assert odd.labels[0, :, 0].tolist() == [row % 5 for row in (1, 8, 15, 22, 29)]
+
+
+def test_the_distribution_is_cut_like_the_labels():
+    share = np.arange(6.0, dtype=np.float32).reshape(1, 2, 3)
+    taken = Raw("a", "a", share, np.zeros((1, 2, 3), np.uint8), None, share)
+    found = prepare(taken, Preprocessing(patch=(2, 1), crop=(2, 1)))
+    assert found.distribution.tolist() == [[[1.0], [4.0]]]

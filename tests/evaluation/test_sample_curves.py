@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from medseg_lab.data.case import IGNORE, Case
-from medseg_lab.evaluation.region import judged
+from medseg_lab.evaluation.region import judged_voxels
 from medseg_lab.evaluation.sample_curves import pooled_reliability, retentions
 from medseg_lab.evaluation.sampling import Drawn
 
@@ -23,10 +23,10 @@ def one(wrong: int, far_error: bool = False) -> Drawn:
 
 def test_voxels_are_judged_near_what_is_marked_and_where_all_raters_said_something():
     case = one(0).case
-    assert judged(case).flatten().nonzero().flatten().tolist() == list(range(12, 38))
+    assert judged_voxels(case).flatten().nonzero().flatten().tolist() == list(range(12, 38))
     open_ = case.labels.clone()
     open_[..., 15] = IGNORE
-    held = judged(Case("c", "p", case.image, open_, None))
+    held = judged_voxels(Case("c", "p", case.image, open_, None))
     assert held.sum() == 25
     assert not held[0, 15]
 
@@ -49,6 +49,6 @@ def test_of_a_volume_slices_do_not_touch():
     label = torch.zeros(1, 30, 30, 3, dtype=torch.uint8)
     label[0, 15, 15, 0] = 1
     case = Case("c", "p", torch.zeros(1, 30, 30, 3), label, None)
-    assert judged(case, slice_axis=2).sum() == 17 * 17
-    assert judged(case, slice_axis=-1).sum() == 17 * 17
-    assert judged(case, slice_axis=0).sum() == 17 * 3
+    assert judged_voxels(case, slice_axis=2).sum() == 17 * 17
+    assert judged_voxels(case, slice_axis=-1).sum() == 17 * 17
+    assert judged_voxels(case, slice_axis=0).sum() == 17 * 3

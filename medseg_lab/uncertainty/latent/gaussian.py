@@ -1,0 +1,64 @@
+"""Axis-aligned Gaussians over latent codes: what the models of this folder are made of."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from medseg_lab.networks.blocks import CONV
+
+
+class LatentGaussian(NamedTuple):
+    """One Gaussian a patch and latent variable, all independent.
+
+    Args:
+        mean: `(N, L, *S)`; S is empty for a code that has no place in the image.
+        log_std: natural logarithm of the standard deviation, the same shape.
+    """
+
+    mean: Tensor
+    log_std: Tensor
+
+    def draw(self, noise: Tensor) -> Tensor:
+        """mean + std * noise: a sample, if the noise is standard normal. The gradient flows through it."""
+        return self.mean + self.log_std.exp() * noise
+
+
+def latent_kl(posterior: LatentGaussian, prior: LatentGaussian) -> Tensor:
+    """KL(posterior || prior) of each patch, `(N,)`, in nats: the sum over its latent variables.
+
+    For one variable, q = N(m, s^2) and p = N(n, t^2),
+
+        KL(q || p) = log(t / s) + (s^2 + (m - n)^2) / (2 t^2) - 1/2.
+    """
+    log_ratio = posterior.log_std - prior.log_std  # log(s / t)
+    distance = (posterior.mean - prior.mean) * torch.exp(-prior.log_std)  # (m - n) / t
+    return (0.5 * (torch.expm1(2 * log_ratio) + distance**2) - log_ratio).flatten(1).sum(dim=1)
+
+
+class ToGaussian(nn.Module):
+    """A 1x1 convolution from features to mean and log standard deviation, in float32.
+
+    Bfloat16 would keep 8 bits of each, and the divergence takes differences of them.
+
+    Args:
+        spatial_dims: 2 or 3.
+        features: channels of what comes in.
+        latents: L, the latent variables at each place.
+        initial_std: standard deviation before training, roughly.
+    """
+
+    def __init__(self, spatial_dims: int, features: int, latents: int, initial_std: float = 1.0) -> None:
+        super().__init__()
+        self.latents = latents
+        self.conv = CONV[spatial_dims](features, 2 * latents, 1)
+        with torch.no_grad():
+            bias = self.conv.bias
+            assert bias is not None
+            bias[latents:] = torch.tensor(initial_std).log()
+
+    def forward(self, x: Tensor) -> LatentGaussian:
+        """`(N, F, *S)` to Gaussians over `(N, L, *S)`."""
+        with torch.autocast(x.device.type, enabled=False):
+            mean, log_std = self.conv(x.float()).split(self.latents, dim=1)
+        return LatentGaussian(mean, log_std)

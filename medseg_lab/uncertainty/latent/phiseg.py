@@ -1,0 +1,121 @@
+"""PHiSeg [82] (section 4.1.1)."""
+
+import torch
+from torch import Tensor
+
+from medseg_lab.data.batch import Batch
+from medseg_lab.data.reading import Reading
+from medseg_lab.data.task import Task
+from medseg_lab.losses.cross_entropy import cross_entropy
+from medseg_lab.networks.blocks import crop
+from medseg_lab.training.recipe import Recipe
+from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, latent_kl
+from medseg_lab.uncertainty.latent.hierarchy import Hierarchy, Likelihood, partial_sums
+from medseg_lab.uncertainty.latent.unets import checked_unet, widths, with_label
+from medseg_lab.uncertainty.sampled import Sampled
+
+
+class PHiSeg(Sampled):
+    """Latent maps of several resolutions, each drawn given the coarser ones; the image speaks through them.
+
+    The prior says p(z_l | z_>l, x) for each level l; in training the maps are drawn from the posterior
+    q(z_l | z_>l, x, y), which sees a rater's label, too. The logits of a level are read off its map and the
+    coarser ones, enlarged, and summed over the levels. The loss is the negative evidence bound
+
+        E_q [-log p(y | z)] + beta sum_l w^l KL(q(z_l | z_>l, x, y) || p(z_l | z_>l, x)),
+
+    level 0 the finest.
+
+    The paper's: the factors of prior, posterior and likelihood, and the sum over levels. Recalled rather than
+    read: two channels a map; the cross-entropy of each level (`deep`), of the sum of its logits and all
+    coarser ones; and the released code's weights 4^l, which make up for the fewer variables of coarse maps.
+    Ours: prior and posterior are the `network`, to whose features the maps are added; the mean in place of
+    the sum over levels and voxels, as in `ProbabilisticUNet`; and no norm in the likelihood.
+
+    Args:
+        task, reading, learning_rate, spatial_dims: as in `Sampled`.
+        network: a `UNet`; its levels are those of the hierarchy.
+        latents: L, the channels of each latent map.
+        levels: how many levels have one, from the finest on; None for all. Those below are deterministic.
+        beta: weight of the divergences; each is divided by the voxels of a patch, as in `ProbabilisticUNet`.
+        growth: w; 1 gives the bound itself.
+        deep: False takes the cross-entropy of the sum over all levels alone, which is the bound's.
+        initial_std: standard deviation of all Gaussians before training, roughly.
+
+    Raises:
+        ValueError: for a network that is not a U-Net, no latent channel, or more levels than it has.
+    """
+
+    network: Hierarchy
+
+    def __init__(
+        self,
+        task: Task,
+        network: Recipe,
+        latents: int = 2,
+        levels: int | None = None,
+        beta: float = 1.0,
+        growth: float = 1.0,
+        deep: bool = True,
+        initial_std: float = 1.0,
+        reading: Reading = "random",
+        learning_rate: float = 4e-3,
+        spatial_dims: int | None = None,
+    ) -> None:
+        super().__init__(task, network, 1, reading, learning_rate, spatial_dims)
+        dims, classes = self.task.spatial_dims, len(self.task.classes)
+        unet = checked_unet(self.network)
+        sizes = widths(unet)
+        levels = len(sizes) if levels is None else levels
+        if not 1 <= levels <= len(sizes):
+            raise ValueError(f"levels: got {levels}, wanted 1 to {len(sizes)}, those of the network")
+        if latents < 1:
+            raise ValueError(f"latents: got {latents}, wanted 1 or more")
+        self.latents, self.beta, self.growth, self.deep = latents, beta, growth, deep
+        self.network = Hierarchy(unet, dims, levels, latents, initial_std)
+        seeing = network.build(
+            in_channels=self.task.channels + classes, out_channels=classes, spatial_dims=dims
+        )
+        self.posterior = Hierarchy(seeing, dims, levels, latents, initial_std)
+        self.likelihood = Likelihood(dims, latents, classes, sizes[:levels])
+
+    @property
+    def prior(self) -> Hierarchy:
+        """The network that is left when no label is at hand."""
+        return self.network
+
+    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """The terms of the bound, per voxel: `kl 0` is that of the finest level."""
+        divergences, latents = self.inferred(batch.image, batch.label)
+        logits = self.logits(latents, batch.image)
+        terms = [cross_entropy(each, batch.label) for each in (logits if self.deep else logits[:1])]
+        scale = self.beta / batch.label[0].numel()
+        return {"cross_entropy": torch.stack(terms).mean()} | {
+            f"kl {level}": scale * self.growth**level * each.mean() for level, each in enumerate(divergences)
+        }
+
+    def inferred(self, image: Tensor, label: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The posterior's divergence from the prior at each level, `(N,)`, and its maps; finest first."""
+
+        def draw(level: int, gaussian: LatentGaussian) -> Tensor:
+            return gaussian.draw(torch.randn_like(gaussian.mean))
+
+        seen = self.posterior.encode(with_label(image, label, len(self.task.classes)))
+        posterior, latents = self.posterior.descend(seen, draw)
+        prior, _ = self.prior.descend(self.prior.encode(image), lambda level, _: latents[level])
+        return [latent_kl(q, p) for q, p in zip(posterior, prior, strict=True)], latents
+
+    def sample(self, image: Tensor, n: int) -> Tensor:
+        """`n` descents of the prior; the image is encoded once."""
+        encoded = self.prior.encode(image)
+        noise = [torch.randn((n, 1, self.latents, *x.shape[2:]), device=image.device) for x in encoded]
+        return torch.stack([self.once(image, encoded, [each[i] for each in noise]) for i in range(n)])
+
+    def once(self, image: Tensor, encoded: list[Tensor], noise: list[Tensor]) -> Tensor:
+        """Probabilities `(N, K, *S)` under noise `(1, L, *S_l)`, finest first."""
+        _, latents = self.prior.descend(encoded, lambda level, gaussian: gaussian.draw(noise[level]))
+        return self.logits(latents, image)[0].softmax(dim=1)
+
+    def logits(self, latents: list[Tensor], image: Tensor) -> Tensor:
+        """Logits `(levels, N, K, *S)`, float32: the sums over each level and the coarser ones."""
+        return crop(partial_sums(self.likelihood(latents)), image.shape[2:])

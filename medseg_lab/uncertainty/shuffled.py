@@ -1,0 +1,49 @@
+"""The control for "doubt is where the errors are": the same doubts, in other places."""
+
+import torch
+from torch import Tensor
+
+from medseg_lab.training.learner import Learner
+from medseg_lab.uncertainty.changed import Changed
+from medseg_lab.uncertainty.sampled import DRAWS
+
+
+class Shuffled(Changed):
+    """A learner that predicts what another does, with each voxel in the doubt of another voxel.
+
+    The predicted classes of a patch stay, and so does the set of its entropies; where they lie is chance. A
+    measure of doubt that finds errors must do better than this.
+
+    It shuffles within each patch that it is given. In an image of several windows, a voxel that they share
+    gets a mean of doubts, and rarely another class.
+
+    Args:
+        learner: whose mean prediction is shuffled.
+    """
+
+    def __init__(self, learner: Learner) -> None:
+        super().__init__(learner)
+
+    def predict(self, image: Tensor) -> Tensor:
+        """The mean of a few samples of the learner, shuffled: `(N, K, *S)`."""
+        return self.sample(image, DRAWS)[0]
+
+    def sample(self, image: Tensor, n: int) -> Tensor:
+        """`n` times the shuffled mean of the learner's n samples, `(n, N, K, *S)`: one order for all N."""
+        mean = self.learner.sample(image, n).mean(dim=0)
+        order = torch.randperm(image.shape[2:].numel()).to(image.device)
+        found = moved_doubts(mean, order)
+        return found.expand(n, *found.shape)
+
+
+def moved_doubts(probabilities: Tensor, order: Tensor) -> Tensor:
+    """Each voxel's probabilities, as large as those of the voxel `order` names, in its own ranking.
+
+    So with two classes (.9, .1) and (.4, .6) swap to (.6, .4) and (.1, .9).
+
+    Args:
+        probabilities: `(N, K, *S)`.
+        order: a permutation of the voxels of S, `(V,)`.
+    """
+    falling, ranking = probabilities.flatten(2).sort(dim=1, descending=True, stable=True)  # (N, K, V)
+    return torch.zeros_like(falling).scatter(1, ranking, falling[..., order]).view(probabilities.shape)

@@ -1,0 +1,92 @@
+"""Gaussians over latent codes: divergence, draws, and where they come from."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from latent_toys import divergence
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, ToGaussian, latent_kl
+
+
+def gaussian(seed: int, *shape: int) -> LatentGaussian:
+    generator = torch.Generator().manual_seed(seed)
+    return LatentGaussian(torch.randn(shape, generator=generator), torch.randn(shape, generator=generator))
+
+
+def one(mean: float, std: float) -> LatentGaussian:
+    return LatentGaussian(torch.tensor([[mean]]), torch.tensor([[math.log(std)]]))
+
+
+@pytest.mark.parametrize("shape", [(3, 6), (2, 2, 5, 4), (2, 1, 3, 4, 2)])
+def test_divergence_is_that_of_torch_distributions(shape):
+    q, p = gaussian(0, *shape), gaussian(1, *shape)
+    torch.testing.assert_close(latent_kl(q, p), divergence(q, p), rtol=1e-4, atol=1e-4)
+    assert latent_kl(q, p).shape == shape[:1]
+
+
+@pytest.mark.parametrize(
+    ("m", "s", "n", "t"), [(0.3, 0.5, -0.4, 1.2), (1.0, 2.0, 0.0, 0.7), (0, 0.1, 0.2, 0.1)]
+)
+def test_divergence_is_the_integral_of_the_log_ratio(m, s, n, t):
+    def integrand(x):
+        return norm.pdf(x, m, s) * (norm.logpdf(x, m, s) - norm.logpdf(x, n, t))
+
+    expected, _ = quad(integrand, m - 12 * s, m + 12 * s, limit=200)
+    assert latent_kl(one(m, s), one(n, t)).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_shift_by_one_standard_deviation_costs_half_a_nat():
+    assert latent_kl(one(3.0, 2.0), one(1.0, 2.0)).item() == pytest.approx(0.5)
+
+
+def test_divergence_from_itself_is_nothing():
+    q = gaussian(0, 4, 6)
+    assert torch.equal(latent_kl(q, q), torch.zeros(4))
+
+
+def test_divergence_is_not_symmetric():
+    # q = N(0, 1), p = N(0, 4): log 2 + 1/8 - 1/2; the other way round: -log 2 + 2 - 1/2
+    assert latent_kl(one(0, 1), one(0, 2)).item() == pytest.approx(math.log(2) - 3 / 8, rel=1e-4)
+    assert latent_kl(one(0, 2), one(0, 1)).item() == pytest.approx(3 / 2 - math.log(2), rel=1e-4)
+
+
+def test_a_draw_is_the_mean_and_so_many_deviations():
+    q = LatentGaussian(torch.tensor([[1.0, -2.0]]), torch.tensor([[math.log(3), 0.0]]))
+    torch.testing.assert_close(q.draw(torch.tensor([[2.0, -1.0]])), torch.tensor([[7.0, -3.0]]))
+
+
+def test_the_gradient_flows_through_a_draw():
+    # z = m + e^r noise: dz/dm = 1, dz/dr = e^r noise
+    mean, log_std = (torch.tensor([[x]], requires_grad=True) for x in (0.5, math.log(2)))
+    LatentGaussian(mean, log_std).draw(torch.tensor([[-1.5]])).backward()
+    assert mean.grad.item() == 1
+    assert log_std.grad.item() == pytest.approx(-3.0)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_initial_standard_deviation_is_that_of_features_of_zero(dims):
+    found = ToGaussian(dims, 4, 3, initial_std=0.2)(torch.zeros(2, 4, *[5] * dims))
+    assert found.mean.shape == found.log_std.shape == (2, 3, *[5] * dims)
+    np.testing.assert_allclose(found.log_std.exp().detach(), 0.2, rtol=1e-5)
+
+
+def test_means_and_deviations_are_told_apart():
+    layer = ToGaussian(2, 1, 2)
+    with torch.no_grad():
+        layer.conv.weight.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]).view(4, 1, 1, 1))
+        layer.conv.bias.zero_()
+    found = layer(torch.ones(1, 1, 1, 1))
+    assert found.mean.flatten().tolist() == [1, 2]
+    assert found.log_std.flatten().tolist() == [3, 4]
+
+
+def test_gaussians_are_in_float32_under_autocast():
+    layer, x = ToGaussian(2, 4, 3), torch.randn(2, 4, 5, 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = layer(x.bfloat16())
+    assert inside.mean.dtype == inside.log_std.dtype == torch.float32
+    torch.testing.assert_close(inside.mean, layer(x.bfloat16().float()).mean, rtol=0, atol=0)
