@@ -60,6 +60,6 @@ class DeepEnsemble(Sampled):
     def sample(self, image: Tensor, n: int) -> Tensor:
         """The members in turn: sample i is that of member i mod M."""
         # One after the other: stacked (`torch.func`), their convolutions become grouped ones, which take
-        # longer on a processor.
+        # longer on a processor (`benchmarks/sampling.py`).
         found = torch.stack([member(image).float().softmax(dim=1) for member in self.network[:n]])
         return found[torch.arange(n) % len(found)]

@@ -1,0 +1,97 @@
+"""What n samples of each method cost against n single calls, and members together against one by one.
+
+    python benchmarks/sampling.py [--samples 16] [--patches 2] [--patch 64] [--rounds 9] [--threads 1]
+
+A round takes the n samples in one call, then in n calls of one sample each, so that a busy machine slows
+both alike: `ratio` is the median over the rounds of the first over the second. Below 1, what does not change
+between samples is computed once. The methods are the configurations of section 4, untrained: weights do not
+change what is computed. An ensemble's members are looped over; stacked, with `torch.func`, they make one
+network with grouped convolutions; the last line says how far apart the two are at most.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.func import functional_call, stack_module_state, vmap
+
+from medseg_lab.data.task import Task
+from medseg_lab.networks.unet import UNet
+from medseg_lab.survey.configurations import configurations
+from medseg_lab.survey.methods import method
+from medseg_lab.training.device import channels_last, hardware, inner_channels, make_fabric
+from medseg_lab.training.learner import Learner
+from medseg_lab.training.notation import parse
+from medseg_lab.training.recipe import recipe
+from medseg_lab.uncertainty.ensemble import DeepEnsemble
+
+TASK = Task(1, ("background", "a"), 2)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Of one call."""
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def paired(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """Milliseconds of the first, and its share of the second: medians over rounds, after one to warm up."""
+    first(), second()
+    times = [(seconds(first), seconds(second)) for _ in range(rounds)]
+    return 1e3 * statistics.median(a for a, _ in times), statistics.median(a / b for a, b in times)
+
+
+def one_by_one(learner: Learner, image: Tensor, n: int) -> list[Tensor]:
+    """n calls of one sample."""
+    return [learner.sample(image, 1) for _ in range(n)]
+
+
+def together(ensemble: DeepEnsemble, image: Tensor) -> Tensor:
+    """The members stacked, `(M, N, K, *S)`."""
+    parameters, buffers = stack_module_state(list(ensemble.network))
+    network = ensemble.network[0]
+    logits = vmap(lambda p, b: functional_call(network, (p, b), (image,)))(parameters, buffers)
+    return logits.float().softmax(dim=2)
+
+
+def main() -> None:
+    """Print a row a method, then the ensemble both ways."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    for name, value in (("samples", 16), ("patches", 2), ("patch", 64), ("rounds", 9), ("threads", 1)):
+        arguments.add_argument(f"--{name}", type=int, default=value)
+    given = arguments.parse_args()
+    torch.set_num_threads(given.threads)
+    fabric = make_fabric()
+    image = inner_channels(torch.randn(given.patches, 1, given.patch, given.patch, device=fabric.device))
+    table = Table("method", "ms", "ratio", box=SIMPLE_HEAD)
+    console = Console(width=100)
+    with torch.inference_mode(), fabric.autocast():
+        for one in configurations():
+            if one.recipe and method(one.method).section.startswith("4"):
+                learner: Learner = channels_last(parse(one.recipe).build(TASK)).to(fabric.device).eval()
+                took, ratio = paired(
+                    lambda m=learner: m.sample(image, given.samples),
+                    lambda m=learner: one_by_one(m, image, given.samples),
+                    given.rounds,
+                )
+                table.add_row(one.name, f"{took:.1f}", f"{ratio:.2f}")
+    console.print(f"{given.samples} samples of {given.patches} patches; {hardware(fabric)}")
+    console.print(table)
+    ensemble = DeepEnsemble(TASK, recipe(UNet), members=4).to(fabric.device).eval()
+    with torch.no_grad(), fabric.autocast():
+        took, ratio = paired(
+            lambda: together(ensemble, image), lambda: ensemble.sample(image, 4), given.rounds
+        )
+        apart = (together(ensemble, image) - ensemble.sample(image, 4)).abs().max()
+    console.print(f"stacked members {took:.1f} ms, {ratio:.2f} of one by one; at most {apart:.4f} apart")
+
+
+if __name__ == "__main__":
+    main()
