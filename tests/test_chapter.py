@@ -62,6 +62,13 @@ def test_claims_are_judged_and_kept_for_the_book(lesson: chapter.Lesson) -> None
     assert lesson.summary()["verdicts"]["skips-help"][0] == "not run"
 
 
+def test_claims_of_other_sections_can_be_judged_as_well(lesson: chapter.Lesson) -> None:
+    own = [found.claim.section for found in lesson.judge_claims()]
+    both = [found.claim.section for found in lesson.judge_claims("4.1", "4")]
+    assert both[: len(own)] == own
+    assert set(both[len(own) :]) == {"4.1", "4"}
+
+
 def test_the_chapter_and_the_page_of_claims_judge_the_same_runs_alike(lesson: chapter.Lesson) -> None:
     sides = {name: parse(configuration(name).recipe) for name in ("U-Net", "U-Net without skips")}
     lesson.protocol.run(sides)
@@ -85,6 +92,7 @@ def test_the_chapter_and_the_page_of_claims_judge_the_same_runs_alike(lesson: ch
         ({"seeds": "2"}, "seeds: got '2'"),
         ({"dataset": 3}, "dataset: got 3"),
         ({"share": 0}, "share: got 0"),
+        ({"samples": 0}, "samples: got 0"),
         ({"share": 2.0}, r"share: got 2\.0"),
         ({"labelled": 0}, "labelled: got 0"),
         ({"labelled": 100}, "labelled: got 100 patients, wanted 1 to"),
@@ -131,6 +139,19 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> chapter.Lesson:
 
 def patients(cases: Iterable[Case]) -> set[str]:
     return {case.patient for case in cases}
+
+
+def test_with_samples_all_of_them_are_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path))
+    terms = {"dataset": "virtual-brain+raters", "budget": "smoke", "seeds": 1, "samples": 3}
+    lesson = chapter.open("4.1.1", **terms, share=4)
+    network = recipe(UNet, features=(2, 4))
+    runs = lesson.protocol.run({"U-Net": recipe(Supervised, network=network, spatial_dims=2)})
+    judge = runs["U-Net"][0].record.judge
+    assert judge["target"].endswith("SampleJudge")
+    assert judge["arguments"] == {"parts": ["validation"], "samples": 3}
+    assert lesson.protocol.compare(runs, "ged").metric == "ged"
+    assert lesson.with_labels(2).samples == 3
 
 
 def test_other_numbers_of_labels_share_the_split_and_are_nested(few: chapter.Lesson) -> None:
