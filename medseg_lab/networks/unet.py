@@ -77,17 +77,21 @@ class UNet(nn.Module):
 
     def scores(self, encoded: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
         """Logits `(N, K, *shape)` of encoded images."""
-        return self.head(self.decode(encoded, shape))
+        return crop(self.head(self._decoded(encoded)), shape)
 
     def decode(self, encoded: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
         """The features that the head reads, `(N, F_0, *shape)`, of encoded images."""
+        return crop(self._decoded(encoded), shape)
+
+    def _decoded(self, encoded: Sequence[Tensor]) -> Tensor:
+        """The same, padded as the encoded images are."""
         *encoded, x = encoded
         for i in reversed(range(len(encoded))):
             x = self.up[i](x)  # (N, F_i, *S / 2^i)
             if self.skips:
                 x = torch.cat((encoded[i], x), dim=1)  # (N, 2 F_i, *S / 2^i)
             x = self.decoder[i](x)  # (N, F_i, *S / 2^i)
-        return crop(x, shape)  # (N, F_0, *shape)
+        return x
 
     def stages(self) -> dict[str, nn.Module]:
         """The boxes of its diagram."""

@@ -136,3 +136,10 @@ def test_encoding_and_scoring_are_the_two_halves_of_the_network(spatial_dims, si
     found = network.scores(encoded, size)
     assert found.shape == (1, 3, *size)
     assert torch.equal(found, network(image))
+
+
+def test_the_head_reads_what_is_decoded():
+    network, image = UNet(1, 3, features=(4, 6, 8)).eval(), torch.randn(2, 1, 13, 10)
+    features = network.decode(network.encode(image), image.shape[2:])
+    assert features.shape == (2, 4, 13, 10)
+    torch.testing.assert_close(network.head(features), network(image))
