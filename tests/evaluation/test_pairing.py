@@ -41,6 +41,15 @@ def test_runs_are_paired_by_seed():
     assert [int(run, 16) for run in found.runs["run_worse"]] == [3, 4]
 
 
+def test_only_runs_count_that_measured_what_the_claim_is_about():
+    """A larger budget would come first, but its judge did not look at samples."""
+    ged = claim(metric="ged", direction="lower")
+    sampled = [both(metric="ged", judge="SampleJudge()"), both(**LONG)]
+    found = only(ged, *sampled)
+    assert (found.terms.budget, set(found.runs["judge"])) == ("class", {"SampleJudge()"})
+    assert only(CLAIM, *sampled).terms.budget == "full"
+
+
 @pytest.mark.parametrize(
     ("other", "what"),
     [

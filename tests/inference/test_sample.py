@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from medseg_lab.data.task import Task
+from medseg_lab.inference.predict import VOXELS
 from medseg_lab.inference.sample import sample_case
 from medseg_lab.training.learner import Learner
 
@@ -30,8 +31,10 @@ class Drawing(Learner):
 @pytest.mark.parametrize(
     ("dims", "shape"), [(2, (8, 8)), (2, (30, 21)), (2, (5, 40)), (3, (9, 20, 12)), (2, (11, 9, 13))]
 )
-def test_sample_i_is_one_draw_in_every_window_and_slice(dims, shape):
-    learner, image = Drawing(dims), torch.randn(1, *shape)
+def test_sample_i_is_one_draw_in_every_window_and_slice(dims, shape, monkeypatch):
+    monkeypatch.setitem(VOXELS, "cpu", 1)  # a call for each window
+    torch.manual_seed(0)
+    learner, image = Drawing(dims), torch.rand(1, *shape)  # small: where p nears 1, odds lose their digits
     found = sample_case(learner, image, 5, slice_axis=1)
     assert found.shape == (5, 2, *shape)
     assert found.dtype == torch.float32
@@ -39,6 +42,7 @@ def test_sample_i_is_one_draw_in_every_window_and_slice(dims, shape):
     spread = shift.flatten(1).std(dim=1)
     assert spread.max() < 1e-4  # the same number at every voxel
     assert shift.flatten(1).mean(dim=1).std() > 0.1  # another in every sample
+    assert set(learner.patches) == {1}
     torch.testing.assert_close(found.sum(dim=1), torch.ones(5, *shape))
 
 
@@ -61,9 +65,7 @@ def test_the_generator_moves_on_by_one_number_however_large_the_image():
 
 
 def test_many_samples_take_fewer_windows_at_once(monkeypatch):
-    from medseg_lab.inference import predict
-
-    monkeypatch.setitem(predict.VOXELS, "cpu", 16 * 64)
+    monkeypatch.setitem(VOXELS, "cpu", 16 * 64)
     image = torch.randn(1, 40, 40)
     few, many = Drawing(), Drawing()
     sample_case(few, image, 1)
