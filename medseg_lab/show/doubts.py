@@ -129,14 +129,15 @@ def _draw(rows: Mapping[str, Cut], largest: float, n_classes: int) -> "Figure":
     found = [cut.labels["mutual_information"] for cut in rows.values() if "expected" in cut.labels]
     most = max(LEAST, *(float(np.percentile(one, RANK)) for one in found))
     tops = {"total": largest, "expected": largest, "mutual_information": most}
-    fig = canvas(7.0, len(rows) * (height + 0.3) + 0.95)
+    fig = canvas(7.0, len(rows) * (height + 0.3) + 1.1)
     panels = fig.subplots(len(rows) + 1, 4, height_ratios=[height] * len(rows) + [0.09])
     for (said, cut), axes in zip(rows.items(), panels, strict=False):
         heading(axes[0], said)
         panel(axes[0], cut, "", 0)
         outlined(axes[0], cut, ("consensus", "prediction"), n_classes)
         for ax, (kind, top) in zip(axes[1:], tops.items(), strict=True):
-            small_title(ax, MAPS[kind] if cut is first else " ")
+            # a method's heading needs the room above its maps; that of the ideal is short
+            small_title(ax, MAPS[kind] if cut is first and "expected" not in cut.labels else " ")
             panel(ax, cut, "", 0)
             if kind not in cut.labels:
                 ax.images[0].set_visible(False)
@@ -145,11 +146,16 @@ def _draw(rows: Mapping[str, Cut], largest: float, n_classes: int) -> "Figure":
             outlined(ax, cut, ["prediction is wrong"], n_classes)
     panels[-1, 0].set(xticks=[], yticks=[])
     panels[-1, 0].set_axis_off()
-    for ax, cax in zip(panels[-2, 1:], panels[-1, 1:], strict=True):
+    for ax, cax, name in zip(panels[-2, 1:], panels[-1, 1:], MAPS.values(), strict=True):
         map_ = ax.images[-1]
         extend = "max" if ax is panels[-2, 3] else "neither"
         fig.colorbar(
-            map_, cax=cax, orientation="horizontal", label="nats", ticks=MaxNLocator(3), extend=extend
+            map_,
+            cax=cax,
+            orientation="horizontal",
+            label=f"{name}\n(nats)",
+            ticks=MaxNLocator(3),
+            extend=extend,
         )
     fig.legend(handles=look_handles(LOOKS), loc="outside lower center", ncols=3)
     fig.set_layout_engine("constrained", w_pad=0.02, h_pad=0.05, wspace=0.01, hspace=0.01)

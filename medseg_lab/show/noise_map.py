@@ -17,6 +17,9 @@ from medseg_lab.uncertainty.noise import LogitNoise
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LEAST = 0.01
+"""The top of a scale, at least: where raters agree, or there is one, the variance is 0 throughout."""
+
 
 def show_noise(
     learner: Learner, one: Drawn, task: Task, *, slice_axis: int = 2, channel: int | None = None
@@ -60,7 +63,8 @@ def show_noise(
         bar.ax.set_visible(False)
         for ax, name in zip(panels[1:], maps, strict=True):
             panel(ax, cut, "", 0)
-            shown = ax.imshow(cut.labels[name], cmap="cividis", vmin=0, aspect=cut.aspect)
+            top = max(float(cut.labels[name].max()), LEAST)
+            shown = ax.imshow(cut.labels[name], cmap="cividis", vmin=0, vmax=top, aspect=cut.aspect)
             small_title(ax, name)
             fig.colorbar(shown, ax=ax, location="bottom", aspect=12, shrink=0.9)
         fig.legend(handles=handles(task), loc="outside lower center", ncols=len(task.foreground))
