@@ -59,13 +59,17 @@ def true_entropy(cases: Sequence[Drawn], slice_axis: int = 2) -> float:
     """
     if not cases:
         raise ValueError("cases: got none, wanted one or more")
-    return sum(float(_of_case(one, slice_axis).true.mean()) for one in cases) / len(cases)
+    return sum(float(_true(one, slice_axis).mean()) for one in cases) / len(cases)
 
 
 def _of_case(one: Drawn, slice_axis: int) -> PooledEntropies:
+    true = _true(one, slice_axis)
+    split = entropy_split(one.samples[:, :, judged_voxels(one.case, slice_axis)])
+    return PooledEntropies(true, split.total, split.expected)
+
+
+def _true(one: Drawn, slice_axis: int) -> Tensor:
     known = one.case.distribution
     if known is None:
         raise ValueError(f"case: got {one.case.id} without a distribution, wanted one that is known")
-    near = judged_voxels(one.case, slice_axis)
-    split = entropy_split(one.samples[:, :, near])
-    return PooledEntropies(entropy(known[None].cpu())[0][near], split.total, split.expected)
+    return entropy(known[None].cpu())[0][judged_voxels(one.case, slice_axis)]

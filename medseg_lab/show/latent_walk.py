@@ -71,8 +71,8 @@ def along(learner: ProbabilisticUNet, image: Tensor, dimension: int, deviations:
 
 
 def _draw(found: Tensor, place: Spot, case: Case, task: Task, title: str, channel: int | None) -> "Figure":
-    rarest = len(task.classes) - 1
-    labels, share = found.argmax(dim=0).numpy(), found[rarest].numpy()
+    last = len(task.classes) - 1
+    labels, share = found.argmax(dim=0).numpy(), found[last].numpy()
     reference = place.of(case.label.cpu().numpy())
     cut = place.cut(case, {"reference": reference, "segmented": labels, "share": share}, channel)
     with house():
@@ -85,7 +85,7 @@ def _draw(found: Tensor, place: Spot, case: Case, task: Task, title: str, channe
         panel(panels[2], cut, "", 0)
         map_ = panels[2].imshow(cut.labels["share"], cmap="cividis", vmin=0, vmax=1, aspect=cut.aspect)
         small_title(panels[2], "probability")
-        fig.colorbar(map_, ax=panels[2], label=task.classes[rarest], aspect=20)
+        fig.colorbar(map_, ax=panels[2], label=task.classes[last], aspect=20)
         fig.legend(handles=handles(task), loc="outside lower center", ncols=len(task.foreground))
         voxels = ", ".join(
             f"{int((labels == k).sum())} pixels of {name}" for k, name in enumerate(task.classes) if k

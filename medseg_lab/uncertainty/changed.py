@@ -1,6 +1,9 @@
 """A trained learner, asked in another way: what such wrappers share."""
 
+from torch import Tensor
+
 from medseg_lab.training.learner import Learner
+from medseg_lab.uncertainty.sampled import DRAWS
 
 
 class Changed(Learner):
@@ -17,6 +20,10 @@ class Changed(Learner):
         self.learner = learner
         self.patch, self.precision, self.reading = learner.patch, learner.precision, learner.reading
         self.eval()
+
+    def predict(self, image: Tensor) -> Tensor:
+        """The mean of a few samples, `(N, K, *S)`."""
+        return self.sample(image, DRAWS).mean(dim=0)
 
     def train(self, mode: bool = True) -> "Changed":
         """Stay in evaluation mode."""

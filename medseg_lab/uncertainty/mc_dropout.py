@@ -11,7 +11,6 @@ from medseg_lab.networks.unet import UNet
 from medseg_lab.training.learner import Learner
 from medseg_lab.training.supervised import Supervised
 from medseg_lab.uncertainty.changed import Changed
-from medseg_lab.uncertainty.sampled import DRAWS
 
 CHANNELWISE = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 KINDS = (nn.Dropout, *CHANNELWISE)
@@ -43,10 +42,6 @@ class MCDropout(Changed):
             raise ValueError(
                 f"learner: got {type(learner).__name__} without dropout, wanted a network with it"
             )
-
-    def predict(self, image: Tensor) -> Tensor:
-        """The mean of a few passes, `(N, K, *S)`."""
-        return self.sample(image, DRAWS).mean(dim=0)
 
     def sample(self, image: Tensor, n: int) -> Tensor:
         """`n` passes, each under masks of its own."""

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from medseg_lab.training.learner import Learner
 from medseg_lab.uncertainty.changed import Changed
 from medseg_lab.uncertainty.sampled import DRAWS
 
@@ -20,9 +19,6 @@ class Shuffled(Changed):
     Args:
         learner: whose mean prediction is shuffled.
     """
-
-    def __init__(self, learner: Learner) -> None:
-        super().__init__(learner)
 
     def predict(self, image: Tensor) -> Tensor:
         """The mean of a few samples of the learner, shuffled: `(N, K, *S)`."""

@@ -14,7 +14,6 @@ from medseg_lab.training.device import inner_channels
 from medseg_lab.training.learner import Learner
 from medseg_lab.uncertainty.changed import Changed
 from medseg_lab.uncertainty.mc_dropout import VOXELS
-from medseg_lab.uncertainty.sampled import DRAWS
 
 STRENGTH = replace(Strength(), resampled=1.0)
 """That of training, but that every draw is turned and scaled; training does so with a share, to save time."""
@@ -52,10 +51,6 @@ class TestTimeAugmentation(Changed):
         if not set(mirror) <= set(range(dims)):
             raise ValueError(f"mirror: got {list(mirror)}, wanted axes of 0 to {dims - 1}")
         self.mirror, self.geometric, self.intensity = tuple(mirror), geometric, intensity
-
-    def predict(self, image: Tensor) -> Tensor:
-        """The mean of a few samples, `(N, K, *S)`."""
-        return self.sample(image, DRAWS).mean(dim=0)
 
     def sample(self, image: Tensor, n: int) -> Tensor:
         """One draw of the augmentation for each, changed back: `(n, N, K, *S)`."""
