@@ -2,7 +2,7 @@
 
 from medseg_lab import chapter
 lesson = chapter.open("2.1.1", dataset=dataset, budget=budget, seeds=seeds)
-runs = lesson.protocol.run({"U-Net": ..., "FCN-8s": ...})
+runs = lesson.run("U-Net", "FCN-8s")
 lesson.close()
 """
 
@@ -63,9 +63,9 @@ class KeptProtocol(Protocol):
 
     kept: list[Run] = field(default_factory=list)
 
-    def run(self, methods: Mapping[str, Recipe]) -> dict[str, list[Run]]:
-        """As `Protocol.run`."""
-        found = super().run(methods)
+    def run_recipes(self, methods: Mapping[str, Recipe]) -> dict[str, list[Run]]:
+        """As `Protocol.run_recipes`."""
+        found = super().run_recipes(methods)
         self.kept.extend(run for runs in found.values() for run in runs)
         return found
 
@@ -99,6 +99,13 @@ class Lesson:
     verdicts: list[Verdict] = field(default_factory=list)
     others: dict[int | None, KeptProtocol] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+
+    def run(self, *methods: str | Mapping[str, str | Recipe]) -> dict[str, list[Run]]:
+        """Train every method with every seed, or replay it: `lesson.run("Mean Teacher", "UA-MT")`.
+
+        Arguments, result and errors as in `medseg_lab.evaluation.protocol.Protocol.run`.
+        """
+        return self.protocol.run(*methods)
 
     def with_labels(self, labelled: int | None) -> KeptProtocol:
         """The protocol where the labels of so many patients may be used; None for all.
@@ -186,8 +193,8 @@ class Lesson:
         # a run asked for twice counts as what it was the first time
         unique = {run.folder: run for run in reversed(self.protocol.kept)}.values()
         # nor does one that was only changed after training count
-        trained = [run for run in unique if not run.replayed and not run.record.base]
-        replayed = [run for run in unique if run.replayed and not run.record.base]
+        trained = [run for run in unique if not run.replayed and not run.record.bases]
+        replayed = [run for run in unique if run.replayed and not run.record.bases]
         return {
             "section": self.section,
             "data": self.cohort.id + (" (virtual)" if self.cohort.is_virtual else ""),

@@ -21,10 +21,14 @@ ANISOTROPIC = 3.0
 
 
 @dataclass(frozen=True)
-class Strength:
+class Augmentation:
     """How much patches vary; pairs are ranges of a uniform draw, shares are of the patches.
 
+    Another augmentation is a subclass that draws in its own way.
+
     Args:
+        spatial: False leaves patches where and as they were cut: neither turned, scaled nor mirrored.
+        intensity: False leaves their intensities.
         resampled: share that is rotated and scaled.
         rotation_deg: largest turn about each axis.
         scale: size of the content, 1 keeps it; drawn evenly in its logarithm.
@@ -33,6 +37,8 @@ class Strength:
         noise, noise_share: standard deviation of added Gaussian noise.
     """
 
+    spatial: bool = True
+    intensity: bool = True
     resampled: float = 0.2
     rotation_deg: float = 20.0
     scale: tuple[float, float] = (0.8, 1.25)
@@ -42,6 +48,16 @@ class Strength:
     gamma_share: float = 0.15
     noise: tuple[float, float] = (0.0, 0.25)
     noise_share: float = 0.15
+
+    def draw_spatial(
+        self, rng: np.random.Generator, spacing: np.ndarray, mirror: tuple[int, ...]
+    ) -> "Spatial | None":
+        """Parameters for N patches of `spacing` `(N, d)`, in mm; `mirror`: the axes that may be reversed."""
+        return draw_spatial(rng, spacing, mirror, self) if self.spatial else None
+
+    def draw_intensity(self, rng: np.random.Generator, n: int) -> "Intensity | None":
+        """Parameters for N patches."""
+        return draw_intensity(rng, n, self) if self.intensity else None
 
 
 @dataclass(frozen=True)
@@ -64,15 +80,15 @@ class Intensity:
 
 
 def draw_spatial(
-    rng: np.random.Generator, spacing: np.ndarray, mirror: tuple[int, ...], strength: Strength
+    rng: np.random.Generator, spacing: np.ndarray, mirror: tuple[int, ...], how: Augmentation
 ) -> Spatial:
     """Parameters for N patches of `spacing` `(N, d)`; turns and scales are true in millimetres."""
     n, d = spacing.shape
     planes = [(i, j) for i in range(d) for j in range(i + 1, d)]
-    limit = np.deg2rad(strength.rotation_deg)
+    limit = np.deg2rad(how.rotation_deg)
     angles = rng.uniform(-limit, limit, (n, len(planes)))
-    zoom = _log_uniform(rng, strength.scale, n)
-    chosen = rng.random(n) < strength.resampled
+    zoom = _log_uniform(rng, how.scale, n)
+    chosen = rng.random(n) < how.resampled
     matrix = np.broadcast_to(np.eye(d), (n, d, d)).copy()
     for k, (i, j) in enumerate(planes):
         ratio = spacing[:, i] / spacing[:, j]
@@ -86,14 +102,14 @@ def draw_spatial(
     return Spatial(np.where(np.asarray(chosen)[:, None, None], matrix, np.eye(d)), mirrored)
 
 
-def draw_intensity(rng: np.random.Generator, n: int, strength: Strength) -> Intensity:
+def draw_intensity(rng: np.random.Generator, n: int, how: Augmentation) -> Intensity:
     """Parameters for N patches; gain and gamma are drawn evenly in their logarithm."""
-    gain = _log_uniform(rng, strength.gain, n)
-    shift = rng.uniform(*strength.shift, n)
-    gamma = _log_uniform(rng, strength.gamma, n)
-    noise = rng.uniform(*strength.noise, n)
-    gamma = np.where(rng.random(n) < strength.gamma_share, gamma, 1.0)
-    noise = np.where(rng.random(n) < strength.noise_share, noise, 0.0)
+    gain = _log_uniform(rng, how.gain, n)
+    shift = rng.uniform(*how.shift, n)
+    gamma = _log_uniform(rng, how.gamma, n)
+    noise = rng.uniform(*how.noise, n)
+    gamma = np.where(rng.random(n) < how.gamma_share, gamma, 1.0)
+    noise = np.where(rng.random(n) < how.noise_share, noise, 0.0)
     return Intensity(gain, shift, gamma, noise, int(rng.integers(2**62)))
 
 

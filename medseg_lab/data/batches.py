@@ -7,19 +7,23 @@ sees what it would have seen.
 
 import math
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from medseg_lab.data import augment as augmentation
-from medseg_lab.data.augment import Strength
+from medseg_lab.data.augment import Augmentation, change_intensity
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.cohort import Cohort
 from medseg_lab.data.pool import Pool
 from medseg_lab.data.reading import Reading
 from medseg_lab.data.task import Task
 from medseg_lab.data.view import View
+
+if TYPE_CHECKING:
+    from medseg_lab.data.cohort import Cohort
+
+EVERYTHING = Augmentation()
 
 
 class Batches:
@@ -28,7 +32,7 @@ class Batches:
     Args:
         budget_voxels: a batch holds as many patches as fill so many voxels, at least one.
         patch_limit: no edge of a patch is longer; the card's patch is the other limit.
-        augment: False gives plain crops.
+        augmentation: how patches are varied.
         unlabelled: also draw as many patches from the cohort's unlabelled cases.
         reading: whose labels are drawn, where a case has several raters.
 
@@ -38,23 +42,22 @@ class Batches:
 
     def __init__(
         self,
-        cohort: Cohort,
+        cohort: "Cohort",
         task: Task,
         budget_voxels: int,
         patch_limit: int,
         device: torch.device | str = "cpu",
         seed: int = 0,
-        augment: bool = True,
         unlabelled: bool = False,
-        strength: Strength | None = None,
+        augmentation: Augmentation = EVERYTHING,
         reading: Reading = "reference",
     ) -> None:
         if task.spatial_dims > cohort.task.spatial_dims:
             raise ValueError(
-                f"task: got {task.spatial_dims} dimensions, wanted {cohort.task.spatial_dims} or fewer"
+                f"{cohort.id}: expected a task of {cohort.task.spatial_dims} dimensions or fewer, got {task.spatial_dims}"
             )
         if unlabelled and not cohort.unlabelled:
-            raise ValueError(f"{cohort.id}: got no unlabelled case, wanted some: load it with labelled=n")
+            raise ValueError(f"{cohort.id}: expected unlabelled cases, got none: load it with labelled=n")
         how = cohort.card.preprocessing
         sliced = how.slice_axis if task.spatial_dims < cohort.task.spatial_dims else None
         kept = [a for a in range(cohort.task.spatial_dims) if a != sliced]
@@ -62,7 +65,7 @@ class Batches:
         self.patch = tuple(min(edge, patch_limit) for edge in edges)
         self.batch_size = max(1, budget_voxels // math.prod(self.patch))
         self._mirror = tuple(kept.index(a) for a in how.mirror if a in kept)
-        self._seed, self._augment, self._strength = seed, augment, strength or Strength()
+        self._seed, self._augmentation = seed, augmentation
         self._labelled = Pool(cohort.labelled, self.patch, sliced, device, reading)
         self._unlabelled = Pool(cohort.unlabelled, self.patch, sliced, device) if unlabelled else None
 
@@ -90,14 +93,14 @@ class Batches:
         cases = [_epoch(self._seed, stream, g // len(pool), len(pool))[g % len(pool)] for g in places]
         starts = [pool.start(case, rng) for case in cases]
         entries = [pool.entry(case, rng) for case in cases]
-        if not self._augment:
+        spatial = self._augmentation.draw_spatial(rng, pool.spacing[cases], self._mirror)
+        intensity = self._augmentation.draw_intensity(rng, len(cases))
+        if spatial is None:
             view = View.plain(entries, starts, self.patch)
-            return *view.of(pool), view
-        spatial = augmentation.draw_spatial(rng, pool.spacing[cases], self._mirror, self._strength)
-        intensity = augmentation.draw_intensity(rng, len(cases), self._strength)
-        view = View(entries, starts, self.patch, spatial.matrix, spatial.mirrored)
+        else:
+            view = View(entries, starts, self.patch, spatial.matrix, spatial.mirrored)
         image, label = view.of(pool)
-        return augmentation.change_intensity(image, intensity), label, view
+        return image if intensity is None else change_intensity(image, intensity), label, view
 
 
 @lru_cache(maxsize=64)

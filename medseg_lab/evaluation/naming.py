@@ -5,51 +5,24 @@ Two recipes never share a name, and a recipe has one name.
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import cache
 
 import pandas as pd
 
-from medseg_lab.survey.configurations import configurations
-from medseg_lab.training.notation import parse, written
+from medseg_lab.training import names as known_names
+from medseg_lab.training.names import names
+from medseg_lab.training.notation import written
 from medseg_lab.training.recipe import Recipe
 
 
-@cache
-def names() -> dict[str, str]:
-    """A recipe as `written`, to the name of its configuration; in the order of the configurations.
-
-    Raises:
-        ValueError: if two configurations have one recipe, so that their runs could not be told apart.
-    """
-    found: dict[str, str] = {}
-    for one in configurations():
-        text = written(parse(one.recipe)) if one.recipe else ""
-        if text in found:
-            raise ValueError(f"configuration {one.name!r}: got the recipe of {found[text]!r}, wanted its own")
-        if text:
-            found[text] = one.name
-    return found
-
-
 def recipe_called(name: str) -> str:
-    """The canonical text of a configuration's recipe, or of a recipe given as text.
+    """The text of the recipe that a name stands for, or of a recipe given as text.
 
     Raises:
-        ValueError: if it is neither, naming the configurations nearest to it; for one without a recipe.
+        ValueError: as `training.names.recipe_called`.
     """
-    for text, called in names().items():
-        if called == name:
-            return text
-    known = [one.name for one in configurations()]
-    if name in known:
-        raise ValueError(f"method: got {name!r}, which is planned and has no recipe yet")
-    try:
-        return written(parse(name))
-    except ValueError as error:
-        if "(" in name:
-            raise
-        near = get_close_matches(name, known, n=3, cutoff=0.4) or known
-        raise ValueError(f"method: got {name!r}, wanted one of {', '.join(near)}, or a recipe") from error
+    return next((text for text, called in names().items() if called == name), "") or written(
+        known_names.recipe_called(name)
+    )
 
 
 def recipe_of(runs: pd.DataFrame, name: str) -> str:

@@ -9,6 +9,7 @@ from medseg_lab.evaluation.judge import Judge
 from medseg_lab.evaluation.results import Results
 from medseg_lab.evaluation.sample_judge import SampleJudge
 from medseg_lab.training.budget import Budget
+from medseg_lab.training.names import recipe_called
 from medseg_lab.training.recipe import Recipe, recipe
 
 if TYPE_CHECKING:
@@ -49,12 +50,23 @@ class Protocol:
             return recipe(Judge, parts=list(self.parts))
         return recipe(SampleJudge, parts=list(self.parts), samples=self.samples)
 
-    def run(self, methods: Mapping[str, Recipe]) -> dict[str, list["Run"]]:
+    def run(self, *methods: str | Mapping[str, str | Recipe]) -> dict[str, list["Run"]]:
         """Train every method with every seed, or replay what the store holds; prints which was done.
+
+        Args:
+            methods: names of configurations ("UA-MT"), of variations ("UA-MT(passes=4)"), recipes as text; or
+                names of one's own for any of these: `run("UA-MT", {"few labels": "U-Net with dropout"})`.
 
         Returns:
             A method's name to its runs, in the order of the seeds.
+
+        Raises:
+            ValueError: for an unknown name, or one that stands twice.
         """
+        return self.run_recipes(named(methods))
+
+    def run_recipes(self, methods: Mapping[str, Recipe]) -> dict[str, list["Run"]]:
+        """As `run`, of recipes by name."""
         from medseg_lab.training.fit import fit
         from medseg_lab.training.progress import progress_bar
 
@@ -84,14 +96,29 @@ class Protocol:
         return compare(runs, metric, part=self.parts[0], baseline=baseline, across_labels=across_labels)
 
 
+def named(methods: Sequence[str | Mapping[str, str | Recipe]]) -> dict[str, Recipe]:
+    """Recipes by name, in order.
+
+    Raises:
+        ValueError: for an unknown name, or one that stands twice.
+    """
+    found: dict[str, Recipe] = {}
+    for each in methods:
+        for name, said in {each: each}.items() if isinstance(each, str) else each.items():
+            if name in found:
+                raise ValueError(f"methods: expected each name once, got {name!r} twice")
+            found[name] = said if isinstance(said, Recipe) else recipe_called(said)
+    return found
+
+
 def summary(runs: Sequence["Run"]) -> str:
     """How many there are, where they came from, and on what they trained.
 
     As in "16 runs: 14 trained in 310 s, 2 replayed (45 s when they trained); CPU".
     """
-    changed = [run for run in runs if run.record.base]
-    trained = [run for run in runs if not run.replayed and not run.record.base]
-    replayed = [run for run in runs if run.replayed and not run.record.base]
+    changed = [run for run in runs if run.record.bases]
+    trained = [run for run in runs if not run.replayed and not run.record.bases]
+    replayed = [run for run in runs if run.replayed and not run.record.bases]
     said = []
     if trained:
         said.append(f"{len(trained)} trained in {_seconds(trained):.0f} s")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from medseg_lab.evaluation.naming import names
 from medseg_lab.training.hardware import Hardware
+from medseg_lab.training.names import names
 from medseg_lab.training.notation import written
 from medseg_lab.training.record import RunRecord
 
@@ -42,11 +42,10 @@ def origin(record: RunRecord, shared: dict[frozenset, Mapping[str, str]]) -> Ori
 
 def row(record: RunRecord, parts: tuple[str, ...]) -> tuple[Any, ...]:
     """The run's line in the ledger, in the order of `COLUMNS`; `parts` are those that its judge scored."""
-    recipe = _text(json.dumps(record.recipe))
     return (
         record.key[:16],
-        names().get(recipe, recipe),
-        recipe,
+        names().get(record.method, record.method),
+        record.method,
         record.cohort.id,
         record.cohort.fingerprint,
         record.cohort.held_out,
@@ -65,15 +64,9 @@ def row(record: RunRecord, parts: tuple[str, ...]) -> tuple[Any, ...]:
         record.peak_memory_mb,
         record.parameters,
         record.hardware.device,
-        record.base[:16],
+        " ".join(key[:16] for key in record.bases),
         record.started,
     )
-
-
-@cache
-def _text(recipe: str) -> str:
-    """`written`, once for each recipe (as JSON): a ledger has many runs of one."""
-    return written(json.loads(recipe))
 
 
 @cache

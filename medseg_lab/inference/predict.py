@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from medseg_lab.training.device import inner_channels
-from medseg_lab.training.learner import Learner
+from medseg_lab.training.segmenter import Segmenter
 
 VOXELS = {"cpu": 2**17, "cuda": 2**22}
 """Voxels that go through the network together. On a CPU fewer are slower and more only need memory (measured
@@ -19,13 +19,13 @@ Look = Callable[[Tensor], Tensor]
 
 
 def predict_case(
-    learner: Learner,
+    learner: Segmenter,
     image: Tensor,
     patch: tuple[int, ...] | None = None,
     slice_axis: int = -1,
     overlap: float = 0.25,
 ) -> Tensor:
-    """What the learner says of each voxel of an image, however large.
+    """The class probabilities of each voxel of an image, however large.
 
     Windows of the patch's size cover the image, overlap, and are averaged with Gaussian weights, so that a
     voxel near a window's border counts for little (nnU-Net [46]; MONAI's `sliding_window_inference`). An
@@ -47,11 +47,12 @@ def predict_case(
     Raises:
         ValueError: if the dimensions of image, patch and learner do not belong together.
     """
-    return covered(learner, image, learner.predict, patch, slice_axis, overlap)
+    found = covered(learner, image, learner.predict, patch, slice_axis, overlap)
+    return learner.finish(found, image)
 
 
 def covered(
-    learner: Learner,
+    learner: Segmenter,
     image: Tensor,
     look: Look,
     patch: tuple[int, ...] | None = None,
@@ -59,7 +60,7 @@ def covered(
     overlap: float = 0.25,
     passes: int = 1,
 ) -> Tensor:
-    """What `look` sees of an image, window by window.
+    """What `look` makes of an image, window by window.
 
     Args:
         learner, image, patch, slice_axis, overlap: as in `predict_case`.
@@ -80,7 +81,7 @@ def covered(
     if len(window) != dims or not ((sliced and dims == 2) or image.ndim == dims + 1):
         shape = tuple(image.shape)
         raise ValueError(
-            f"image: got {shape} with patch {window}, wanted {dims} axes behind C and in the patch"
+            f"image: expected {dims} axes behind C and in the patch, got {shape} with patch {window}"
         )
     device = next(learner.parameters()).device
     image = image.to(device, torch.float32)
@@ -96,7 +97,7 @@ def covered(
 
 
 def _windows(look: Look, batch: Tensor, window: tuple[int, ...], overlap: float, passes: int) -> Tensor:
-    """What is seen of `(N, C, *S)` by sliding window, `(N, M, *S)`."""
+    """The maps of `(N, C, *S)` by sliding window, `(N, M, *S)`."""
     from monai.inferers.utils import sliding_window_inference
 
     together = max(1, VOXELS.get(batch.device.type, VOXELS["cpu"]) // prod(window) // passes)
@@ -112,8 +113,8 @@ def _windows(look: Look, batch: Tensor, window: tuple[int, ...], overlap: float,
     return found
 
 
-def _patches(learner: Learner, look: Look, patches: Tensor) -> Tensor:
-    """What is seen of patches, in float32, computed in the precision of training."""
+def _patches(learner: Segmenter, look: Look, patches: Tensor) -> Tensor:
+    """The maps of patches, in float32, computed in the precision of training."""
     low = learner.precision == "bf16-mixed"
     with torch.autocast(patches.device.type, dtype=torch.bfloat16, enabled=low):
         return look(inner_channels(patches)).float()

@@ -17,7 +17,7 @@ def pruned(learner: Any, depth: int) -> Any:
     if cut is None:
         name = type(learner.network).__name__
         raise ValueError(
-            f"pruned: got a learner of {name}, wanted one whose network can be pruned: UNetPlusPlus"
+            f"pruned: expected a learner whose network can be pruned (UNetPlusPlus), got one of {name}"
         )
     learner.network = cut(depth)
     return learner

@@ -1,14 +1,14 @@
-"""Samples of a whole image, by sliding window: what a learner holds to be possible (section 4)."""
+"""Samples of a whole image, by sliding window: its plausible segmentations (section 4)."""
 
 import torch
 from torch import Tensor
 
 from medseg_lab.inference.predict import covered
-from medseg_lab.training.learner import Learner
+from medseg_lab.training.segmenter import Segmenter
 
 
 def sample_case(
-    learner: Learner,
+    learner: Segmenter,
     image: Tensor,
     n: int,
     patch: tuple[int, ...] | None = None,
@@ -32,10 +32,9 @@ def sample_case(
 
     Raises:
         ValueError: for fewer than one sample, or as `predict_case`.
-        NotImplementedError: for a learner that gives one prediction only.
     """
     if n < 1:
-        raise ValueError(f"samples: got {n}, wanted 1 or more")
+        raise ValueError(f"samples: expected 1 or more, got {n}")
     seed = int(torch.randint(2**31, ()))
 
     def look(patches: Tensor) -> Tensor:
@@ -44,4 +43,5 @@ def sample_case(
 
     with torch.random.fork_rng():
         maps = covered(learner, image, look, patch, slice_axis, overlap, passes=n)
-    return maps.unflatten(0, (n, len(learner.task.classes)))
+    samples = maps.unflatten(0, (n, len(learner.task.classes)))
+    return torch.stack([learner.finish(sample, image) for sample in samples])

@@ -14,9 +14,9 @@ def check_shapes(logits: Tensor, label: Tensor) -> None:
     """
     seen = tuple(logits.shape), tuple(label.shape)
     if logits.ndim < 3 or logits.shape[1] < 2:
-        raise ValueError(f"logits: got shape {seen[0]}, wanted (N, K, *S) with at least 2 classes")
+        raise ValueError(f"logits: expected shape (N, K, *S) with at least 2 classes, got {seen[0]}")
     if seen[0][:1] + seen[0][2:] != seen[1]:
-        raise ValueError(f"label: got shape {seen[1]} beside logits {seen[0]}, wanted (N, *S)")
+        raise ValueError(f"label: expected the shape (N, *S) of logits {seen[0]}, got {seen[1]}")
 
 
 def known(label: Tensor) -> Tensor:
@@ -24,6 +24,6 @@ def known(label: Tensor) -> Tensor:
     return label != IGNORE
 
 
-def wide(logits: Tensor) -> Tensor:
+def at_least_float32(logits: Tensor) -> Tensor:
     """Logits in float32 at least: a sum over a million voxels in bfloat16 keeps 8 bits of its value."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

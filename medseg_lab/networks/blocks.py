@@ -62,7 +62,7 @@ def normalisation(norm: NormName, spatial_dims: int, channels: int) -> nn.Module
         return BATCH_NORM[spatial_dims](channels)
     if norm == "none":
         return nn.Identity()
-    raise ValueError(f"norm: got {norm!r}, wanted 'instance', 'batch' or 'none'")
+    raise ValueError(f"norm: expected 'instance', 'batch' or 'none', got {norm!r}")
 
 
 def leaky_relu(channels: int) -> nn.Module:
@@ -103,9 +103,9 @@ class DoubleConv(nn.Sequential):
         )
 
 
-def up(spatial_dims: int, in_channels: int, out_channels: int) -> nn.Module:
-    """2^d transposed convolution at stride 2: doubles each side, without overlap."""
-    return CONV_TRANSPOSED[spatial_dims](in_channels, out_channels, 2, stride=2)
+def up(spatial_dims: int, in_channels: int, out_channels: int, stride: int = 2) -> nn.Module:
+    """Transposed convolution with kernel and stride 2^d: doubles each side, without overlap."""
+    return CONV_TRANSPOSED[spatial_dims](in_channels, out_channels, stride, stride=stride)
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
@@ -128,6 +128,6 @@ def crop(x: Tensor, shape: Sequence[int]) -> Tensor:
 def check_network(spatial_dims: int, features: Sequence[int], at_least: int = 1) -> None:
     """Raises `ValueError` unless the dimension is 2 or 3 and there are enough widths."""
     if spatial_dims not in CONV:
-        raise ValueError(f"spatial_dims: got {spatial_dims}, wanted 2 or 3")
+        raise ValueError(f"spatial_dims: expected 2 or 3, got {spatial_dims}")
     if len(features) < at_least or min(features) < 1:
-        raise ValueError(f"features: got {tuple(features)}, wanted at least {at_least} positive widths")
+        raise ValueError(f"features: expected at least {at_least} positive widths, got {tuple(features)}")

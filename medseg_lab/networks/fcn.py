@@ -22,7 +22,7 @@ from medseg_lab.networks.blocks import (
 def bilinear_kernel(spatial_dims: int, factor: int) -> Tensor:
     """The weights `(2 factor, ...)` with which a transposed convolution interpolates (bi-, tri-)linearly.
 
-    Along one axis they are a triangle around the centre, 1 - |distance| / factor; an even factor is wanted.
+    Along one axis they are a triangle around the centre, 1 - |distance| / factor; the factor must be even.
     """
     position = torch.arange(2 * factor) + 0.5 - factor
     triangle = 1 - position.abs() / factor
@@ -58,7 +58,7 @@ class FCN(nn.Module):
     doubling is learned from a linear start, the last enlargement is fixed to linear, and the added scores
     start at 0.
 
-    Any size is welcome: poolings round up, and what is up-sampled is cropped to what it is added to.
+    Images of any size are accepted: poolings round up, and what is up-sampled is cropped to what it is added to.
     (Padding to a multiple of 32, as the U-shaped networks do for 8, would double the cost of a 48^3 patch.)
 
     Departures from the paper: the encoder is small and untrained in place of VGG-16, with about as many
@@ -86,9 +86,9 @@ class FCN(nn.Module):
         super().__init__()
         check_network(spatial_dims, features, at_least=5)
         if len(features) != 5:
-            raise ValueError(f"features: got {tuple(features)}, wanted five widths, one a pooling")
+            raise ValueError(f"features: expected five widths, one for each pooling, got {tuple(features)}")
         if stride not in (8, 16, 32):
-            raise ValueError(f"stride: got {stride}, wanted 8, 16 or 32")
+            raise ValueError(f"stride: expected 8, 16 or 32, got {stride}")
         self.encoder = nn.ModuleList(
             DoubleConv(spatial_dims, above, here, norm) for above, here in pairwise((in_channels, *features))
         )

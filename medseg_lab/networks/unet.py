@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 
 from medseg_lab.networks.blocks import (
@@ -15,16 +14,16 @@ from medseg_lab.networks.blocks import (
     check_network,
     crop,
     pad_to_multiple,
-    up,
 )
+from medseg_lab.networks.encoder_decoder import Decoder
 
 
 class UNet(nn.Module):
     """An encoder that halves the image, a decoder that mirrors it, and skip connections between.
 
-    The image is padded to a multiple of 2^(levels - 1) and the logits are cropped back, so any size is
-    welcome. Departures from the papers are those of `blocks`; the default is also narrower (the paper's
-    U-Net is `features=(64, 128, 256, 512, 1024)`).
+    The image is padded to a multiple of 2^(levels - 1) and the logits are cropped back, so images of any
+    size are accepted. Departures from the papers are those of `blocks`; the default is also narrower (the paper's
+    U-Net is `features=(64, 128, 256, 512, 1024)`). It is an `EncoderDecoder`.
 
     Args:
         in_channels: C, the image channels.
@@ -50,17 +49,14 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         check_network(spatial_dims, features)
-        self.skips = skips
+        self.widths, self.strides = tuple(features), (2,) * (len(features) - 1)
         self.dropout = DROPOUT[spatial_dims](dropout) if dropout else nn.Identity()
         self.multiple = 2 ** (len(features) - 1)
         self.encoder = nn.ModuleList(
             DoubleConv(spatial_dims, above, here, norm) for above, here in pairwise((in_channels, *features))
         )
         self.pool = MAX_POOL[spatial_dims](2)
-        self.up = nn.ModuleList(up(spatial_dims, below, here) for here, below in pairwise(features))
-        self.decoder = nn.ModuleList(
-            DoubleConv(spatial_dims, 2 * here if skips else here, here, norm) for here in features[:-1]
-        )
+        self.decoder = Decoder(spatial_dims, self.widths, self.strides, skips, norm)
         self.head = CONV[spatial_dims](features[0], out_channels, 1)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -77,26 +73,22 @@ class UNet(nn.Module):
 
     def scores(self, encoded: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
         """Logits `(N, K, *shape)` of encoded images."""
-        return crop(self.head(self._decoded(encoded)), shape)
+        return crop(self.head(self.decoder(encoded)), shape)
 
     def decode(self, encoded: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
         """The features that the head reads, `(N, F_0, *shape)`, of encoded images."""
-        return crop(self._decoded(encoded), shape)
+        return crop(self.decoder(encoded), shape)
 
-    def _decoded(self, encoded: Sequence[Tensor]) -> Tensor:
-        """The same, padded as the encoded images are."""
-        *encoded, x = encoded
-        for i in reversed(range(len(encoded))):
-            x = self.up[i](x)  # (N, F_i, *S / 2^i)
-            if self.skips:
-                x = torch.cat((encoded[i], x), dim=1)  # (N, 2 F_i, *S / 2^i)
-            x = self.decoder[i](x)  # (N, F_i, *S / 2^i)
-        return x
+    def encoder_alone(self) -> "UNet":
+        """Without decoder and head, in place."""
+        for part in ("decoder", "head"):
+            self.register_module(part, nn.Identity())
+        return self
 
     def stages(self) -> dict[str, nn.Module]:
         """The boxes of its diagram."""
         return {
             **{f"encoder {i}": stage for i, stage in enumerate(self.encoder)},
-            **{f"decoder {i}": stage for i, stage in enumerate(self.decoder)},
+            **{f"decoder {i}": stage for i, stage in enumerate(self.decoder.stage)},
             "logits": self.head,
         }

@@ -87,11 +87,11 @@ class VNet(nn.Module):
         super().__init__()
         check_network(spatial_dims, features, at_least=2)
         if len(convs) != len(features):
-            raise ValueError(f"convs: got {tuple(convs)}, wanted one number for each of {tuple(features)}")
+            raise ValueError(f"convs: expected one number for each of {tuple(features)}, got {tuple(convs)}")
         if in_channels > features[0]:
-            raise ValueError(f"in_channels: got {in_channels}, wanted at most {features[0]}, the first width")
+            raise ValueError(f"in_channels: expected at most {features[0]}, the first width, got {in_channels}")
         if kernel % 2 == 0:
-            raise ValueError(f"kernel: got {kernel}, wanted an odd size")
+            raise ValueError(f"kernel: expected an odd size, got {kernel}")
         self.multiple = 2 ** (len(features) - 1)
 
         inputs = (in_channels, *features[1:])

@@ -1,36 +1,42 @@
 """All that can change an executed chapter, as hashes: the inputs whose digest is its key."""
 
 import ast
-import hashlib
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from medseg_lab.data.catalogue import is_known, known_cards, load_card
 from medseg_lab.data.choose import own_folder
 from medseg_lab.data.locate import find, require
 from medseg_lab.publishing.house import Chapter, House, source, tags
-from medseg_lab.survey.configurations import configurations
+from medseg_lab.survey.claims import claims
+from medseg_lab.survey.configurations import Configuration, configurations
+from medseg_lab.survey.measures import measures
+from medseg_lab.survey.methods import sections
+from medseg_lab.training.names import configuration_in
 from medseg_lab.training.notation import parse
-from medseg_lab.training.provenance import PACKAGE, digest, module_file, sources
+from medseg_lab.training.provenance import PACKAGE, digest, file_hash, module_file, sources
 
 ROOT = Path(__file__).parents[1]
-TABLES = {".toml", ".mplstyle", ".html", ".css", ".js"}
+TABLES = {".mplstyle", ".html", ".css", ".js"}
 
 
 def inputs(chapter: Chapter, parameters: dict[str, Any], house: House) -> dict[str, Any]:
     """What the chapter's outputs depend on, by name; nested dictionaries of text.
 
     `notebook` is its cells without outputs, `library` the transitive sources of what its cells import or
-    name, with the tables (cards, claims, styles) beside them, `data` what the chosen data set is made of,
+    name, with the styles and templates beside them, `survey` the rows of the tables that it uses, `data` what the chosen data set is made of,
     `lock` the pinned versions, and then the parameters and the interpreter.
     """
-    library = sources([*imported(chapter), *named(chapter)])
+    library = sources([*imported(chapter), *named(chapter)], wording=True)
     return {
         "notebook": notebook_hash(chapter),
         "library": {**library, **tables(library)},
+        "survey": survey_rows(chapter),
         "data": _data(parameters),
         "lock": file_hash(house.constraints),
         "parameters": parameters,
@@ -66,25 +72,50 @@ def notebook_hash(chapter: Chapter) -> str:
 
 def imported(chapter: Chapter) -> list[str]:
     """The modules of this library that the chapter's code cells import."""
-    from IPython.core.inputtransformer2 import TransformerManager
-
     found: set[str] = set()
-    for cell in chapter.notebook["cells"]:
-        if cell["cell_type"] != "code":
-            continue
-        for node in ast.walk(ast.parse(TransformerManager().transform_cell(source(cell)))):
-            if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    for node in nodes(chapter):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return sorted(name for name in found if name.split(".")[0] == PACKAGE and module_file(name))
 
 
 def named(chapter: Chapter) -> list[str]:
-    """The modules of the methods that a chapter with a sweep may name: those of all configurations."""
-    if not any(name.startswith(f"{PACKAGE}.sweeps") for name in imported(chapter)):
-        return []
-    return sorted({m for one in configurations() if one.recipe for m in parse(one.recipe).modules})
+    """The modules of the methods that the chapter's code cells name."""
+    return sorted({m for one in configurations_of(chapter) for m in parse(one.recipe).modules})
+
+
+def configurations_of(chapter: Chapter) -> list[Configuration]:
+    """The written configurations that the chapter's code cells name, as literal text."""
+    names = {configuration_in(text) for text in literals(chapter)}
+    return [one for one in configurations() if one.recipe and one.name in names]
+
+
+def survey_rows(chapter: Chapter) -> dict[str, str]:
+    """Digests of the rows that the chapter uses: configurations and sections named, and the sections' claims."""
+    texts = {chapter.section, *literals(chapter)}
+    used: list[BaseModel] = [
+        *configurations_of(chapter),
+        *(section for section in sections() if section.id in texts),
+        *(claim for claim in claims() if claim.section in texts),
+        *measures(),
+    ]
+    return {f"{type(row).__name__}: {getattr(row, 'id', '') or row.name}": digest(row.model_dump(mode="json")) for row in used}  # type: ignore[attr-defined]
+
+
+def literals(chapter: Chapter) -> set[str]:
+    """The texts in the chapter's code cells."""
+    return {n.value for n in nodes(chapter) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+
+def nodes(chapter: Chapter) -> Iterator[ast.AST]:
+    """The syntax tree of the chapter's code cells."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    for cell in chapter.notebook["cells"]:
+        if cell["cell_type"] == "code":
+            yield from ast.walk(ast.parse(TransformerManager().transform_cell(source(cell))))
 
 
 def data_identity(dataset: str) -> dict[str, str]:
@@ -119,16 +150,12 @@ def files_digest(folder: Path) -> str:
 
 
 def tables(library: Iterable[str]) -> dict[str, str]:
-    """Hashes of the package data (TOML, styles, templates) in the rooms of the given source files."""
+    """Hashes of the styles, templates and cards in the rooms of the given source files."""
     rooms = {Path(path).parts[1] for path in library if len(Path(path).parts) > 2}
     found = {}
     for room in sorted(rooms):
-        for path in sorted((ROOT / room).rglob("*")):
-            if path.is_file() and path.suffix in TABLES:
+        folder = ROOT / room / "cards" if room == "data" else ROOT / room
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.suffix in TABLES | ({".toml"} if room == "data" else set()):
                 found[path.relative_to(ROOT.parent).as_posix()] = file_hash(path)
     return found
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

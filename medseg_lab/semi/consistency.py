@@ -1,56 +1,38 @@
-"""What the methods of section 3.2 share: a supervised term, and a term that wants no labels."""
+"""What the methods of section 3.2 share: a supervised term, and a term that needs no labels."""
 
+from typing import Annotated
+
+from pydantic import Field
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.task import Task
 from medseg_lab.semi.ramp import ramp_up
-from medseg_lab.training.recipe import Recipe
-from medseg_lab.training.supervised import LossName, Supervised
-
-WEIGHT = 10.0
-"""Tuned once for all methods, on validation cases (`book/design.md`)."""
-RAMP = 1.0
-"""As the authors of UA-MT [20] have it. In a short training, a term that comes in early slows learning."""
+from medseg_lab.training.supervised import Supervised
 
 
 class Consistency(Supervised):
     """L = L_S(labelled) + w(step) L_U(unlabelled), equation (10) of the survey.
 
     L_S is computed first and alone, on the labelled patches as they are: with `weight=0` the network moves
-    exactly as its supervised twin. The ramp-up w is `ramp_up`.
+    exactly as its supervised twin. The ramp-up w is `ramp_up`. Weight and ramp were tuned once for all methods,
+    on validation cases (`book/design.md`); in a short training, a term that comes in early slows learning.
 
     Departure from equation (10): L_U is taken over the unlabelled patches alone, as the authors of UA-MT [20]
     do, except where a method says otherwise.
 
-    Args:
-        task, network, loss, learning_rate, spatial_dims: as in `Supervised`.
-        weight: of the unlabelled term, once it has come in.
-        ramp: the share of the training over which it comes in.
+    Attributes:
+        term: what L_U is called in curves.
 
-    Raises:
-        ValueError: for a weight below 0, or a ramp that is not a share above 0.
+    Args:
+        weight: of the unlabelled term, once it has come in.
+        ramp: the share of the training over which it comes in; the authors of UA-MT [20] take all of it.
     """
+
+    weight: Annotated[float, Field(ge=0)] = 10.0
+    ramp: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     wants_unlabelled = True
     term = "consistency"
-
-    def __init__(
-        self,
-        task: Task,
-        network: Recipe,
-        weight: float = WEIGHT,
-        ramp: float = RAMP,
-        loss: LossName = "dice_ce",
-        learning_rate: float = 4e-3,
-        spatial_dims: int | None = None,
-    ) -> None:
-        super().__init__(task, network, loss, learning_rate, spatial_dims)
-        if weight < 0:
-            raise ValueError(f"weight: got {weight}, wanted 0 or more")
-        if not 0 < ramp <= 1:
-            raise ValueError(f"ramp: got {ramp}, wanted a share of the training, above 0 and up to 1")
-        self.weight, self.ramp = weight, ramp
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """The supervised term and the weighted unlabelled one."""
@@ -62,7 +44,7 @@ class Consistency(Supervised):
 
     def unsupervised(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """w(step) L_U."""
-        return {self.term: self.weight * self.came_in(step) * self.disagreement(batch, step)}
+        return {self.term: self.weight * self.ramp_weight(step) * self.consistency_loss(batch, step)}
 
     def student(self, image: Tensor) -> Tensor:
         """The probabilities of the network that learns, `(N, K, *S)`."""
@@ -75,13 +57,13 @@ class Consistency(Supervised):
             ValueError: if it has none.
         """
         if batch.unlabelled is None:
-            raise ValueError(f"{type(self).__name__}: got a batch without unlabelled patches, wanted some")
+            raise ValueError(f"{type(self).__name__}: expected a batch with unlabelled patches, got none")
         return batch.unlabelled
 
-    def came_in(self, step: int) -> float:
+    def ramp_weight(self, step: int) -> float:
         """How much of the unlabelled term counts at this step, 0 to 1."""
         return ramp_up(step, self.ramp * self.steps)
 
-    def disagreement(self, batch: Batch, step: int) -> Tensor:
-        """L_U, a scalar: what the method wants to be small on images without labels."""
+    def consistency_loss(self, batch: Batch, step: int) -> Tensor:
+        """L_U, a scalar: what the method minimises on images without labels."""
         raise NotImplementedError

@@ -1,18 +1,14 @@
 """Multi-task attention-based semi-supervised learning: MASSL [67] (section 3.2, figure 14)."""
 
-from typing import cast
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.task import Task
-from medseg_lab.networks.unet import UNet
-from medseg_lab.semi.consistency import RAMP, WEIGHT, Consistency
+from medseg_lab.networks.blocks import CONV, crop
+from medseg_lab.networks.encoder_decoder import Decoder, encoder_decoder
+from medseg_lab.semi.consistency import Consistency
 from medseg_lab.training.learner import Phase
-from medseg_lab.training.recipe import Recipe
-from medseg_lab.training.supervised import LossName
 
 
 class MASSL(Consistency):
@@ -22,54 +18,30 @@ class MASSL(Consistency):
     patches, then encoder and second decoder from all patches. The predicted mask is a gate, which no gradient
     passes. The second decoder reads the deepest features alone: with skip connections it would copy.
 
-    Args:
-        task, network, weight, ramp, loss, learning_rate, spatial_dims: as in `Consistency`. The network is a
-            `UNet`. The optimiser of the second phase is its own and scales its gradients, so that any weight
-            above 0 does much the same.
-
-    Raises:
-        ValueError: for another network.
+    The network is any `EncoderDecoder`. The optimiser of the second phase is its own and scales its gradients,
+    so that any weight above 0 does much the same.
     """
 
     term = "error"
 
-    def __init__(
-        self,
-        task: Task,
-        network: Recipe,
-        weight: float = WEIGHT,
-        ramp: float = RAMP,
-        loss: LossName = "dice_ce",
-        learning_rate: float = 4e-3,
-        spatial_dims: int | None = None,
-    ) -> None:
-        super().__init__(task, network, weight, ramp, loss, learning_rate, spatial_dims)
-        if not isinstance(self.network, UNet):
-            raise ValueError(
-                f"network: got {type(self.network).__name__}, wanted UNet: its encoder is shared"
-            )
-        without_skips = Recipe(network.target, {**network.arguments, "skips": False})
-        self.rebuilder: UNet = without_skips.build(
-            in_channels=self.task.channels,
-            out_channels=len(self.task.classes) * self.task.channels,
-            spatial_dims=self.task.spatial_dims,
-        )
-        self.rebuilder.encoder = nn.ModuleList()  # the network's own is used
-
-    @property
-    def unet(self) -> UNet:
-        """The network, which shares its encoder."""
-        return cast(UNet, self.network)
+    def build(self) -> None:
+        """The network, and the second decoder."""
+        super().build()
+        network = encoder_decoder(self.network)
+        dims, channels = self.task.spatial_dims, len(self.task.classes) * self.task.channels
+        self.rebuilder = Decoder(dims, network.widths, network.strides, skips=False)
+        self.rebuilt_image = CONV[dims](network.widths[0], channels, 1)
 
     def phases(self) -> list[Phase]:
         """Segment; then rebuild."""
-        shared = [*self.unet.encoder.parameters(), *self.rebuilder.parameters()]
+        parts = (self.network.encoder, self.rebuilder, self.rebuilt_image)
+        shared = [parameter for part in parts for parameter in part.parameters()]
         return [
             Phase("segment", self.network.parameters(), self.supervised),
             Phase("rebuild", shared, self.unsupervised),
         ]
 
-    def disagreement(self, batch: Batch, step: int) -> Tensor:
+    def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """The mean over all patches of g_k (r_k - x)^2: r_k rebuilt for class k, g_k its gate."""
         image = torch.cat((batch.image, self.unlabelled(batch)))
         rebuilt, gate = self.rebuilt(image)
@@ -77,9 +49,9 @@ class MASSL(Consistency):
 
     def rebuilt(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The image as each class rebuilds it, `(N, K, C, *S)`, and the gates, `(N, K, *S)`, 0 or 1."""
-        encoded = self.unet.encode(image)
+        encoded = self.network.encode(image)
         with torch.no_grad():
-            predicted = self.unet.scores(encoded, image.shape[2:]).argmax(dim=1)
+            predicted = self.network.scores(encoded, image.shape[2:]).argmax(dim=1)
         gate = F.one_hot(predicted, len(self.task.classes)).movedim(-1, 1)
-        flat = self.rebuilder.scores(encoded, image.shape[2:]).float()
+        flat = crop(self.rebuilt_image(self.rebuilder(encoded)), image.shape[2:]).float()
         return flat.unflatten(1, (len(self.task.classes), self.task.channels)), gate

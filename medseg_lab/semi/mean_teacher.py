@@ -11,7 +11,7 @@ from medseg_lab.semi.teacher import TeacherStudent
 class MeanTeacher(TeacherStudent):
     """The student must agree with the teacher, each under noise of its own."""
 
-    def disagreement(self, batch: Batch, step: int) -> Tensor:
+    def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """||f_s(x, eta) - f_t(x, eta')||^2."""
         image = self.unlabelled(batch)
-        return squared_error(self.student(noisy(image)), self.taught(noisy(image)))
+        return squared_error(self.student(noisy(image)), self.teacher_probabilities(noisy(image)))

@@ -14,7 +14,7 @@ class PiModel(Consistency):
     The gradient flows through both passes.
     """
 
-    def disagreement(self, batch: Batch, step: int) -> Tensor:
+    def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """The squared error between the two."""
         image = self.unlabelled(batch)
         first, second = (self.student(noisy(image)) for _ in range(2))

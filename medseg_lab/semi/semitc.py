@@ -16,7 +16,7 @@ class SemiTC(Consistency):
     warp that brings the first to the frame of the second.
     """
 
-    def disagreement(self, batch: Batch, step: int) -> Tensor:
+    def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """||y_2 - (t_2 o t_1^-1) y_1||^2 with y_i = f(t_i(x))."""
         image = torch.cat((batch.image, self.unlabelled(batch)))
         first, second = draw_warp(image), draw_warp(image)

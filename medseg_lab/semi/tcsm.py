@@ -11,12 +11,12 @@ from medseg_lab.semi.transforms.similarity import draw_similarity
 
 
 class TCSM(Consistency):
-    """To turn the image and to turn the prediction must come to the same.
+    """The prediction of the turned image must equal the turned prediction of the image.
 
     T turns, flips and scales. The gradient flows through both sides.
     """
 
-    def disagreement(self, batch: Batch, step: int) -> Tensor:
+    def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """||T(f(x)) - f(T(x))||^2, each image under noise of its own."""
         image = self.unlabelled(batch)
         turn = draw_similarity(tuple(image.shape[2:]))
@@ -25,11 +25,11 @@ class TCSM(Consistency):
 
 
 class TCSMv2(TeacherStudent):
-    """The same, with a Mean Teacher's prediction on the side that is turned."""
+    """As TCSM, with a Mean Teacher's prediction on the side that is turned."""
 
-    def disagreement(self, batch: Batch, step: int) -> Tensor:
+    def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """||T(f_t(x)) - f_s(T(x))||^2."""
         image = self.unlabelled(batch)
         turn = draw_similarity(tuple(image.shape[2:]))
-        target, found = turn(self.taught(noisy(image))), self.student(noisy(turn(image)))
+        target, found = turn(self.teacher_probabilities(noisy(image))), self.student(noisy(turn(image)))
         return squared_error(found, target, kept=turn.inside(image).expand(len(image), *image.shape[2:]))

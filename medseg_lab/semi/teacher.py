@@ -1,18 +1,14 @@
 """A student that learns, and a teacher whose weights are the student's running mean [66]."""
 
 from copy import deepcopy
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from medseg_lab.data.task import Task
-from medseg_lab.semi.consistency import RAMP, WEIGHT, Consistency
-from medseg_lab.training.recipe import Recipe
-from medseg_lab.training.supervised import LossName
-
-Who = Literal["teacher", "student"]
+from medseg_lab.semi.consistency import Consistency
 
 
 class TeacherStudent(Consistency):
@@ -22,41 +18,25 @@ class TeacherStudent(Consistency):
     is part of its noise.
 
     Args:
-        task, network, weight, ramp, loss, learning_rate, spatial_dims: as in `Consistency`.
         decay: alpha at the end; see `decay_at`.
-        predicts: who predicts after training. The papers [66, 19] ask the teacher. A mean of weights may be
+        predicts: who predicts after training. The papers [66, 19] take the teacher. A mean of weights may be
             better than the weights by itself, without an unlabelled image: `weight=0` is that control.
-
-    Raises:
-        ValueError: for a decay outside [0, 1), or an unknown predictor.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        network: Recipe,
-        weight: float = WEIGHT,
-        ramp: float = RAMP,
-        decay: float = 0.99,
-        predicts: Who = "teacher",
-        loss: LossName = "dice_ce",
-        learning_rate: float = 4e-3,
-        spatial_dims: int | None = None,
-    ) -> None:
-        super().__init__(task, network, weight, ramp, loss, learning_rate, spatial_dims)
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay: got {decay}, wanted 0 or more, and less than 1")
-        if predicts not in get_args(Who):
-            raise ValueError(f"predicts: got {predicts!r}, wanted one of {', '.join(get_args(Who))}")
-        self.decay, self.predicts = decay, predicts
+    decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    predicts: Literal["teacher", "student"] = "teacher"
+
+    def build(self) -> None:
+        """The student's network, and the teacher's."""
+        super().build()
         self.teacher = deepcopy(self.network).requires_grad_(False)
 
     def predict(self, image: Tensor) -> Tensor:
-        """Probabilities `(N, K, *S)` of whoever `predicts`."""
-        return self.taught(image) if self.predicts == "teacher" else self.student(image)
+        """Probabilities `(N, K, *S)` of the teacher, or of the student if it `predicts`."""
+        return self.teacher_probabilities(image) if self.predicts == "teacher" else self.student(image)
 
     @torch.no_grad()
-    def taught(self, image: Tensor) -> Tensor:
+    def teacher_probabilities(self, image: Tensor) -> Tensor:
         """The teacher's probabilities, `(N, K, *S)`; no gradient flows into it."""
         logits: Tensor = self.teacher(image)
         return logits.float().softmax(dim=1)
@@ -86,12 +66,12 @@ def move(teacher: nn.Module, student: nn.Module, alpha: float) -> None:
 def as_student(learner: TeacherStudent) -> TeacherStudent:
     """The same trained learner, with the student predicting: what the teacher adds at prediction.
 
-    A recipe, `recipe(as_student, learner=...)`, that judges a run once more and trains nothing.
+    A recipe, `as_student(learner=...)`, that judges a run once more and trains nothing.
 
     Raises:
         ValueError: for a learner without a teacher.
     """
     if not isinstance(learner, TeacherStudent):
-        raise ValueError(f"learner: got {type(learner).__name__}, wanted one with a teacher")
+        raise ValueError(f"learner: expected one with a teacher, got {type(learner).__name__}")
     learner.predicts = "student"
     return learner

@@ -1,18 +1,17 @@
 """Temporal ensembling [65] (section 3.2)."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.task import Task
 from medseg_lab.semi.agreement import squared_error
-from medseg_lab.semi.consistency import RAMP, WEIGHT, Consistency
+from medseg_lab.semi.consistency import Consistency
 from medseg_lab.semi.memory import Memory
 from medseg_lab.semi.noise import noisy
-from medseg_lab.training.recipe import Recipe
-from medseg_lab.training.supervised import LossName
 
 
 class TemporalEnsembling(Consistency):
@@ -23,28 +22,14 @@ class TemporalEnsembling(Consistency):
     small. The paper updates its memory once an epoch, we whenever a voxel is seen, which is as often.
 
     Args:
-        task, network, weight, ramp, loss, learning_rate, spatial_dims: as in `Consistency`.
         momentum: a of `Memory`.
-
-    Raises:
-        ValueError: for a momentum outside [0, 1).
     """
 
-    def __init__(
-        self,
-        task: Task,
-        network: Recipe,
-        weight: float = WEIGHT,
-        ramp: float = RAMP,
-        momentum: float = 0.6,
-        loss: LossName = "dice_ce",
-        learning_rate: float = 4e-3,
-        spatial_dims: int | None = None,
-    ) -> None:
-        super().__init__(task, network, weight, ramp, loss, learning_rate, spatial_dims)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum: got {momentum}, wanted 0 or more, and less than 1")
-        self.momentum = momentum
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.6
+
+    def build(self) -> None:
+        """The network; the memory follows, once the shapes of the cases are known."""
+        super().build()
         self.memory: Memory | None = None
 
     def prepare(
@@ -54,14 +39,14 @@ class TemporalEnsembling(Consistency):
         super().prepare(steps, unlabelled, labelled)
         self.memory = Memory(unlabelled, len(self.task.classes), self.momentum)
 
-    def disagreement(self, batch: Batch, step: int) -> Tensor:
+    def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """||z - Z / (1 - a^t)||^2 where there is a past; then Z <- a Z + (1 - a) z.
 
         Raises:
-            ValueError: before `prepare`, or if it is not known where patches were cut.
+            ValueError: before `prepare`, or if the batch does not say where patches were cut.
         """
         if self.memory is None or batch.views is None:
-            raise ValueError("memory: got none, or a batch without views; wanted `prepare` called, and views")
+            raise ValueError("TemporalEnsembling: expected `prepare` to be called, and a batch with views")
         found = self.student(noisy(self.unlabelled(batch)))
         past, known = self.memory.recall(batch.views)
         self.memory.remember(batch.views, found.detach())

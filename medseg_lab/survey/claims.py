@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
-from medseg_lab.survey.configurations import configuration
+from medseg_lab.survey.configurations import configuration, configurations
 from medseg_lab.survey.measures import Measure, measure
-from medseg_lab.survey.methods import read, sections
+from medseg_lab.survey.methods import sections
+from medseg_lab.survey.tables import in_order, rows
 
 
 class Side(BaseModel):
@@ -76,15 +77,15 @@ class Claim(BaseModel):
     @model_validator(mode="after")
     def _sides_and_direction_make_sense(self) -> "Claim":
         if self.better == self.worse:
-            raise ValueError(f"{self.id}: got {self.better} on both sides, wanted two methods")
+            raise ValueError(f"{self.id}: expected two methods, got {self.better} on both sides")
         if self.measure.better not in (self.direction, "either"):
-            wanted = self.measure.better
+            better = self.measure.better
             raise ValueError(
-                f"{self.id}: got direction {self.direction!r}, wanted {wanted!r} for {self.metric}"
+                f"{self.id}: expected the direction {better!r} for {self.metric}, got {self.direction!r}"
             )
         if self.measure.per == "run" and self.margin >= 1:
             raise ValueError(
-                f"{self.id}: got margin {self.margin:g}, wanted a share of {self.metric}, below 1"
+                f"{self.id}: expected a margin below 1, a share of {self.metric}, got {self.margin:g}"
             )
         return self
 
@@ -114,17 +115,19 @@ def claims(section: str | None = None) -> tuple[Claim, ...]:
     Raises:
         ValueError: if an id occurs twice, or a section or a side's configuration does not exist.
     """
-    known = {found.id for found in sections()}
+    known = [found.id for found in sections()]
     if section is not None and section not in known:
-        raise ValueError(f"section: got {section!r}, wanted one of {', '.join(sorted(known))}")
-    found = tuple(Claim(**row) for row in read("claims.toml")["claim"])
+        raise ValueError(f"section: expected one of {', '.join(known)}, got {section!r}")
+    found = [Claim(**row.values) for row in rows("claim")]
+    seen: set[str] = set()
     for claim in found:
         if claim.section not in known:
-            raise ValueError(
-                f"{claim.id}: got section {claim.section!r}, wanted one of {', '.join(sorted(known))}"
-            )
+            raise ValueError(f"{claim.id}: expected one of the sections {', '.join(known)}, got {claim.section!r}")
+        if claim.id in seen:
+            raise ValueError(f"claim {claim.id!r} occurs twice")
+        seen.add(claim.id)
         for side in (claim.better, claim.worse):
             configuration(side.method)
-    if len({claim.id for claim in found}) < len(found):
-        raise ValueError("claims.toml: an id occurs twice")
+    rank = {one.name: place for place, one in enumerate(configurations())}
+    found.sort(key=lambda claim: (known.index(claim.section), in_order(rank, claim.better.method)))
     return tuple(claim for claim in found if section in (None, claim.section))

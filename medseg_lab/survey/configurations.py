@@ -1,10 +1,12 @@
 """The names under which methods are compared, each with its recipe."""
 
+from difflib import get_close_matches
 from functools import cache
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from medseg_lab.survey.methods import method, read
+from medseg_lab.survey.methods import methods
+from medseg_lab.survey.tables import rows
 
 
 class Configuration(BaseModel):
@@ -14,6 +16,7 @@ class Configuration(BaseModel):
         name: as chapters, sweeps, claims and standings say it.
         method: the id of the survey's method.
         recipe: as text (`medseg_lab.training.notation`); empty while the method is planned.
+        module: the dotted name of the module beside the table; empty while planned.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -21,6 +24,7 @@ class Configuration(BaseModel):
     name: str = Field(min_length=1)
     method: str
     recipe: str = ""
+    module: str = ""
 
 
 @cache
@@ -28,26 +32,35 @@ def configurations() -> tuple[Configuration, ...]:
     """All of them, in the survey's order of their methods.
 
     Raises:
-        ValueError: if a name occurs twice, or a method does not exist, or a planned one has a recipe.
+        ValueError: if a name or a recipe occurs twice, a method does not exist, or a planned one has a recipe.
     """
-    found = tuple(Configuration(**row) for row in read("configurations.toml")["configuration"])
-    seen: set[str] = set()
+    found = [Configuration(**row.values, module=row.module) for row in rows("configuration")]
+    known = {method.id: place for place, method in enumerate(methods())}
+    names: set[str] = set()
+    recipes: dict[str, str] = {}
     for one in found:
-        if one.name in seen:
+        if one.name in names:
             raise ValueError(f"configuration {one.name!r} occurs twice")
-        if one.recipe and method(one.method).state == "planned":
-            raise ValueError(f"{one.name}: got a recipe, but {one.method} is planned")
-        seen.add(one.name)
-    return found
+        if one.method not in known:
+            raise ValueError(f"configuration {one.name!r}: expected the id of a method, got {one.method!r}")
+        if bool(one.recipe) != bool(one.module):
+            raise ValueError(f"configuration {one.name!r}: expected a recipe beside a module, and only there")
+        if one.recipe and recipes.setdefault(one.recipe, one.name) != one.name:
+            raise ValueError(
+                f"configuration {one.name!r}: expected a recipe of its own, got that of {recipes[one.recipe]!r}"
+            )
+        names.add(one.name)
+    return tuple(sorted(found, key=lambda one: known[one.method]))
 
 
 def configuration(name: str) -> Configuration:
     """The configuration called `name`.
 
     Raises:
-        ValueError: if there is none, naming the known ones.
+        ValueError: if there is none, naming those with similar names.
     """
-    for found in configurations():
-        if found.name == name:
-            return found
-    raise ValueError(f"method: got {name!r}, wanted one of {', '.join(one.name for one in configurations())}")
+    known = {one.name: one for one in configurations()}
+    if name not in known:
+        near = get_close_matches(name, known, n=3, cutoff=0.4) or known
+        raise ValueError(f"method: expected one of {', '.join(near)}, or a recipe, got {name!r}")
+    return known[name]

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from medseg_lab.survey.methods import read
+from medseg_lab.survey.tables import read
 
 
 class Measure(BaseModel):
@@ -32,7 +32,7 @@ class Measure(BaseModel):
     @model_validator(mode="after")
     def _only_a_run_is_exact(self) -> "Measure":
         if self.exact and self.per == "case":
-            raise ValueError(f"{self.id}: got an exact measure of a case, wanted one of a run")
+            raise ValueError(f"{self.id}: expected an exact measure to be one of a run, got one of a case")
         return self
 
     def written(self, amount: float, signed: bool = True) -> str:
@@ -74,4 +74,4 @@ def measure(id: str) -> Measure:
     for found in measures():
         if found.id == id:
             return found
-    raise ValueError(f"metric: got {id!r}, wanted one of {', '.join(one.id for one in measures())}")
+    raise ValueError(f"metric: expected one of {', '.join(one.id for one in measures())}, got {id!r}")

@@ -1,12 +1,12 @@
 """The survey's map: its sections, and every method with its place in this library."""
 
 import importlib
-import tomllib
 from functools import cache
-from importlib.resources import files
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
+
+from medseg_lab.survey.tables import in_order, read, rows
 
 
 class Section(BaseModel):
@@ -16,6 +16,7 @@ class Section(BaseModel):
         id: its number, "2.1.1".
         title: in English.
         chinese: as printed.
+        methods: ids of the systems that it treats, in its order, whether they are written yet or not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,6 +24,7 @@ class Section(BaseModel):
     id: str
     title: str
     chinese: str
+    methods: tuple[str, ...] = ()
 
     @property
     def parent(self) -> str:
@@ -40,8 +42,8 @@ class Method(BaseModel):
         references: numbers of the survey's bibliography.
         idea: in one line.
         chapter: the section whose chapter shows it.
-        path: dotted path of the class or function, "" while planned.
-        state: "ready" once a chapter or a test can use it.
+        code: the class or function in the module beside the table; empty while planned.
+        module: that module's dotted name; empty while planned.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,16 +54,18 @@ class Method(BaseModel):
     references: tuple[int, ...]
     idea: str
     chapter: str
-    path: str = ""
-    state: Literal["ready", "planned"] = "planned"
+    code: str = ""
+    module: str = ""
 
-    @model_validator(mode="after")
-    def _ready_means_there_is_code(self) -> "Method":
-        if (self.state == "ready") != bool(self.path):
-            raise ValueError(
-                f"{self.id}: got state {self.state!r} with path {self.path!r}; a ready method has a path"
-            )
-        return self
+    @property
+    def path(self) -> str:
+        """The dotted path of the class or function, empty while planned."""
+        return f"{self.module}.{self.code}" if self.module else ""
+
+    @property
+    def state(self) -> str:
+        """ "ready" or "planned"."""
+        return "ready" if self.module else "planned"
 
     def load(self) -> Any:
         """The class or function itself.
@@ -70,9 +74,8 @@ class Method(BaseModel):
             ValueError: while the method is planned.
         """
         if not self.path:
-            raise ValueError(f"{self.id}: planned, not yet written")
-        module, _, name = self.path.rpartition(".")
-        return getattr(importlib.import_module(module), name)
+            raise ValueError(f"{self.id}: it is planned, not yet written")
+        return getattr(importlib.import_module(self.module), self.code)
 
 
 @cache
@@ -86,21 +89,22 @@ def methods() -> tuple[Method, ...]:
     """Every method, in the survey's order.
 
     Raises:
-        ValueError: if an id occurs twice, or a section does not exist.
+        ValueError: if an id occurs twice, a section does not exist, or a table beside a module names no code.
     """
-    found = tuple(Method(**row) for row in read("methods.toml")["method"])
-    known = {section.id for section in sections()}
+    found = [Method(**row.values, module=row.module) for row in rows("method")]
+    known = [section.id for section in sections()]
     seen: set[str] = set()
     for method in found:
         if method.id in seen:
             raise ValueError(f"method {method.id!r} occurs twice")
         for place in (method.section, method.chapter):
             if place not in known:
-                raise ValueError(
-                    f"{method.id}: got section {place!r}, wanted one of {', '.join(sorted(known))}"
-                )
+                raise ValueError(f"{method.id}: expected one of the sections {', '.join(known)}, got {place!r}")
+        if bool(method.code) != bool(method.module):
+            raise ValueError(f"{method.id}: expected `code` beside a module, and only there, got {method.code!r}")
         seen.add(method.id)
-    return found
+    rank = {id: place for place, id in enumerate(id for section in sections() for id in section.methods)}
+    return tuple(sorted(found, key=lambda m: (known.index(m.section), in_order(rank, m.id))))
 
 
 def method(id: str) -> Method:
@@ -112,9 +116,4 @@ def method(id: str) -> Method:
     for found in methods():
         if found.id == id:
             return found
-    raise ValueError(f"method: got {id!r}, which survey/methods.toml does not hold")
-
-
-def read(name: str) -> dict[str, Any]:
-    """A table of this folder."""
-    return tomllib.loads(files("medseg_lab.survey").joinpath(name).read_text(encoding="utf-8"))
+    raise ValueError(f"method: expected one that a table of the library has, got {id!r}")

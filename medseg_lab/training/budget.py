@@ -50,5 +50,5 @@ def budget(name: str) -> Budget:
         ValueError: naming the known budgets.
     """
     if name not in BUDGETS:
-        raise ValueError(f"budget: got {name!r}, wanted one of {', '.join(BUDGETS)}")
+        raise ValueError(f"budget: expected one of {', '.join(BUDGETS)}, got {name!r}")
     return BUDGETS[name]

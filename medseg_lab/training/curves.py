@@ -3,10 +3,15 @@
 import csv
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Curves:
@@ -80,3 +85,20 @@ class Curves:
     @staticmethod
     def _losses(row: dict[str, float]) -> dict[str, float]:
         return {name: value for name, value in row.items() if name not in ("step", "seconds", "lr")}
+
+
+def joined(curves: "Sequence[pd.DataFrame]") -> Curves:
+    """Those of one training as they are; of several, side by side, each loss with its training's number.
+
+    Seconds are added up; trainings of the same budget have as many steps.
+    """
+    if len(curves) == 1:
+        return Curves([{str(k): v for k, v in row.items()} for row in curves[0].to_dict("records")])
+    first, rows = curves[0], []
+    for step in range(len(first)):
+        row: dict[str, Any] = {"step": step, "seconds": sum(float(c["seconds"][step]) for c in curves)}
+        row["lr"] = float(first["lr"][step])
+        for number, each in enumerate(curves, start=1):
+            row |= {f"{number}.{k}": v for k, v in each.iloc[step].items() if k not in ("step", "seconds", "lr")}
+        rows.append(row)
+    return Curves(rows)

@@ -1,26 +1,28 @@
 """Fit a learner to a cohort: train and judge it, or replay the run that is already there."""
 
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning_fabric import Fabric
 
-from medseg_lab.data.batches import Batches
+from medseg_lab.training.begin import begin
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.checkpoint import Checkpoints
-from medseg_lab.training.curves import Curves
+from medseg_lab.training.curves import Curves, joined
 from medseg_lab.training.device import hardware, make_fabric, peak_memory_mb, reproducible
 from medseg_lab.training.key import key_of, key_parts
-from medseg_lab.training.learner import Learner
 from medseg_lab.training.loop import train
+from medseg_lab.training.notation import written
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.record import RunRecord, cohort_facts, task_facts, title, versions
 from medseg_lab.training.runs import Run, RunStore
-from medseg_lab.training.seeding import BUILD, JUDGE, stream
+from medseg_lab.training.seeding import JUDGE, stream
+from medseg_lab.training.segmenter import Segmenter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,8 +43,8 @@ def fit(
 ) -> Run:
     """Train and judge a learner, or replay the run that the store holds under the same key.
 
-    A recipe that changes a trained learner (`Recipe.base`) is not trained: its base is, or is replayed, and
-    the changed learner is judged.
+    A recipe that changes or joins trained learners (`Recipe.bases`) is not trained: its bases are, or are
+    replayed, and the changed learner is judged.
 
     Killed at any moment and called again, it goes on from its last checkpoint and ends with the same bits.
     Called by two processes at once, one trains, the other waits for it and replays.
@@ -51,7 +53,7 @@ def fit(
         recipe: builds the learner, from the cohort's task.
         cohort: the cases, split.
         budget: what may be spent.
-        seed: of all chance: initial weights, batches, augmentation, dropout, judging.
+        seed: random seed of initial weights, batches, augmentation, dropout and judging.
         store: where finished and unfinished runs are.
         judge: builds a function of (learner, cohort) that gives the table `cases.csv`.
         progress: whether to show a bar, and print one line on what was done and on what device.
@@ -68,44 +70,17 @@ def fit(
         run = store.find(key)
         if run is None:
             job = _Job(recipe, cohort, budget, seed, judge, fabric, parts)
-            if recipe.base is None:
-                run = job.train(
-                    store, bar_title=title(parts["recipe"]) + f", seed {seed}" if progress else ""
-                )
+            if recipe.changes:
+                more: dict[str, Any] = {"judge": judge, "progress": progress, "fabric": fabric}
+                bases = [fit(base, cohort, budget, seed, store=store, **more) for base in recipe.bases]
+                run = job.change(store, bases)
             else:
-                base = fit(
-                    recipe.base,
-                    cohort,
-                    budget,
-                    seed,
-                    store=store,
-                    judge=judge,
-                    progress=progress,
-                    fabric=fabric,
-                )
-                run = job.change(store, base)
+                bar_title = f"{title(parts['recipe'])}, seed {seed}" if progress else ""
+                run = job.train(store, bar_title)
+    run = replace(run, recipe=recipe)
     if progress and fabric.is_global_zero:
         print(run.summary())
     return run
-
-
-def begin(
-    recipe: Recipe, cohort: "Cohort", budget: Budget, seed: int, fabric: Fabric
-) -> tuple[Learner, Batches]:
-    """A learner before its first step, and its batches: this process's share of each step's voxels."""
-    torch.manual_seed(stream(seed, BUILD))
-    learner: Learner = recipe.build(cohort.task)
-    batches = Batches(
-        cohort,
-        learner.task,
-        budget.voxels // fabric.world_size,
-        budget.patch,
-        fabric.device,
-        seed,
-        unlabelled=learner.wants_unlabelled,
-        reading=learner.reading,
-    )
-    return learner, batches
 
 
 @dataclass(frozen=True)
@@ -135,16 +110,21 @@ class _Job:
         }
         return self.finish(store, learner, curves, facts)
 
-    def change(self, store: RunStore, base: Run) -> Run:
-        """Change the learner that `base` trained, judge, publish."""
-        learner: Learner = self.recipe.change(base.learner(self.fabric.device, self.recipe.base))
-        names = ("patch", "batch_size", "seconds", "peak_memory_mb")
-        facts = {name: getattr(base.record, name) for name in names} | {"base": base.record.key}
-        rows = Curves([{str(k): v for k, v in row.items()} for row in base.curves.to_dict("records")])
-        started = datetime.now(UTC).isoformat(timespec="seconds")
-        return self.finish(store, learner, rows, facts | {"started": started})
+    def change(self, store: RunStore, bases: Sequence[Run]) -> Run:
+        """Change or join the learners that `bases` trained, judge, publish."""
+        learner: Segmenter = self.recipe.change([base.learner(self.fabric.device) for base in bases])
+        records = [base.record for base in bases]
+        facts = {
+            "bases": tuple(record.key for record in records),
+            "patch": records[0].patch,
+            "batch_size": records[0].batch_size,
+            "seconds": sum(record.seconds for record in records),
+            "peak_memory_mb": max(record.peak_memory_mb for record in records),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        return self.finish(store, learner, joined([base.curves for base in bases]), facts)
 
-    def finish(self, store: RunStore, learner: Learner, curves: Curves, facts: dict[str, Any]) -> Run:
+    def finish(self, store: RunStore, learner: Segmenter, curves: Curves, facts: dict[str, Any]) -> Run:
         """Judge and publish."""
         key, opened = key_of(self.parts), len(self.cohort.openings)
         if self.fabric.is_global_zero:
@@ -160,6 +140,7 @@ class _Job:
                 key=key,
                 parts=self.parts,
                 recipe=self.parts["recipe"],
+                method=written(self.recipe),
                 judge=self.parts["judge"],
                 budget=self.budget,
                 seed=self.seed,
@@ -174,7 +155,7 @@ class _Job:
         self.fabric.barrier()
         return Run(store.folder(key))
 
-    def judged(self, learner: Learner) -> "pd.DataFrame | None":
+    def judged(self, learner: Segmenter) -> "pd.DataFrame | None":
         """The judge's table, or None without a judge."""
         if self.judge is None:
             return None

@@ -11,7 +11,7 @@ from medseg_lab.training.recipe import Recipe
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
 
-LOOP = ("medseg_lab.training.fit", "medseg_lab.data.batches")
+LOOP = ("medseg_lab.training.begin", "medseg_lab.training.loop")
 VERSIONS = ("torch", "monai", "numpy")
 
 
@@ -21,8 +21,9 @@ def key_parts(
     """All that can change a run, as plain data: two runs with equal parts have equal bits on one machine.
 
     Of the budget only what training sees counts: not its name, nor how often it saves, nor the seeds of a
-    comparison; the cap on cases is in the cohort's fingerprint. The sources are those of the learner, the
-    judge, the loop and the batches, with all that they import from this library.
+    comparison; the cap on cases is in the cohort's fingerprint, and so is all that makes its cases. The
+    sources are those of the learner, the judge, the loop and the batches, with what they import; of each
+    file counts what it computes, not its wording (`provenance.code_hash`).
     """
     modules = {*LOOP, *recipe.modules, *(judge.modules if judge else ())}
     return {

@@ -1,13 +1,23 @@
 """What one method of the survey adds to the shared loop."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from torch import Tensor, nn
 
+from medseg_lab.data.augment import Augmentation
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.reading import Reading
 from medseg_lab.data.task import Task
+from medseg_lab.losses.dice import DiceCE
+from medseg_lab.training.recipe import default
+from medseg_lab.training.segmenter import Segmenter
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""From logits `(N, K, *S)` and labels `(N, *S)` to a scalar."""
 
 
 @dataclass(frozen=True)
@@ -22,59 +32,70 @@ class Phase:
     losses: Callable[[Batch, int], dict[str, Tensor]]
 
 
-class Learner(nn.Module):
-    """Base of every method: it owns its networks and says what their losses are.
+class Learner(Segmenter):
+    """Base of every method that is trained: it owns its networks and says what their losses are.
 
     The loop (`medseg_lab.training.loop.train`) calls `losses` for each batch, adds up what comes back, steps
     the optimiser, then calls `after_step`. Two rules make a resumed run equal to one never stopped:
     everything a method remembers between steps (a teacher, a memory bank) is a buffer or a submodule, so
-    that a checkpoint holds it; and chance comes from PyTorch's global generator, which the loop seeds anew
-    in each step.
+    that a checkpoint holds it; and random numbers come from PyTorch's global generator, which the loop seeds
+    anew in each step.
 
     Attributes:
+        steps: how long the training is, for schedules of the method's own; set by `prepare`.
+        wants_unlabelled: whether batches are to carry unlabelled patches.
+
+    Args:
+        task: the problem as the cohort poses it. `self.task` has the dimension of the patches.
+        network: as a recipe; it is called with `in_channels`, `out_channels` and `spatial_dims`.
+        loss: as a recipe: of logits `(N, K, *S)` against labels `(N, *S)`.
         learning_rate: the peak of the schedule (`medseg_lab.training.schedule`).
         weight_decay: of AdamW.
         clip_norm: the gradient of a phase is scaled down to this Euclidean norm if it is longer.
-        wants_unlabelled: whether batches are to carry unlabelled patches.
-        reading: whose labels it is taught, where a case has several raters.
-        steps: how long the training is, for schedules of the method's own; set by `prepare`.
-        patch: the patch the learner was trained on, in voxels along each axis; empty before training.
-        precision: what it was trained in, `32-true` or `bf16-mixed`; prediction follows it.
-
-    Args:
-        task: the problem to be solved; `task.spatial_dims` is the dimension of the patches the learner sees,
-            which may be 2 on a cohort of volumes (it then works slice by slice).
+        spatial_dims: 2 to learn slice by slice on a cohort of volumes; None for the cohort's own dimension.
+        reading: which labels it is taught, where a case has several raters.
+        augmentation: as a recipe: how its training patches are varied.
     """
 
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-5
-    clip_norm: float = 12.0
-    wants_unlabelled: bool = False
+    task: Task = field(kw_only=False)
+    network: Any
+    loss: Loss = default(DiceCE)
+    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    clip_norm: Annotated[float, Field(gt=0)] = 12.0
+    spatial_dims: Literal[2, 3] | None = None
     reading: Reading = "reference"
-    steps: int = 0
-    patch: tuple[int, ...] = ()
-    precision: str = "32-true"
+    augmentation: Augmentation = default(Augmentation)
 
-    def __init__(self, task: Task) -> None:
-        super().__init__()
-        self.task = task
+    wants_unlabelled = False
+    steps = 0
+
+    def build(self) -> None:
+        """The loss, the augmentation, and one network for the task."""
+        self.task = self.task if self.spatial_dims is None else replace(self.task, spatial_dims=self.spatial_dims)
+        for name, recipe in self.recipes.items():
+            setattr(self, name, self.new_network() if name == "network" else recipe.build())
+
+    def new_network(self, in_channels: int | None = None, out_channels: int | None = None) -> nn.Module:
+        """A network by the recipe, with weights of its own; for the task's channels and classes if not told."""
+        if "network" not in self.recipes:
+            raise ValueError(f"{type(self).__name__}: network: expected a recipe, got {self.network!r}")
+        found: nn.Module = self.recipes["network"].build(
+            in_channels=self.task.channels if in_channels is None else in_channels,
+            out_channels=len(self.task.classes) if out_channels is None else out_channels,
+            spatial_dims=self.task.spatial_dims,
+        )
+        return found
+
+    @property
+    def loss_name(self) -> str:
+        """What the loss is called in curves: `dice_ce` for `DiceCE`."""
+        name = getattr(self.loss, "__name__", type(self.loss).__name__)
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """The named terms of this step's objective, scalars that the loop adds up."""
         raise NotImplementedError
-
-    def predict(self, image: Tensor) -> Tensor:
-        """Class probabilities `(N, K, *S)` of patches `(N, C, *S)`; they sum to 1 over K."""
-        raise NotImplementedError
-
-    def sample(self, image: Tensor, n: int) -> Tensor:
-        """`n` predictions that are all plausible, as class probabilities `(n, N, K, *S)`.
-
-        What varies between them (a member, a latent code, weights, a transformation) is drawn from PyTorch's
-        global generator, in the same way whatever N is, and is the same for all N patches of a draw. So
-        patches of one image, sampled from the same state of the generator, fit together.
-        """
-        raise NotImplementedError(f"{type(self).__name__} gives one prediction, not samples")
 
     def prepare(
         self, steps: int, unlabelled: Sequence[tuple[int, ...]], labelled: Sequence[tuple[int, ...]] = ()

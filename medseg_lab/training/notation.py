@@ -1,40 +1,56 @@
 """Recipes as text, as they would be called: `Supervised(network=UNet(skips=False), spatial_dims=2)`.
 
-One notation for the ledger's column, a claim's side, a line of a sweep. Text is read, never evaluated. An
-argument that has its default is not written, so that two recipes that build the same are the same text.
+One notation for tables, claims, grids, chapters and the ledger. Text is read, never evaluated. An argument that
+equals its default is not written, so recipes that build the same have the same text.
 """
 
 import ast
+import inspect
+import sys
+import sysconfig
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from medseg_lab.training.constructors import COMPUTED, REQUIRED, Constructor, constructor, constructors, find
-from medseg_lab.training.recipe import Recipe
+from medseg_lab.training.provenance import module_file
+from medseg_lab.training.recipe import PACKAGE, Recipe, canonical, defaults, load
+
+EXAMPLE = "Supervised(network=UNet(skips=False), spatial_dims=2)"
+ROOMS = ("data", "networks", "losses", "training", "inference", "semi", "uncertainty", "evaluation")
+"""The rooms whose classes and functions are known by their name alone."""
+FILLED = {"task", "in_channels", "out_channels", "spatial_dims"}
+"""Arguments that only the caller of a constructor knows, and fills in."""
 
 
 def parse(text: str) -> Recipe:
     """The recipe that a text stands for.
 
     Args:
-        text: a call with keywords; names are those of this library's classes and functions, or dotted paths
-            where a name alone could mean several. Values are numbers, strings, True, False, None, lists and
-            calls.
+        text: a call with keywords. A name is that of a class or function of this library, or a dotted path:
+            where a name alone could mean several, or for a module of one's own (`mine.MyNet` is the class
+            `MyNet` in `mine.py` beside the notebook or the grid). Values are numbers, strings, True, False,
+            None, lists and calls.
 
     Raises:
         ValueError: for anything else, an unknown name or argument, or a missing one, naming the known ones.
     """
     try:
-        node = ast.parse(text.strip(), mode="eval").body
-    except SyntaxError as error:
-        raise ValueError(f"recipe: got {text!r}, wanted a call such as {EXAMPLE}") from error
-    try:
-        return _recipe(node, outermost=True)
+        return _recipe(_expression(text), outermost=True)
     except ValueError as error:
         raise ValueError(f"recipe {text!r}: {error}") from error
 
 
-EXAMPLE = "Supervised(network=UNet(skips=False), spatial_dims=2)"
-FILLED = {"task", "in_channels", "out_channels", "spatial_dims"}
-"""What only the caller of a constructor knows, and fills in."""
+def varied(recipe: Recipe, arguments: str) -> Recipe:
+    """The recipe with other arguments, given as text: `varied(mean_teacher, "weight=300, decay=0.99")`.
+
+    Raises:
+        ValueError: as `parse`.
+    """
+    call = _expression(f"f({arguments})")
+    known = defaults(load(recipe.target))
+    return canonical(recipe.target, recipe.arguments | _arguments(call, recipe.target, known), known)
 
 
 def written(recipe: Recipe | dict[str, Any]) -> str:
@@ -45,50 +61,97 @@ def written(recipe: Recipe | dict[str, Any]) -> str:
     """
     plain = recipe.to_dict() if isinstance(recipe, Recipe) else recipe
     target, arguments = plain["target"], plain["arguments"]
-    known = _known(target)
-    order = {name: number for number, name in enumerate(known.defaults)}
+    try:
+        known = defaults(load(target))
+    except ValueError:  # a stored run of another version, or of a module that is not here
+        known = {}
+    order = {name: number for number, name in enumerate(known)}
     said = [
         f"{name}={_text(arguments[name])}"
         for name in sorted(arguments, key=lambda name: (order.get(name, len(order)), name))
-        if known.defaults.get(name, REQUIRED) != arguments[name]
+        if _text(known.get(name, inspect.Parameter.empty)) != _text(arguments[name])
     ]
-    name = known.name if constructors().get(known.name) == (target,) else target
-    return f"{name}({', '.join(said)})"
+    name = target.rpartition(".")[2]
+    return f"{name if paths().get(name) == (target,) else target}({', '.join(said)})"
 
 
-def _known(target: str) -> Constructor:
-    """The constructor; one without arguments for a target that this version of the library does not have."""
+@cache
+def paths() -> dict[str, tuple[str, ...]]:
+    """The public classes and functions of the rooms that recipes draw on: a name to its dotted paths."""
+    root = Path(__file__).parents[1]
+    found: dict[str, tuple[str, ...]] = {}
+    for room in ROOMS:
+        for path in sorted((root / room).rglob("*.py")):
+            module = ".".join(path.relative_to(root.parent).with_suffix("").parts)
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+                    found[node.name] = (*found.get(node.name, ()), f"{module}.{node.name}")
+    return found
+
+
+def _found(name: str) -> tuple[str, Callable[..., Any]]:
+    """The dotted path that a name stands for, and what is there.
+
+    Raises:
+        ValueError: if there is nothing, or several; or if the module is neither of this library nor one's own.
+    """
+    if "." not in name:
+        known = paths().get(name, ())
+        if not known:
+            near = get_close_matches(name, paths(), n=3, cutoff=0.5)
+            like = f" (like {' or '.join(near)})" if near else ""
+            raise ValueError(f"expected a class or function of {PACKAGE}{like}, got {name!r}")
+        if len(known) > 1:
+            raise ValueError(f"expected one of {', '.join(known)}, got {name!r}")
+        name = known[0]
+    elif not name.startswith(f"{PACKAGE}.") and not _is_own(name.partition(".")[0]):
+        raise ValueError(
+            f"expected a class or function of {PACKAGE}, or of a module of your own such as mine.py beside "
+            f"the notebook or the grid, got {name!r}"
+        )
+    return name, load(name)
+
+
+def _is_own(module: str) -> bool:
+    """Whether a module is a file of the user's: neither Python's own nor an installed package's."""
+    path = module_file(module)
+    installed = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")}
+    return path is not None and (
+        module not in sys.stdlib_module_names
+        and not any(folder in path.resolve().parents for folder in installed)
+    )
+
+
+def _expression(text: str) -> ast.expr:
     try:
-        return constructor(target)
-    except ValueError:
-        return Constructor(target, {})
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return written(value)
-    if isinstance(value, list):
-        return f"[{', '.join(map(_text, value))}]"
-    return repr(value)
+        return ast.parse(text.strip(), mode="eval").body
+    except SyntaxError as error:
+        raise ValueError(f"expected a call such as {EXAMPLE}, got {text!r}") from error
 
 
 def _recipe(node: ast.expr, outermost: bool = False) -> Recipe:
-    if not isinstance(node, ast.Call) or node.args or any(k.arg is None for k in node.keywords):
-        raise ValueError(f"got {ast.unparse(node)!r}, wanted a call with keywords, such as {EXAMPLE}")
-    known = find(ast.unparse(node.func))
-    arguments: dict[str, Any] = {}
-    for keyword in node.keywords:
-        name = str(keyword.arg)
-        if name not in known.defaults:
-            raise ValueError(
-                f"{known.name}: got argument {name!r}, wanted one of {', '.join(known.defaults)}"
-            )
-        arguments[name] = _value(keyword.value)
+    if not isinstance(node, ast.Call):
+        raise ValueError(f"expected a call with keywords, such as {EXAMPLE}, got {ast.unparse(node)!r}")
+    target, found = _found(ast.unparse(node.func))
+    known = defaults(found)
+    arguments = _arguments(node, target, known)
     filled = {"task"} if outermost else FILLED
-    missing = [n for n, d in known.defaults.items() if d is REQUIRED and n not in arguments.keys() | filled]
+    missing = [n for n, d in known.items() if d is inspect.Parameter.empty and n not in arguments.keys() | filled]
     if missing:
-        raise ValueError(f"{known.name}: got no {' and no '.join(missing)}, wanted a value")
-    return Recipe(known.target, arguments)
+        name = target.rpartition(".")[2]
+        raise ValueError(f"{name}: expected a value for {' and '.join(missing)}, got none")
+    return canonical(target, arguments, known)
+
+
+def _arguments(node: ast.expr, target: str, known: dict[str, Any]) -> dict[str, Any]:
+    """The keywords of a call."""
+    if not isinstance(node, ast.Call) or node.args or any(k.arg is None for k in node.keywords):
+        raise ValueError(f"expected a call with keywords, such as {EXAMPLE}, got {ast.unparse(node)!r}")
+    for keyword in node.keywords:
+        if keyword.arg not in known:
+            name = target.rpartition(".")[2]
+            raise ValueError(f"{name}: expected one of {', '.join(known)}, got argument {keyword.arg!r}")
+    return {str(keyword.arg): _value(keyword.value) for keyword in node.keywords}
 
 
 def _value(node: ast.expr) -> Any:
@@ -99,10 +162,19 @@ def _value(node: ast.expr) -> Any:
     try:
         value = ast.literal_eval(node)
     except ValueError:
-        value = COMPUTED
+        value = node
     if not (value is None or isinstance(value, bool | int | float | str)):
-        said = f"got {ast.unparse(node)!r}, wanted a number, a string, True, False, None, a list or a call"
-        if isinstance(node, ast.Name | ast.Attribute):
-            said += f" (did you mean {ast.unparse(node)}()?)"
-        raise ValueError(said)
+        hint = f" (did you mean {ast.unparse(node)}()?)" if isinstance(node, ast.Name | ast.Attribute) else ""
+        raise ValueError(
+            "expected a number, a string, True, False, None, a list or a call, "
+            f"got {ast.unparse(node)!r}{hint}"
+        )
     return value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict | Recipe):
+        return written(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_text, value))}]"
+    return repr(value)

@@ -1,4 +1,4 @@
-"""Which source files a piece of this library depends on, and their hashes."""
+"""Which source files a result depends on, and hashes of what in them can change it."""
 
 import ast
 import hashlib
@@ -12,23 +12,25 @@ from typing import Any
 PACKAGE = "medseg_lab"
 
 
-def sources(modules: Iterable[str]) -> dict[str, str]:
-    """The files that `modules` are made of, transitively: `{"medseg_lab/networks/unet.py": sha256, ...}`.
+def sources(modules: Iterable[str], wording: bool = False) -> dict[str, str]:
+    """The files that `modules` are made of, transitively: `{"medseg_lab/networks/unet.py": hash, ...}`.
 
-    Imports are read from the syntax tree, wherever they stand: at the top, inside a function, relative, or
-    for type checking only. Followed are those into this library and into the packages that `modules` lie in
-    (a reader's own learner counts as much as ours). A package's `__init__` counts with each of its modules.
-    A module imported by a computed name is not seen.
+    Imports are read from the syntax tree, at the top of a file or inside a function; those for type checking
+    alone are not followed, since they cannot change a result. Followed are imports of this library, and of
+    files in the folders of the other `modules` (a reader's own `mine.py`, and `helpers.py` beside it). A
+    package's `__init__` counts with each of its modules. A module imported by a computed name is not seen.
 
     Args:
         modules: dotted names.
+        wording: whether a file counts byte by byte, for what shows source, captions or messages; else what it
+            computes counts alone (`code_hash`).
 
     Raises:
         ValueError: for a module that has no source file, such as `__main__`: what is defined in a notebook
             cannot be told apart from its next version.
     """
     waiting = sorted(set(modules))
-    roots = {name.partition(".")[0] for name in waiting} | {PACKAGE}
+    own = {path.parent for name in waiting if (path := module_file(name.partition(".")[0]))}
     found: dict[str, str] = {}
     seen: set[str] = set()
     while waiting:
@@ -38,12 +40,48 @@ def sources(modules: Iterable[str]) -> dict[str, str]:
         seen.add(name)
         path = module_file(name)
         if path is None:
-            raise ValueError(f"module: got {name!r}, which has no source file; wanted an importable one")
-        found[_relative(name, path)] = hashlib.sha256(path.read_bytes()).hexdigest()
+            raise ValueError(f"module: expected an importable one, got {name!r}, which has no source file")
+        found[_relative(name, path)] = file_hash(path) if wording else code_hash(path)
         parents = [name.rpartition(".")[0]] if "." in name else []
-        imported = [m for m in _imports(name, path) if m.partition(".")[0] in roots]
-        waiting += [m for m in parents + imported if module_file(m) is not None]
+        waiting += [m for m in (*parents, *_imports(name, path)) if _is_followed(m, own)]
     return dict(sorted(found.items()))
+
+
+def _is_followed(module: str, own: set[Path]) -> bool:
+    root = module.partition(".")[0]
+    if root != PACKAGE and ((file := module_file(root)) is None or file.parent not in own):
+        return False
+    return module_file(module) is not None
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def code_hash(path: Path) -> str:
+    """SHA-256 of what a file computes: neither layout, comments, docstrings nor the texts of errors count."""
+    return _code_hash(path, path.stat().st_mtime_ns, path.stat().st_size)
+
+
+@lru_cache(maxsize=4096)
+def _code_hash(path: Path, modified: int, size: int) -> str:
+    tree = _Bare().visit(ast.parse(path.read_text(encoding="utf-8")))
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+class _Bare(ast.NodeTransformer):
+    """Leaves out of a syntax tree what is only read: docstrings and the texts of exceptions."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            return None
+        return self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        return node
 
 
 def digest(value: Any) -> str:
@@ -77,9 +115,9 @@ def _relative(name: str, path: Path) -> str:
 
 
 def _imports(name: str, path: Path) -> Iterator[str]:
-    """Every dotted name that the file imports; `from a import b` gives both `a` and `a.b`."""
+    """Every dotted name that the file imports at run time; `from a import b` gives both `a` and `a.b`."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _run(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -87,3 +125,13 @@ def _imports(name: str, path: Path) -> Iterator[str]:
             base = ".".join([*above, node.module] if node.module else above)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _run(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a syntax tree, without what stands under `if TYPE_CHECKING`."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from (part for other in node.orelse for part in (other, *_run(other)))
+        else:
+            yield node
+            yield from _run(node)

@@ -13,7 +13,7 @@ from medseg_lab.training.hardware import Hardware
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
 
-SCHEMA: Literal[2] = 2
+SCHEMA: Literal[3] = 3
 """The version of `run.json` that is written, and read."""
 NOTED_VERSIONS = ("torch", "monai", "numpy", "lightning-fabric", "safetensors", "medseg-lab")
 
@@ -52,8 +52,9 @@ class RunRecord(_Part):
         key: digest of `parts`.
         parts: all that can change the run, by name (`key.key_parts`).
         recipe, judge: as `Recipe.to_dict`.
-        base: key of the run whose trained learner this one changed; empty where it was trained here. Then
-            `seconds` and `peak_memory_mb` are those of that training.
+        method: the recipe as text (`medseg_lab.training.notation`).
+        bases: keys of the runs whose trained learners this one changed or joined; empty where it was trained
+            here. Then `seconds` and `peak_memory_mb` are those of these trainings.
         test_opened: the reasons for which this run read the sealed test part; empty when it did not.
         patch: the training patch in voxels.
         batch_size: patches a step.
@@ -65,12 +66,13 @@ class RunRecord(_Part):
         started: date and time in UTC, ISO 8601, of the process that finished the run.
     """
 
-    schema_version: Literal[2] = SCHEMA
+    schema_version: Literal[3] = SCHEMA
     key: str
     parts: dict[str, Any]
     recipe: dict[str, Any]
     judge: dict[str, Any] | None
-    base: str = ""
+    method: str
+    bases: tuple[str, ...] = ()
     budget: Budget
     seed: int
     cohort: CohortFacts
@@ -95,7 +97,7 @@ class OtherVersion(ValueError):
     """
 
     def __init__(self, version: int) -> None:
-        super().__init__(f"record: got schema_version {version}, wanted {SCHEMA}")
+        super().__init__(f"record: expected schema_version {SCHEMA}, got {version}")
         self.version = version
 
 

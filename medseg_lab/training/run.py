@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from medseg_lab.training.learner import Learner
+    from medseg_lab.training.segmenter import Segmenter
 
 RECORD, CURVES, WEIGHTS, CASES = "run.json", "curves.csv", "weights.safetensors", "cases.csv"
 
@@ -26,10 +26,12 @@ class Run:
     Args:
         folder: with `run.json`, `curves.csv`, `weights.safetensors`, and `cases.csv` if it was judged.
         replayed: whether it was found in the store rather than trained just now.
+        recipe: what was fitted, where this process fitted it: it may lie outside this library.
     """
 
     folder: Path
     replayed: bool = False
+    recipe: Recipe | None = None
 
     @cached_property
     def record(self) -> RunRecord:
@@ -41,7 +43,7 @@ class Run:
         there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
         missing = [name for name in (RECORD, CURVES, WEIGHTS) if name not in there]
         if missing:
-            raise ValueError(f"run {self.folder.name}: got no {', '.join(missing)}, wanted a whole run")
+            raise ValueError(f"run {self.folder.name}: expected a whole run, got none of {', '.join(missing)}")
         return read_record((self.folder / RECORD).read_bytes())
 
     @cached_property
@@ -57,13 +59,13 @@ class Run:
         path = self.folder / CASES
         return read_table(path) if path.is_file() else None
 
-    def learner(self, device: "str | torch.device" = "cpu", recipe: Recipe | None = None) -> "Learner":
+    def learner(self, device: "str | torch.device" = "cpu", recipe: Recipe | None = None) -> "Segmenter":
         """The trained learner, ready to predict.
 
         Args:
             device: where to.
-            recipe: that of the run, needed only where it lies outside this library: a stored run must not
-                import at will.
+            recipe: that of the run, needed only where it lies outside this library and was not fitted by this
+                process: a stored run must not import at will.
 
         Raises:
             ValueError: if another recipe is given, or none where one is needed.
@@ -73,11 +75,12 @@ class Run:
 
         from medseg_lab.training.device import channels_last, fast_bfloat16
 
+        recipe = recipe or self.recipe
         if recipe is not None and recipe.to_dict() != self.record.recipe:
-            raise ValueError(f"recipe: got {recipe.to_dict()}, wanted the run's, {self.record.recipe}")
+            raise ValueError(f"run {self.folder.name}: expected its recipe, {self.record.method}, got {recipe}")
         recipe = recipe or Recipe.from_dict(self.record.recipe)
         with torch.random.fork_rng(devices=[]):
-            learner: Learner = recipe.build(Task(**self.record.task.model_dump()))
+            learner: Segmenter = recipe.build(Task(**self.record.task.model_dump()))
         load_model(learner, self.folder / WEIGHTS)
         learner.patch = self.record.patch
         learner.precision = self.record.hardware.precision
@@ -88,7 +91,7 @@ class Run:
     def summary(self) -> str:
         """One line: trained or replayed, what, for how long, on what."""
         record = self.record
-        new = "changed after training" if record.base else "trained"
+        new = "changed after training" if record.bases else "trained"
         done = f"replayed ({new} {record.started[:10]})" if self.replayed else new
         cost = f"{record.budget.steps} steps in {record.seconds:.0f} s on {record.hardware}"
         return f"{title(record.recipe)}, seed {record.seed}: {done}, {cost}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from medseg_lab.training.curves import Curves
-    from medseg_lab.training.learner import Learner
+    from medseg_lab.training.segmenter import Segmenter
 
 __all__ = ["Run", "RunStore", "run_store"]
 
@@ -52,7 +52,7 @@ class RunStore:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            print(f"another process is at work on this run ({key[:16]}): waiting for it", flush=True)
+            print(f"another process is training this run ({key[:16]}): waiting for it", flush=True)
             lock.acquire()
         try:
             yield
@@ -72,7 +72,7 @@ class RunStore:
         return run if run.record.key == key else None
 
     def publish(
-        self, record: RunRecord, curves: "Curves", cases: "pd.DataFrame | None", learner: "Learner"
+        self, record: RunRecord, curves: "Curves", cases: "pd.DataFrame | None", learner: "Segmenter"
     ) -> Run:
         """Write a finished run, whole or not at all, and drop its unfinished work."""
         from safetensors.torch import save_model
@@ -124,7 +124,7 @@ class RunStore:
         """
         run = Run(folder, replayed)
         if run.record.key[:16] != folder.name:
-            raise ValueError(f"record: got that of run {run.record.key[:16]}, wanted the folder's own")
+            raise ValueError(f"record: expected that of run {folder.name}, got that of run {run.record.key[:16]}")
         return run
 
     def _set_aside(self, folder: Path) -> None:

@@ -19,7 +19,7 @@ def learning_rate(step: int, steps: int, peak: float, warm_up: float = 0.05, pow
         ValueError: for a step outside the run.
     """
     if not 0 <= step < steps:
-        raise ValueError(f"step: got {step}, wanted 0 to {steps - 1}")
+        raise ValueError(f"step: expected 0 to {steps - 1}, got {step}")
     warm = -int(-warm_up * steps // 1)
     if step < warm:
         return peak * (step + 1) / warm

@@ -1,4 +1,4 @@
-"""Chance as a function of (seed, step), so that a resumed run draws what it would have drawn."""
+"""Random numbers as a function of (seed, step), so that a resumed run draws what it would have drawn."""
 
 from numpy.random import SeedSequence
 

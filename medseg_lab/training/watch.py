@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.checkpoint import Checkpoints
 from medseg_lab.training.device import make_fabric, reproducible
-from medseg_lab.training.fit import begin
+from medseg_lab.training.begin import begin
 from medseg_lab.training.learner import Learner
 from medseg_lab.training.loop import train
 from medseg_lab.training.recipe import Recipe
@@ -39,12 +39,12 @@ def watched(
     Raises:
         ValueError: for a step outside the training, or a recipe that trains nothing.
     """
-    if recipe.base is not None:
+    if recipe.changes:
         raise ValueError(
-            f"recipe: got {recipe.target}, which changes a trained learner; wanted one that trains"
+            f"recipe: expected one that trains, got {recipe.target}, which changes a trained learner"
         )
     if outside := [n for n in steps if not 1 <= n <= budget.steps]:
-        raise ValueError(f"steps: got {outside[0]}, wanted 1 to {budget.steps}")
+        raise ValueError(f"steps: expected 1 to {budget.steps}, got {outside[0]}")
     fabric = fabric or make_fabric()
     kept: dict[int, Learner] = {}
     with TemporaryDirectory() as folder, reproducible(fabric.device):

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.reading import Reading
-from medseg_lab.data.task import Task
-from medseg_lab.losses.cross_entropy import cross_entropy
-from medseg_lab.training.recipe import Recipe
 from medseg_lab.uncertainty.bayes_conv import bayes_convs, bayesian
 from medseg_lab.uncertainty.sampled import Sampled
 
@@ -28,8 +26,7 @@ class BayesByBackprop(Sampled):
     decay, which would act on rho as well and draw every sigma to log 2: the prior is what decays the weights.
 
     Args:
-        task, network, reading, learning_rate, spatial_dims: as in `Sampled`. All convolutions of the network
-            become Bayesian.
+        network: all its convolutions become Bayesian.
         local: whether training draws the outputs of each convolution [85] rather than its weights [84]. Test
             time draws weights either way.
         prior_std: of each weight.
@@ -39,31 +36,19 @@ class BayesByBackprop(Sampled):
             one below 1 (a "cold" posterior) is common where the data is to outweigh the prior.
 
     Raises:
-        ValueError: unless both sigmas are above 0 and the weight is 0 or more, or for a network without
-            convolutions.
+        ValueError: for a network without convolutions.
     """
 
-    weight_decay = 0.0
+    weight_decay: float = 0.0
+    local: bool = True
+    prior_std: Annotated[float, Field(gt=0)] = 0.1
+    initial_std: Annotated[float, Field(gt=0)] = 0.01
+    weight: Annotated[float, Field(ge=0)] = 1.0
 
-    def __init__(
-        self,
-        task: Task,
-        network: Recipe,
-        local: bool = True,
-        prior_std: float = 0.1,
-        initial_std: float = 0.01,
-        weight: float = 1.0,
-        reading: Reading = "random",
-        learning_rate: float = 4e-3,
-        spatial_dims: int | None = None,
-    ) -> None:
-        if not prior_std > 0:
-            raise ValueError(f"prior_std: got {prior_std}, wanted more than 0")
-        if weight < 0:
-            raise ValueError(f"weight: got {weight}, wanted 0 or more")
-        super().__init__(task, network, 1, reading, learning_rate, spatial_dims)
-        self.network = bayesian(self.network, initial_std, local)
-        self.prior_std, self.weight = prior_std, weight
+    def build(self) -> None:
+        """The network, its convolutions made Bayesian."""
+        super().build()
+        self.network = bayesian(self.network, self.initial_std, self.local)
         self.voxels = 0
 
     def prepare(
@@ -80,10 +65,10 @@ class BayesByBackprop(Sampled):
             ValueError: before `prepare` was told of labelled cases.
         """
         if not self.voxels:
-            raise ValueError("voxels: got 0, wanted those of the labelled cases (see `prepare`)")
+            raise ValueError("BayesByBackprop: expected `prepare` to be told the labelled cases, got none")
         logits = self.network(batch.image)
         return {
-            "cross_entropy": cross_entropy(logits, batch.label),
+            self.loss_name: self.loss(logits, batch.label),
             "kl": self.weight * self.kl() / self.voxels,
         }
 

@@ -43,7 +43,7 @@ class BayesConv(nn.Module):
     def __init__(self, plain: Any, initial_std: float, local: bool = True) -> None:
         super().__init__()
         if not initial_std > 0:
-            raise ValueError(f"initial_std: got {initial_std}, wanted more than 0")
+            raise ValueError(f"initial_std: expected more than 0, got {initial_std}")
         self.plain, self.local = plain, local
         self.rho = nn.Parameter(torch.full_like(plain.weight, softplus_inverse(initial_std)))
         self.train(plain.training)
@@ -109,7 +109,7 @@ def bayesian(network: nn.Module, initial_std: float, local: bool = True) -> nn.M
     """
     found = _wrapped(network, initial_std, local)
     if not bayes_convs(found):
-        raise ValueError(f"network: got {type(network).__name__} without a convolution, wanted one or more")
+        raise ValueError(f"network: expected one or more convolutions, got {type(network).__name__} without any")
     return found
 
 

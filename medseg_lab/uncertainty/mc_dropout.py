@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from medseg_lab.networks.unet import UNet
-from medseg_lab.training.learner import Learner
 from medseg_lab.training.supervised import Supervised
-from medseg_lab.uncertainty.changed import Changed
+from medseg_lab.uncertainty.sampled import Resampled
 
 CHANNELWISE = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 KINDS = (nn.Dropout, *CHANNELWISE)
@@ -18,7 +17,7 @@ VOXELS = {"cpu": 2**16, "cuda": 2**22}
 """Voxels that go through the network together."""
 
 
-class MCDropout(Changed):
+class MCDropout(Resampled):
     """A learner trained with dropout, whose dropout stays on: each pass leaves out other channels.
 
     Only the dropout modules are switched on. All else is in evaluation mode, so batch norm takes its running
@@ -30,18 +29,18 @@ class MCDropout(Changed):
     together.
 
     Args:
-        learner: trained with dropout; a recipe, `recipe(MCDropout, learner=...)`, trains it.
+        learner: trained with dropout.
 
     Raises:
         ValueError: if it has no dropout.
     """
 
-    def __init__(self, learner: Learner) -> None:
-        super().__init__(learner)
-        if not dropouts(learner):
-            raise ValueError(
-                f"learner: got {type(learner).__name__} without dropout, wanted a network with it"
-            )
+    def build(self) -> None:
+        """Look for its dropout."""
+        super().build()
+        if not dropouts(self.learner):
+            name = type(self.learner).__name__
+            raise ValueError(f"MCDropout: learner: expected a network with dropout, got {name} without any")
 
     def sample(self, image: Tensor, n: int) -> Tensor:
         """`n` passes, each under masks of its own."""
@@ -68,7 +67,7 @@ class MCDropout(Changed):
 
     def _decoded(self, image: Tensor, chunks: Sequence[list[int]]) -> Iterator[Tensor]:
         """The same, with one pass through the encoder."""
-        network: UNet = self.learner.network  # type: ignore[assignment]
+        network: UNet = self.learner.network
         *finer, coarsest = network.encode(image)
         for seeds in chunks:
             encoded = [repeated(x, len(seeds)) for x in (*finer, coarsest)]

@@ -1,25 +1,24 @@
 """Multiple hypotheses [80] (section 4.1.1)."""
 
+from typing import Annotated
+
 import torch
-from torch import Tensor
+from pydantic import Field
+from torch import Tensor, nn
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.reading import Reading
-from medseg_lab.data.task import Task
-from medseg_lab.losses.checks import check_shapes, known, wide
-from medseg_lab.training.recipe import Recipe
+from medseg_lab.losses.checks import at_least_float32, check_shapes, known
+from medseg_lab.losses.cross_entropy import mean_of_known
 from medseg_lab.uncertainty.sampled import Sampled
-
-EPSILON = 0.05
 
 
 class MultipleHypotheses(Sampled):
-    """One network with M heads; whichever is nearest to a label learns from it, the others hardly.
+    """One network with M heads; the head nearest to a label learns from it, the others hardly.
 
     So the heads divide the labels among them (a Voronoi tessellation), and each becomes the mean of its cell:
     where two readings are possible, two heads give one each, and a single head would give their mean. The
     prediction is the mean of the heads. It counts a cell that few labels fall into as much as a large one, so
-    its odds are not those of the labels: what [80] promises is the set of answers.
+    its probabilities are not those of the labels: what [80] promises is the set of answers.
 
     Heads divide the images, too: one that wins where nothing is to be found may say so of every image. And
     one that wins early wins more often; `winners` shows who is idle. A larger epsilon helps against both, and
@@ -29,31 +28,22 @@ class MultipleHypotheses(Sampled):
     epsilon alone keeps a head that never wins from standing still.
 
     Args:
-        task, network, reading, learning_rate, spatial_dims: as in `Sampled`; the network has M K maps.
-        hypotheses: M.
-        epsilon: the share of a label that those who do not win have between them.
-
-    Raises:
-        ValueError: for no hypothesis, or an epsilon outside [0, 1).
+        hypotheses: M; the network has M K maps.
+        epsilon: the share of a label that the heads which do not win have between them.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        network: Recipe,
-        hypotheses: int = 4,
-        epsilon: float = EPSILON,
-        reading: Reading = "random",
-        learning_rate: float = 4e-3,
-        spatial_dims: int | None = None,
-    ) -> None:
-        if hypotheses < 1:
-            raise ValueError(f"hypotheses: got {hypotheses}, wanted 1 or more")
-        if not 0 <= epsilon < 1:
-            raise ValueError(f"epsilon: got {epsilon}, wanted 0 or more, and less than 1")
-        super().__init__(task, network, hypotheses, reading, learning_rate, spatial_dims)
-        self.hypotheses, self.epsilon = hypotheses, epsilon
-        self.draws = hypotheses
+    hypotheses: Annotated[int, Field(ge=1)] = 4
+    epsilon: Annotated[float, Field(ge=0, lt=1)] = 0.05
+
+    def build(self) -> None:
+        """The network; its loss must be the cross-entropy, by which the winner is found."""
+        super().build()
+        self.needs_cross_entropy()
+        self.draws = self.hypotheses
+
+    def new_network(self, in_channels: int | None = None, out_channels: int | None = None) -> nn.Module:
+        """With the maps of all hypotheses."""
+        return super().new_network(in_channels, self.hypotheses * len(self.task.classes))
 
     def logits(self, image: Tensor) -> Tensor:
         """Those of every hypothesis: `(N, C, *S)` to `(N, M, K, *S)`."""
@@ -79,7 +69,7 @@ def winner_takes_most(logits: Tensor, label: Tensor, epsilon: float) -> Tensor:
 
         L = sum_m w_m CE_m,  w = 1 - epsilon for the least CE_m of a patch, epsilon / (M - 1) for the others
 
-    It is a mean over known voxels, like `losses.cross_entropy`, so a patch weighs as much as it has of them.
+    It is a mean over known voxels, like `CrossEntropy`, so a patch weighs as much as it has of them.
     Who wins is not differentiated.
 
     Args:
@@ -92,9 +82,7 @@ def winner_takes_most(logits: Tensor, label: Tensor, epsilon: float) -> Tensor:
     """
     log_p = log_likelihood(logits, label)  # (N, M, *S), 0 where unknown
     shares = weights(log_p.detach(), epsilon).unflatten(1, (-1, *[1] * (label.ndim - 1)))
-    count = known(label).sum().clamp(min=1).to(log_p.dtype)
-    # As in `cross_entropy`: where no voxel is left out, the factor is exactly 1.
-    return -(shares * log_p).sum(dim=1).mean() * (torch.full_like(count, label.numel()) / count)
+    return -mean_of_known((shares * log_p).sum(dim=1), known(label))
 
 
 def winners(logits: Tensor, label: Tensor) -> Tensor:
@@ -116,7 +104,7 @@ def log_likelihood(logits: Tensor, label: Tensor) -> Tensor:
     with torch.autocast(logits.device.type, enabled=False):
         is_known = known(label).unsqueeze(1)  # (N, 1, *S)
         true = (label.unsqueeze(1) * is_known).unsqueeze(2).expand(-1, logits.shape[1], *[-1] * label.ndim)
-        log_p = wide(logits).log_softmax(dim=2).gather(2, true).squeeze(2)
+        log_p = at_least_float32(logits).log_softmax(dim=2).gather(2, true).squeeze(2)
         return log_p.where(is_known, 0)
 
 

@@ -1,20 +1,20 @@
 """Learned noise on the logits [78] (section 4.2)."""
 
 from math import log
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.reading import Reading
-from medseg_lab.data.task import Task
-from medseg_lab.losses.checks import check_shapes, known, wide
-from medseg_lab.training.recipe import Recipe
+from medseg_lab.losses.checks import at_least_float32, check_shapes, known
+from medseg_lab.losses.cross_entropy import mean_of_known
 from medseg_lab.uncertainty.sampled import Sampled
 
 SIGMAS = (1e-3, 20.0)
-"""Where the noise is held between: a little more than none, and enough for any odds."""
+"""The noise stays between these: a little more than none, and enough for any probability."""
 
 
 class LogitNoise(Sampled):
@@ -24,34 +24,25 @@ class LogitNoise(Sampled):
         draws: of noise in a prediction; they need no further pass of the network.
 
     Args:
-        task, network, maps, reading, learning_rate, spatial_dims: as in `Sampled`.
         sigma: the noise before training. With little, training starts like that of the plain network; but the
             slope of the loss in sigma is nearly proportional to sigma, so that too little hardly ever grows.
         loss_draws: T, how many draws of noise the loss averages.
-
-    Raises:
-        ValueError: for a sigma outside `SIGMAS`, or less than one draw.
     """
 
-    draws: int = 32
+    sigma: Annotated[float, Field(ge=SIGMAS[0], le=SIGMAS[1])] = 1.0
+    loss_draws: Annotated[int, Field(ge=1)] = 10
 
-    def __init__(
-        self,
-        task: Task,
-        network: Recipe,
-        maps: int,
-        sigma: float,
-        loss_draws: int,
-        reading: Reading,
-        learning_rate: float,
-        spatial_dims: int | None,
-    ) -> None:
-        if not SIGMAS[0] <= sigma <= SIGMAS[1]:
-            raise ValueError(f"sigma: got {sigma}, wanted {SIGMAS[0]} to {SIGMAS[1]}")
-        if loss_draws < 1:
-            raise ValueError(f"loss_draws: got {loss_draws}, wanted 1 or more")
-        super().__init__(task, network, maps, reading, learning_rate, spatial_dims)
-        self.initial, self.loss_draws = 2 * log(sigma), loss_draws
+    draws = 32
+
+    def build(self) -> None:
+        """The network; its loss must be the cross-entropy, whose mean over the noise is taken."""
+        super().build()
+        self.needs_cross_entropy()
+
+    @property
+    def initial(self) -> float:
+        """The log-variance of the logits before training."""
+        return 2 * log(self.sigma)
 
     def moments(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of the logits, each `(N, K, *S)`."""
@@ -59,7 +50,7 @@ class LogitNoise(Sampled):
 
     def gaussian(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and sigma of the logits, each `(N, K, *S)`, in float32 at least."""
-        mean, log_variance = map(wide, self.moments(image))
+        mean, log_variance = map(at_least_float32, self.moments(image))
         with torch.autocast(mean.device.type, enabled=False):
             return mean, (log_variance / 2).clamp(log(SIGMAS[0]), log(SIGMAS[1])).exp()
 
@@ -87,34 +78,22 @@ class LogitNoise(Sampled):
 
 
 class HeteroscedasticNoise(LogitNoise):
-    """The network says of each voxel and class how noisy it is: twice as many maps, mean and log-variance.
+    """The network predicts how noisy each voxel and class is: twice as many maps, mean and log-variance.
 
-    Sigma is the network's own guess at where labels are in doubt. Each voxel has one label, which tells no
-    more than p(y | x), and the same p is had from a wider noise about a higher mean. So where sigma is high
-    means something, how high does not: it depends on where it began. Noise is independent between voxels: a
-    sample is speckled, and no reader's outline.
-
-    Args:
-        task, network, reading, learning_rate, spatial_dims: as in `Sampled`.
-        sigma, loss_draws: as in `LogitNoise`.
+    Sigma is the network's own estimate of where labels are uncertain. Each voxel has one label, which tells no
+    more than p(y | x), and a wider noise about a higher mean gives the same p. So where sigma is high means
+    something, how high does not: it depends on its value before training. Noise is independent between voxels:
+    a sample is speckled, and no reader's outline.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        network: Recipe,
-        sigma: float = 1.0,
-        loss_draws: int = 10,
-        reading: Reading = "random",
-        learning_rate: float = 4e-3,
-        spatial_dims: int | None = None,
-    ) -> None:
-        super().__init__(task, network, 2, sigma, loss_draws, reading, learning_rate, spatial_dims)
+    def new_network(self, in_channels: int | None = None, out_channels: int | None = None) -> nn.Module:
+        """With a map of means and one of log-variances for each class."""
+        return super().new_network(in_channels, 2 * len(self.task.classes))
 
     def moments(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The first K maps, and what the others add to the initial log-variance."""
         mean, change = self.network(image).chunk(2, dim=1)
-        return mean, self.initial + wide(change)
+        return mean, self.initial + at_least_float32(change)
 
 
 class HomoscedasticNoise(LogitNoise):
@@ -122,23 +101,11 @@ class HomoscedasticNoise(LogitNoise):
 
     The network can undo it by larger logits, so it tells nothing of one image; it is the control of
     `HeteroscedasticNoise`: the same loss, without a map.
-
-    Args:
-        task, network, reading, learning_rate, spatial_dims: as in `Sampled`.
-        sigma, loss_draws: as in `LogitNoise`.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        network: Recipe,
-        sigma: float = 1.0,
-        loss_draws: int = 10,
-        reading: Reading = "random",
-        learning_rate: float = 4e-3,
-        spatial_dims: int | None = None,
-    ) -> None:
-        super().__init__(task, network, 1, sigma, loss_draws, reading, learning_rate, spatial_dims)
+    def build(self) -> None:
+        """The network, and a log-variance for each class."""
+        super().build()
         self.log_variance = nn.Parameter(torch.full((len(self.task.classes),), self.initial))
 
     def moments(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,13 +143,17 @@ def noisy_cross_entropy(mean: Tensor, sigma: Tensor, label: Tensor, draws: int) 
         true = (label * is_known).unsqueeze(1)  # (N, 1, *S)
         # Drawn again in the backward pass: so what is kept of a draw is one number a voxel, not 2 K.
         each = [
-            checkpoint(_log_likelihood, wide(mean), wide(sigma), true, use_reentrant=False)
+            checkpoint(
+                _log_likelihood,
+                at_least_float32(mean),
+                at_least_float32(sigma),
+                true,
+                use_reentrant=False,
+            )
             for _ in range(draws)
         ]
         log_p = torch.stack(each).logsumexp(dim=0) - log(draws)  # (N, *S)
-        count = is_known.sum().clamp(min=1).to(log_p.dtype)
-        # As in `cross_entropy`: where no voxel is left out, the factor is exactly 1.
-        return -log_p.where(is_known, 0).mean() * (torch.full_like(count, label.numel()) / count)
+        return -mean_of_known(log_p, is_known)
 
 
 def _log_likelihood(mean: Tensor, sigma: Tensor, true: Tensor) -> Tensor:

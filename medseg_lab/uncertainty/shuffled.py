@@ -1,20 +1,19 @@
-"""The control for "doubt is where the errors are": the same doubts, in other places."""
+"""The control for "uncertainty points at errors": the same uncertainties, in other places."""
 
 import torch
 from torch import Tensor
 
-from medseg_lab.uncertainty.changed import Changed
-from medseg_lab.uncertainty.sampled import DRAWS
+from medseg_lab.uncertainty.sampled import Resampled
 
 
-class Shuffled(Changed):
-    """A learner that predicts what another does, with each voxel in the doubt of another voxel.
+class Shuffled(Resampled):
+    """A learner that predicts what another does, with each voxel given the uncertainty of a random other voxel.
 
-    The predicted classes of a patch stay, and so does the set of its entropies; where they lie is chance. A
-    measure of doubt that finds errors must do better than this.
+    The predicted classes of a patch stay, and so does the set of its entropies; where they lie is random. A
+    measure of uncertainty that finds errors must do better than this.
 
     It shuffles within each patch that it is given. In an image of several windows, a voxel that they share
-    gets a mean of doubts, and rarely another class.
+    gets a mean of uncertainties, and rarely another class.
 
     Args:
         learner: whose mean prediction is shuffled.
@@ -22,17 +21,17 @@ class Shuffled(Changed):
 
     def predict(self, image: Tensor) -> Tensor:
         """The mean of a few samples of the learner, shuffled: `(N, K, *S)`."""
-        return self.sample(image, DRAWS)[0]
+        return self.sample(image, self.draws)[0]
 
     def sample(self, image: Tensor, n: int) -> Tensor:
         """`n` times the shuffled mean of the learner's n samples, `(n, N, K, *S)`: one order for all N."""
         mean = self.learner.sample(image, n).mean(dim=0)
         order = torch.randperm(image.shape[2:].numel()).to(image.device)
-        found = moved_doubts(mean, order)
+        found = moved(mean, order)
         return found.expand(n, *found.shape)
 
 
-def moved_doubts(probabilities: Tensor, order: Tensor) -> Tensor:
+def moved(probabilities: Tensor, order: Tensor) -> Tensor:
     """Each voxel's probabilities, as large as those of the voxel `order` names, in its own ranking.
 
     So with two classes (.9, .1) and (.4, .6) swap to (.6, .4) and (.1, .9).

@@ -1,39 +1,38 @@
 """Test-time augmentation [87] (section 4.2)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from medseg_lab.data import augment as augmentation
-from medseg_lab.data.augment import Intensity, Strength
+from medseg_lab.data.augment import Augmentation, Intensity
 from medseg_lab.data.view import View
 from medseg_lab.training.device import inner_channels
-from medseg_lab.training.learner import Learner
-from medseg_lab.uncertainty.changed import Changed
 from medseg_lab.uncertainty.mc_dropout import VOXELS
+from medseg_lab.uncertainty.sampled import Resampled
 
-STRENGTH = replace(Strength(), resampled=1.0)
+STRENGTH = Augmentation(resampled=1.0)
 """That of training, but that every draw is turned and scaled; training does so with a share, to save time."""
 
 
-class TestTimeAugmentation(Changed):
+class TestTimeAugmentation(Resampled):
     """A trained learner asked about changed images; each answer is changed back before it is counted.
 
-    The same organ could have been imaged a little turned, from nearer, with other contrast or noise. What the
-    prediction owes to such chances of the acquisition is taken for aleatoric uncertainty. With nothing that
-    may change, every sample is the learner's own prediction (to rounding).
+    The same organ could have been imaged a little turned, from nearer, with other contrast or noise. How much the
+    prediction varies with such an acquisition is taken for aleatoric uncertainty. With nothing that may change,
+    every sample is the learner's own prediction (to rounding).
 
-    Departures from the paper: it takes a vote of the labels, here probabilities are averaged. Its chances are
-    estimated for a task, here they are those of training. A learner knows neither the spacing (it turns as if
+    Departures from the paper: it takes a vote of the labels, here probabilities are averaged. It estimates the
+    distribution of changes for a task, here it is that of training. A learner knows neither the spacing (it turns as if
     voxels were cubes) nor what lies beyond its patch (zeros come in, where training sees the image go on).
     Where a voxel was out of view, the prediction of the unchanged image stands in.
 
     Args:
         learner: trained, of any method.
-        mirror: axes of the patch that may be reversed, each with odds of one half; [] for none.
+        mirror: axes of the patch that may be reversed, each with a probability of one half; [] for none.
         geometric: whether draws are turned and scaled, as in training.
         intensity: whether gain, shift, gamma and noise are changed, as in training.
 
@@ -43,14 +42,18 @@ class TestTimeAugmentation(Changed):
 
     __test__ = False  # else pytest takes it for a test, by its name
 
-    def __init__(
-        self, learner: Learner, mirror: Sequence[int] = (0,), geometric: bool = True, intensity: bool = True
-    ) -> None:
-        super().__init__(learner)
+    mirror: Sequence[int] = (0,)
+    geometric: bool = True
+    intensity: bool = True
+
+    def build(self) -> None:
+        """Look at the learner's dimension."""
+        super().build()
         dims = self.task.spatial_dims
-        if not set(mirror) <= set(range(dims)):
-            raise ValueError(f"mirror: got {list(mirror)}, wanted axes of 0 to {dims - 1}")
-        self.mirror, self.geometric, self.intensity = tuple(mirror), geometric, intensity
+        if not set(self.mirror) <= set(range(dims)):
+            raise ValueError(
+                f"TestTimeAugmentation: mirror: expected axes of 0 to {dims - 1}, got {list(self.mirror)}"
+            )
 
     def sample(self, image: Tensor, n: int) -> Tensor:
         """One draw of the augmentation for each, changed back: `(n, N, K, *S)`."""
@@ -70,7 +73,7 @@ class TestTimeAugmentation(Changed):
     def drawn_change(self, rng: np.random.Generator) -> "ImageChange":
         """A random one, of what may change."""
         d = self.task.spatial_dims
-        spatial = augmentation.draw_spatial(rng, np.ones((1, d)), self.mirror, STRENGTH)
+        spatial = augmentation.draw_spatial(rng, np.ones((1, d)), tuple(self.mirror), STRENGTH)
         intensity = augmentation.draw_intensity(rng, 1, STRENGTH)
         matrix = spatial.matrix if self.geometric else np.eye(d)[None]
         return ImageChange(matrix, spatial.mirrored, intensity if self.intensity else None)

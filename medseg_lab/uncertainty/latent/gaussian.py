@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from medseg_lab.data.case import IGNORE
 from medseg_lab.networks.blocks import CONV
 
 
@@ -62,3 +64,13 @@ class ToGaussian(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             mean, log_std = self.conv(x.float()).split(self.latents, dim=1)
         return LatentGaussian(mean, log_std)
+
+
+def with_label(image: Tensor, label: Tensor, classes: int) -> Tensor:
+    """What a posterior network sees: the image `(N, C, *S)` and a channel for each class, `(N, C + K, *S)`.
+
+    Channel C + k is 1 where the label is k, and 0 elsewhere; where the label is `IGNORE`, all are 0.
+    """
+    known = label != IGNORE
+    one_hot = F.one_hot(label.where(known, 0), classes) * known.unsqueeze(-1)
+    return torch.cat((image, one_hot.movedim(-1, 1).to(image.dtype)), dim=1)

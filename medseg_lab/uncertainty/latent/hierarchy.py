@@ -8,31 +8,33 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medseg_lab.networks.blocks import CONV, DoubleConv, up
-from medseg_lab.networks.unet import UNet
+from medseg_lab.networks.encoder_decoder import Decoder, EncoderDecoder
 from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, ToGaussian
-from medseg_lab.uncertainty.latent.unets import widths, without_head
 
 LINEAR = {2: "bilinear", 3: "trilinear"}
 
 
 class Hierarchy(nn.Module):
-    """Prior or posterior network: a U-Net that has Gaussians over a latent map at each of its levels.
+    """Prior or posterior network: an encoder, and a decoder with Gaussians over a latent map at each level.
 
-    On its way up it takes in what was drawn below, so that a Gaussian depends on all coarser maps:
+    On its way up the decoder takes in what was drawn below, so that a Gaussian depends on all coarser maps:
     p(z_l | z_>l, x) or, if the label is part of what it is given, q(z_l | z_>l, x, y).
 
     Args:
-        unet: takes the image, or the image and its label.
+        network: whose encoder is taken; it sees the image, or the image and its label.
         spatial_dims: 2 or 3.
         levels: how many levels have a latent map, from the finest on.
         latents: channels of each map.
         initial_std: standard deviation of all Gaussians before training, roughly.
     """
 
-    def __init__(self, unet: UNet, spatial_dims: int, levels: int, latents: int, initial_std: float) -> None:
+    def __init__(
+        self, network: EncoderDecoder, spatial_dims: int, levels: int, latents: int, initial_std: float
+    ) -> None:
         super().__init__()
-        sizes = widths(unet)
-        self.unet = without_head(unet)
+        sizes = network.widths
+        self.network = network.encoder_alone()
+        self.decoder = Decoder(spatial_dims, sizes, network.strides)
         self.levels = levels
         self.to_gaussian = nn.ModuleList(
             ToGaussian(spatial_dims, size, latents, initial_std) for size in sizes[:levels]
@@ -41,10 +43,10 @@ class Hierarchy(nn.Module):
 
     def encode(self, x: Tensor) -> list[Tensor]:
         """The features of each level that has a latent map, finest first, as far as no latent map counts."""
-        encoded = self.unet.encode(x)
+        encoded = self.network.encode(x)
         while len(encoded) > self.levels:
             coarsest = encoded.pop()
-            encoded[-1] = self._up(coarsest, encoded)
+            encoded[-1] = self.decoder.step(len(encoded) - 1, coarsest, encoded[-1])
         return encoded
 
     def descend(
@@ -59,19 +61,10 @@ class Hierarchy(nn.Module):
         latents: list[Tensor] = []
         for level in reversed(range(self.levels)):
             if latents:
-                x = self._up(x + self.take_in[level](latents[0]), encoded[: level + 1])
+                x = self.decoder.step(level, x + self.take_in[level](latents[0]), encoded[level])
             gaussians.insert(0, self.to_gaussian[level](x))
             latents.insert(0, draw(level, gaussians[0]))
         return gaussians, latents
-
-    def _up(self, x: Tensor, encoded: Sequence[Tensor]) -> Tensor:
-        """The features of the coarsest level of `encoded`, from those below it: a stage of the U-Net."""
-        level = len(encoded) - 1
-        x = self.unet.up[level](x)
-        if self.unet.skips:
-            x = torch.cat((encoded[level], x), dim=1)
-        features: Tensor = self.unet.decoder[level](x)
-        return features
 
 
 class Likelihood(nn.Module):

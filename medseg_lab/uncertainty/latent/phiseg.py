@@ -1,22 +1,22 @@
 """PHiSeg [82] (section 4.1.1)."""
 
+from functools import partial
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.reading import Reading
-from medseg_lab.data.task import Task
-from medseg_lab.losses.cross_entropy import cross_entropy
 from medseg_lab.networks.blocks import crop
-from medseg_lab.training.recipe import Recipe
-from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, latent_kl
+from medseg_lab.networks.encoder_decoder import encoder_decoder
+from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, latent_kl, with_label
 from medseg_lab.uncertainty.latent.hierarchy import Hierarchy, Likelihood, partial_sums
-from medseg_lab.uncertainty.latent.unets import checked_unet, widths, with_label
 from medseg_lab.uncertainty.sampled import Sampled
 
 
 class PHiSeg(Sampled):
-    """Latent maps of several resolutions, each drawn given the coarser ones; the image speaks through them.
+    """Latent maps of several resolutions, each drawn given the coarser ones; the segmentation is read off them.
 
     The prior says p(z_l | z_>l, x) for each level l; in training the maps are drawn from the posterior
     q(z_l | z_>l, x, y), which sees a rater's label, too. The logits of a level are read off its map and the
@@ -29,12 +29,11 @@ class PHiSeg(Sampled):
     The paper's: the factors of prior, posterior and likelihood, and the sum over levels. Recalled rather than
     read: two channels a map; the cross-entropy of each level (`deep`), of the sum of its logits and all
     coarser ones; and the released code's weights 4^l, which make up for the fewer variables of coarse maps.
-    Ours: prior and posterior are the `network`, to whose features the maps are added; the mean in place of
-    the sum over levels and voxels, as in `ProbabilisticUNet`; and no norm in the likelihood.
+    Ours: prior and posterior have the encoder of the `network` and a decoder of their own, to whose features the
+    maps are added; the mean in place of the sum over levels and voxels, as in `ProbabilisticUNet`; and no norm in the likelihood.
 
     Args:
-        task, reading, learning_rate, spatial_dims: as in `Sampled`.
-        network: a `UNet`; its levels are those of the hierarchy.
+        network: an `EncoderDecoder`; its levels are those of the hierarchy.
         latents: L, the channels of each latent map.
         levels: how many levels have one, from the finest on; None for all. Those below are deterministic.
         beta: weight of the divergences; each is divided by the voxels of a patch, as in `ProbabilisticUNet`.
@@ -43,54 +42,49 @@ class PHiSeg(Sampled):
         initial_std: standard deviation of all Gaussians before training, roughly.
 
     Raises:
-        ValueError: for a network that is not a U-Net, no latent channel, or more levels than it has.
+        ValueError: for a network that is no `EncoderDecoder`, or more levels than it has.
     """
 
-    network: Hierarchy
+    latents: Annotated[int, Field(ge=1)] = 2
+    levels: Annotated[int, Field(ge=1)] | None = None
+    beta: Annotated[float, Field(ge=0)] = 1.0
+    growth: Annotated[float, Field(gt=0)] = 1.0
+    deep: bool = True
+    initial_std: Annotated[float, Field(gt=0)] = 1.0
 
-    def __init__(
-        self,
-        task: Task,
-        network: Recipe,
-        latents: int = 2,
-        levels: int | None = None,
-        beta: float = 1.0,
-        growth: float = 1.0,
-        deep: bool = True,
-        initial_std: float = 1.0,
-        reading: Reading = "random",
-        learning_rate: float = 4e-3,
-        spatial_dims: int | None = None,
-    ) -> None:
-        super().__init__(task, network, 1, reading, learning_rate, spatial_dims)
+    def build(self) -> None:
+        """Prior and posterior network, and what reads the segmentation off the maps."""
+        super().build()
         dims, classes = self.task.spatial_dims, len(self.task.classes)
-        unet = checked_unet(self.network)
-        sizes = widths(unet)
-        levels = len(sizes) if levels is None else levels
-        if not 1 <= levels <= len(sizes):
-            raise ValueError(f"levels: got {levels}, wanted 1 to {len(sizes)}, those of the network")
-        if latents < 1:
-            raise ValueError(f"latents: got {latents}, wanted 1 or more")
-        self.latents, self.beta, self.growth, self.deep = latents, beta, growth, deep
-        self.network = Hierarchy(unet, dims, levels, latents, initial_std)
-        seeing = network.build(
-            in_channels=self.task.channels + classes, out_channels=classes, spatial_dims=dims
+        network = encoder_decoder(self.network)
+        widths = network.widths
+        levels = len(widths) if self.levels is None else self.levels
+        if levels > len(widths):
+            raise ValueError(
+                f"PHiSeg: levels: expected 1 to {len(widths)}, those of the network, got {levels}"
+            )
+        hierarchy = partial(
+            Hierarchy, spatial_dims=dims, levels=levels, latents=self.latents, initial_std=self.initial_std
         )
-        self.posterior = Hierarchy(seeing, dims, levels, latents, initial_std)
-        self.likelihood = Likelihood(dims, latents, classes, sizes[:levels])
+        self.network = hierarchy(network)
+        self.posterior = hierarchy(
+            encoder_decoder(self.new_network(in_channels=self.task.channels + classes))
+        )
+        self.likelihood = Likelihood(dims, self.latents, classes, widths[:levels])
 
     @property
     def prior(self) -> Hierarchy:
-        """The network that is left when no label is at hand."""
-        return self.network
+        """The network that predicts: it sees no label."""
+        found: Hierarchy = self.network
+        return found
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """The terms of the bound, per voxel: `kl 0` is that of the finest level."""
         divergences, latents = self.inferred(batch.image, batch.label)
         logits = self.logits(latents, batch.image)
-        terms = [cross_entropy(each, batch.label) for each in (logits if self.deep else logits[:1])]
+        terms = [self.loss(each, batch.label) for each in (logits if self.deep else logits[:1])]
         scale = self.beta / batch.label[0].numel()
-        return {"cross_entropy": torch.stack(terms).mean()} | {
+        return {self.loss_name: torch.stack(terms).mean()} | {
             f"kl {level}": scale * self.growth**level * each.mean() for level, each in enumerate(divergences)
         }
 

@@ -1,0 +1,108 @@
+"""What a network offers that other methods take apart: an encoder, and a decoder that reads it."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from medseg_lab.networks.blocks import DoubleConv, NormName, up
+
+
+@runtime_checkable
+class EncoderDecoder(Protocol):
+    """A network whose encoder and decoder can be called one by one.
+
+    A method that needs inner features (MASSL, latent-variable models, Monte Carlo dropout) asks for this, not
+    for one architecture. `network(image)` equals `network.scores(network.encode(image), image.shape[2:])`.
+
+    Attributes:
+        widths: channels of each level's encoded features, finest first.
+        strides: how many times coarser each level is than the one before: `(2, 2, 2)` for four levels.
+        encoder: the modules of the encoder.
+        head: the last layer, from decoded features to logits.
+    """
+
+    widths: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    @property
+    def encoder(self) -> nn.Module: ...  # noqa: D102
+
+    @property
+    def head(self) -> nn.Module: ...  # noqa: D102
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """The features of each level of an image `(N, C, *S)`, finest first."""
+
+    def decode(self, encoded: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
+        """The features that the head reads, `(N, F, *shape)`, of encoded images."""
+
+    def scores(self, encoded: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
+        """Logits `(N, K, *shape)` of encoded images."""
+
+    def encoder_alone(self) -> Any:
+        """The same network without decoder and head, in place: it can `encode`, and nothing else."""
+
+
+MEMBERS = ("widths", "strides", "encoder", "head", "encode", "decode", "scores", "encoder_alone")
+
+
+def encoder_decoder(network: Any) -> Any:
+    """The network, if it is an `EncoderDecoder`.
+
+    Raises:
+        ValueError: if not, naming what it lacks.
+    """
+    if lacking := [name for name in MEMBERS if not hasattr(network, name)]:
+        raise ValueError(
+            "network: expected an encoder and decoder that can be called one by one (such as UNet or "
+            f"UNetPlusPlus), got {type(network).__name__}, which has no {', '.join(lacking)}"
+        )
+    return network
+
+
+class Decoder(nn.Module):
+    """From the coarsest features to the finest: up-sample, join the encoder's features, convolve twice.
+
+    Args:
+        spatial_dims: 2 or 3.
+        widths: channels of each level, finest first; the decoder gives as many as the encoder.
+        strides: as in `EncoderDecoder`.
+        skips: False leaves out the encoder's finer features: each stage reads the up-sampled tensor alone.
+        norm: "instance", "batch" or "none".
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        widths: Sequence[int],
+        strides: Sequence[int],
+        skips: bool = True,
+        norm: NormName = "instance",
+    ) -> None:
+        super().__init__()
+        self.skips = skips
+        self.up = nn.ModuleList(
+            up(spatial_dims, below, here, stride)
+            for (here, below), stride in zip(pairwise(widths), strides, strict=True)
+        )
+        self.stage = nn.ModuleList(
+            DoubleConv(spatial_dims, 2 * here if skips else here, here, norm) for here in widths[:-1]
+        )
+
+    def forward(self, encoded: Sequence[Tensor]) -> Tensor:
+        """The finest decoded features, `(N, F_0, *S)`, of encoded ones, finest first."""
+        *finer, x = encoded
+        for level in reversed(range(len(finer))):
+            x = self.step(level, x, finer[level])
+        return x
+
+    def step(self, level: int, below: Tensor, skip: Tensor) -> Tensor:
+        """The features of one level, `(N, F_i, *S_i)`, from those of the next coarser one."""
+        x = self.up[level](below)  # (N, F_i, *S_i)
+        if self.skips:
+            x = torch.cat((skip, x), dim=1)  # (N, 2 F_i, *S_i)
+        features: Tensor = self.stage[level](x)  # (N, F_i, *S_i)
+        return features

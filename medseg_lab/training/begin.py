@@ -1,0 +1,35 @@
+"""How a training starts: a new learner and its batches."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from lightning_fabric import Fabric
+
+from medseg_lab.data.batches import Batches
+from medseg_lab.training.budget import Budget
+from medseg_lab.training.learner import Learner
+from medseg_lab.training.recipe import Recipe
+from medseg_lab.training.seeding import BUILD, stream
+
+if TYPE_CHECKING:
+    from medseg_lab.data.cohort import Cohort
+
+
+def begin(
+    recipe: Recipe, cohort: "Cohort", budget: Budget, seed: int, fabric: Fabric
+) -> tuple[Learner, Batches]:
+    """A learner before its first step, and its batches: this process's share of each step's voxels."""
+    torch.manual_seed(stream(seed, BUILD))
+    learner: Learner = recipe.build(cohort.task)
+    batches = Batches(
+        cohort,
+        learner.task,
+        budget.voxels // fabric.world_size,
+        budget.patch,
+        fabric.device,
+        seed,
+        unlabelled=learner.wants_unlabelled,
+        augmentation=learner.augmentation,
+        reading=learner.reading,
+    )
+    return learner, batches

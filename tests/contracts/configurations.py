@@ -1,0 +1,40 @@
+"""Every written configuration of every table, made small: a new method is tested here by being in a table."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from medseg_lab.survey.configurations import configurations
+from medseg_lab.training.names import recipe_called
+from medseg_lab.training.recipe import Recipe, defaults, load
+
+WIDTH = 4
+"""No level of a network is wider here."""
+NAMES = [one.name for one in configurations() if one.recipe]
+
+
+@cache
+def small(name: str, dims: int) -> Recipe:
+    """The recipe of a configuration, with narrow networks, for patches of so many dimensions."""
+    return _small(recipe_called(name), dims)
+
+
+def trained_parts(recipe: Recipe) -> list[Recipe]:
+    """The recipes that are trained for it: its own, or those of its innermost bases."""
+    return [part for base in recipe.bases for part in trained_parts(base)] if recipe.changes else [recipe]
+
+
+def _small(recipe: Recipe, dims: int) -> Recipe:
+    known = defaults(load(recipe.target))
+    arguments = {name: _part(value, dims) for name, value in recipe.arguments.items()}
+    if "features" in known:
+        arguments["features"] = [min(WIDTH, width) for width in arguments.get("features", known["features"])]
+    elif "task" in known:
+        arguments["spatial_dims"] = dims
+    return replace(recipe, arguments=arguments)
+
+
+def _part(value: Any, dims: int) -> Any:
+    if isinstance(value, list):
+        return [_part(one, dims) for one in value]
+    return _small(value, dims) if isinstance(value, Recipe) else value

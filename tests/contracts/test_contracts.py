@@ -1,0 +1,185 @@
+"""What the house promises of every method, proved of every configuration in the tables.
+
+A method's own test holds only its own mathematics; what is here comes for free, by a row in a table.
+"""
+
+import pytest
+import torch
+from configurations import NAMES, small, trained_parts
+from toys import differing, tiny_budget, tiny_cohort, trained, without_seconds
+
+from medseg_lab.inference.predict import predict_case
+from medseg_lab.inference.sample import sample_case
+from medseg_lab.semi.consistency import Consistency
+from medseg_lab.semi.massl import MASSL
+from medseg_lab.semi.teacher import TeacherStudent
+from medseg_lab.training.begin import begin
+from medseg_lab.training.device import make_fabric
+from medseg_lab.training.fit import fit
+from medseg_lab.training.learner import Learner
+from medseg_lab.training.notation import parse, written
+from medseg_lab.training.recipe import Recipe, load, recipe
+from medseg_lab.training.runs import RunStore
+from medseg_lab.training.supervised import Supervised
+from medseg_lab.training.watch import watched
+from medseg_lab.uncertainty.sampled import MeanOfSamples
+
+COHORT = tiny_cohort(3, 3, raters=2, shape=(20, 18, 16), patch=32)
+ROOM = {"steps": 3, "voxels": 2 * 8**3}
+LEARNERS = sorted({written(part): part for name in NAMES for part in trained_parts(small(name, 2))}.items())
+by_configuration = pytest.mark.parametrize("name", NAMES)
+by_dimension = pytest.mark.parametrize("dims", [2, 3])
+
+
+def learners(kind: type[Learner]) -> list[Recipe]:
+    """The trained recipes of one kind, each once."""
+    return [part for _, part in LEARNERS if issubclass(load(part.target), kind)]  # type: ignore[arg-type]
+
+
+def named(recipes: list[Recipe]) -> list:
+    return [pytest.param(one, id=written(one)[:60]) for one in recipes]
+
+
+def started(target: Recipe, seed: int = 0, patch: int = 8) -> tuple[Learner, object]:
+    room = tiny_budget(steps=3, voxels=2 * patch**2, patch=patch)
+    learner, batches = begin(target, COHORT, room, seed, make_fabric("32-true"))
+    learner.prepare(4, batches.unlabelled_shapes, batches.labelled_shapes)
+    return learner, batches
+
+
+@by_configuration
+def test_its_recipe_is_canonical_text(name):
+    """So tables, records and ledgers agree on a method's text without building it."""
+    from medseg_lab.survey.configurations import configuration
+
+    text = configuration(name).recipe
+    assert written(parse(text)) == text
+    assert Recipe.from_dict(parse(text).to_dict()) == parse(text)
+
+
+@by_dimension
+@by_configuration
+def test_it_gives_probabilities_of_patches_of_any_size(name, dims):
+    torch.manual_seed(0)
+    method = small(name, dims).build(COHORT.task).eval()
+    shape = (13, 10, 9)[:dims]
+    with torch.no_grad():
+        found = method.predict(torch.randn(2, 1, *shape))
+        samples = method.sample(torch.randn(2, 1, *shape), 3)
+    assert found.shape == (2, 3, *shape)
+    assert samples.shape == (3, 2, 3, *shape)
+    assert found.dtype == samples.dtype == torch.float32
+    torch.testing.assert_close(found.sum(1), torch.ones(2, *shape))
+    torch.testing.assert_close(samples.sum(2), torch.ones(3, 2, *shape))
+
+
+@by_dimension
+@pytest.mark.parametrize("target", named(learners(Learner)))
+def test_its_losses_reach_every_parameter_that_they_train(target, dims):
+    """On patches whose coarsest maps have more than one voxel, since a map of one passes an instance norm."""
+    if dims == 3 and "FCN" in written(target):
+        pytest.skip("its five poolings want a patch of 32, which takes too long in 3D")
+    target = Recipe(target.target, target.arguments | {"spatial_dims": dims})
+    learner, batches = started(target, patch={2: 32, 3: 16}[dims])
+    for phase in learner.phases():
+        moved = [p for p in phase.parameters if p.requires_grad]
+        total = [torch.zeros_like(p) for p in moved]
+        for step in (0, 2, 3):  # at first a memory is empty, and a noise may be nothing
+            terms = phase.losses(batches.batch(1), step)
+            assert all(term.shape == () and term.isfinite() for term in terms.values())
+            found = torch.autograd.grad(sum(terms.values()), moved, allow_unused=True)
+            total = [t + (0 if g is None else g.abs()) for t, g in zip(total, found, strict=True)]
+        assert all(each.max() > 0 for each in total)
+
+
+@by_configuration
+def test_interrupted_stored_and_loaded_it_is_the_same(name, tmp_path):
+    """Same bits: trained at once and stored by `fit`; stopped in the middle, gone on, and never stored."""
+    target, image = small(name, 2), COHORT.validation[0].image
+    run = fit(target, COHORT, tiny_budget(**ROOM), 3, store=RunStore(tmp_path / "runs"), progress=False)
+    stored = run.learner()
+    with torch.no_grad():
+        found = predict_case(stored, image)
+    assert found.shape == (3, *image.shape[1:])
+    torch.testing.assert_close(found.sum(0), torch.ones_like(found[0]))
+    bases = []
+    for number, part in enumerate(trained_parts(target)):
+        where = {"folder": tmp_path / str(number), "seed": 3, **ROOM}
+        with pytest.raises(KeyboardInterrupt):
+            trained(part, COHORT, stop=2, checkpoint_seconds=0, **where)
+        learner, curves = trained(part, COHORT, **where)
+        learner.forget()
+        learner.patch = (8, 8)
+        bases.append(learner.eval())
+    if target.changes:
+        again = changed(target, bases)
+        assert len(run.record.bases) == len(target.bases)
+    else:
+        again = bases[0]
+        assert without_seconds(curves.rows) == without_seconds(run.curves.to_dict("records"))
+    assert differing(stored, again) == []
+    with torch.no_grad():
+        torch.manual_seed(1)
+        first = sample_case(stored, image, 2)
+        torch.manual_seed(1)
+        assert torch.equal(sample_case(again, image, 2), first)
+
+
+def changed(target: Recipe, bases: list[Learner]) -> torch.nn.Module:
+    """What the recipe makes of its trained parts, which are taken in order."""
+    if not target.changes:
+        return bases.pop(0)
+    return target.change([changed(base, bases) for base in target.bases])
+
+
+@by_configuration
+def test_another_seed_is_another_training(name):
+    parts = trained_parts(small(name, 2))
+    first, other = (started(parts[0], seed)[0] for seed in (0, 1))
+    assert differing(first, other)
+
+
+@by_configuration
+def test_samples_repeat_under_one_seed_and_differ_where_the_method_draws(name):
+    torch.manual_seed(0)
+    method = small(name, 2).build(COHORT.task).eval()
+    image = torch.randn(2, 1, 12, 12)
+    with torch.no_grad():
+        torch.manual_seed(5)
+        first = method.sample(image, 4)
+        torch.manual_seed(5)
+        again = method.sample(image, 4)
+        torch.manual_seed(5)
+        alone = method.sample(image[:1], 4)
+    assert torch.equal(first, again)
+    torch.testing.assert_close(alone, first[:, :1])  # a draw is one for all patches
+    if isinstance(method, MeanOfSamples) and "shuffled" not in name:
+        assert not torch.equal(first[0], first[1])
+
+
+@by_dimension
+@pytest.mark.parametrize("target", named(learners(Consistency)))
+def test_without_weight_it_moves_as_its_supervised_twin(target, dims, tmp_path):
+    """Bit for bit, with dropout and augmentation: whatever a method gains comes from its unlabelled term."""
+    arguments = target.arguments | {"spatial_dims": dims}
+    twin = recipe(Supervised, network=arguments["network"], spatial_dims=dims)
+    wanted, curves = trained(twin, COHORT, tmp_path / "twin", **ROOM)
+    for weight in (0.0, 10.0):
+        one = Recipe(target.target, arguments | {"weight": weight})
+        found, its = trained(one, COHORT, tmp_path / f"weight {weight}", **ROOM)
+        assert (differing(found.network, wanted.network) == []) == (weight == 0)
+    key = "segment.dice_ce" if isinstance(found, MASSL) else "dice_ce"
+    assert its.rows[0][key] == curves.rows[0]["dice_ce"]
+
+
+@pytest.mark.parametrize("target", named(learners(TeacherStudent)))
+def test_no_gradient_moves_a_teacher(target):
+    learner, batches = started(target)
+    sum(learner.losses(batches.batch(0), 3).values()).backward()
+    assert all(parameter.grad is None for parameter in learner.teacher.parameters())
+
+
+@pytest.mark.parametrize("target", named(learners(Learner)))
+def test_a_way_point_of_a_training_is_what_it_ends_with(target, tmp_path):
+    run = fit(target, COHORT, tiny_budget(**ROOM), 3, store=RunStore(tmp_path), progress=False)
+    assert differing(run.learner(), watched(target, COHORT, tiny_budget(**ROOM), 3, [3])[3]) == []
