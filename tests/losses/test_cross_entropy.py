@@ -7,7 +7,6 @@ import torch
 from torch.autograd import gradcheck
 
 from medseg_lab.data.case import IGNORE
-from medseg_lab.losses.combined import dice_ce
 from medseg_lab.losses.cross_entropy import cross_entropy
 from medseg_lab.losses.dice import dice_loss
 

@@ -1,6 +1,6 @@
 """Networks of one weight, a cohort with and without labels, and trainings of a blink.
 
-`from semi_toys import ...` in any test of this folder.
+`from toys import ...` in any test of this folder.
 """
 
 from collections.abc import Callable, Sequence

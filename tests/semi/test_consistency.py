@@ -4,7 +4,7 @@ from math import exp
 
 import pytest
 import torch
-from semi_toys import (
+from toys import (
     SMALL,
     VOXELWISE,
     differing,
@@ -20,7 +20,6 @@ from torch import Tensor
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.batches import Batches
-from medseg_lab.losses.combined import dice_ce
 from medseg_lab.networks.unet import UNet
 from medseg_lab.semi.consistency import Consistency
 from medseg_lab.semi.mean_teacher import MeanTeacher

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from semi_toys import NAMES, SMALL, task, tiny_cohort, trained
+from toys import NAMES, SMALL, task, tiny_cohort, trained
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch

@@ -4,7 +4,7 @@ from math import exp
 
 import pytest
 import torch
-from semi_toys import in_turn, one_weight, pixels
+from toys import in_turn, one_weight, pixels
 
 from medseg_lab.semi import mean_teacher, noise
 from medseg_lab.semi.mean_teacher import MeanTeacher

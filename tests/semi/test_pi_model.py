@@ -4,7 +4,7 @@ from math import exp
 
 import pytest
 import torch
-from semi_toys import SMALL, in_turn, one_weight, pixels, task
+from toys import SMALL, in_turn, one_weight, pixels, task
 from torch import nn
 
 from medseg_lab.semi import noise, pi_model

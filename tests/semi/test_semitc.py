@@ -4,7 +4,7 @@ from math import exp
 
 import pytest
 import torch
-from semi_toys import SMALL, VOXELWISE, pixels, task
+from toys import SMALL, VOXELWISE, pixels, task
 from torch import Tensor, nn
 
 from medseg_lab.data.batch import Batch

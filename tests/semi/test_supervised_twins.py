@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from semi_toys import SMALL, differing, task, tiny_budget, tiny_cohort, trained, without_seconds
+from toys import SMALL, differing, task, tiny_budget, tiny_cohort, trained, without_seconds
 
 from medseg_lab.data.batches import Batches
 from medseg_lab.networks.unet import UNet

@@ -4,7 +4,7 @@ from math import exp
 
 import pytest
 import torch
-from semi_toys import SMALL, VOXELWISE, in_turn, one_weight, pixels, task
+from toys import SMALL, VOXELWISE, in_turn, one_weight, pixels, task
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from semi_toys import SMALL, VOXELWISE, one_weight, task, tiny_budget, tiny_cohort, trained
+from toys import SMALL, VOXELWISE, one_weight, task, tiny_budget, tiny_cohort, trained
 from torch import nn
 
 from medseg_lab.networks.unet import UNet

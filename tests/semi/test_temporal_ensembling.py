@@ -5,7 +5,7 @@ from math import exp
 import numpy as np
 import pytest
 from safetensors import safe_open
-from semi_toys import SMALL, VOXELWISE, in_turn, one_weight, pixels, task, tiny_budget, tiny_cohort, trained
+from toys import SMALL, VOXELWISE, in_turn, one_weight, pixels, task, tiny_budget, tiny_cohort, trained
 
 from medseg_lab.data.view import View
 from medseg_lab.semi import noise, temporal_ensembling

@@ -4,7 +4,7 @@ from math import exp, log
 
 import pytest
 import torch
-from semi_toys import SMALL, in_turn, one_weight, pixels, task
+from toys import SMALL, in_turn, one_weight, pixels, task
 
 from medseg_lab.semi import noise, ua_mt
 from medseg_lab.semi.ua_mt import UAMT

@@ -1,6 +1,7 @@
 """A cohort and learners small enough to train in a blink, importable by other processes."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -71,9 +72,11 @@ def small_network() -> nn.Module:
 class Voxelwise(Learner):
     """Dropout, batch norm's buffers, and a teacher that follows: all that resuming must keep."""
 
-    def __init__(self, task: Task, rate: float = 3e-3) -> None:
-        super().__init__(task)
-        self.learning_rate = rate
+    network: Any = None
+    learning_rate: float = 3e-3
+
+    def build(self) -> None:
+        super().build()
         self.student, self.teacher = small_network(), small_network().requires_grad_(False)
         self.register_buffer("seen", torch.zeros(()))
         self.dropout = nn.Dropout(0.3)
@@ -106,10 +109,12 @@ class Diverging(Voxelwise):
 class Pushing(Learner):
     """Two scalars that pull at each other: the skeleton of an adversarial method."""
 
+    network: Any = None
+    learning_rate = 3e-3
     weight_decay = 0.0
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def build(self) -> None:
+        super().build()
         self.segmenter = nn.Parameter(torch.tensor(1.0))
         self.critic = nn.Parameter(torch.tensor(2.0))
         self.seen: list[tuple[str, float, float]] = []

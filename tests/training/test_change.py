@@ -5,7 +5,9 @@ import torch
 from learning_toys import tiny_budget, tiny_cohort
 
 from medseg_lab.evaluation.judge import Judge
+from medseg_lab.inference.model_ensemble import ModelEnsemble
 from medseg_lab.inference.prune import pruned
+from medseg_lab.networks.unet import UNet
 from medseg_lab.networks.unetpp import UNetPlusPlus
 from medseg_lab.training.fit import fit
 from medseg_lab.training.recipe import recipe
@@ -31,8 +33,8 @@ def test_the_base_is_trained_once_and_both_are_kept(store, monkeypatch):
     monkeypatch.setattr("medseg_lab.training.fit.train", None)  # to train again would fail
     whole = train(store, WHOLE)
     assert whole.replayed
-    assert cut.record.base == whole.record.key
-    assert whole.record.base == ""
+    assert cut.record.bases == (whole.record.key,)
+    assert whole.record.bases == ()
     assert cut.record.key != whole.record.key
     assert train(store, CUT).replayed
     assert len(store.runs()) == 2
@@ -56,3 +58,26 @@ def test_it_is_loaded_changed_and_predicts_as_the_whole_one_at_that_depth(store)
 
 def test_its_summary_says_that_it_was_not_trained(store):
     assert "Supervised(UNetPlusPlus)), seed 0: changed after training" in train(store, CUT).summary()
+
+
+def test_an_ensemble_of_models_trains_each_once_and_lists_them(store):
+    members = [recipe(Supervised, network=recipe(net, features=[4, 6])) for net in (UNet, UNetPlusPlus)]
+    joined = train(store, recipe(ModelEnsemble, learners=members))
+    runs = [train(store, member) for member in members]
+    assert all(run.replayed for run in runs)
+    assert joined.record.bases == tuple(run.record.key for run in runs)
+    assert joined.record.seconds == sum(run.record.seconds for run in runs)
+    assert joined.record.parameters == sum(run.record.parameters for run in runs)
+    assert list(joined.curves.columns) == ["step", "seconds", "lr", "1.dice_ce", "2.dice_ce"]
+    image = torch.randn(1, 1, 8, 8, 8)
+    with torch.no_grad():
+        mean = sum(run.learner().predict(image) for run in runs) / 2
+        torch.testing.assert_close(joined.learner().predict(image), mean)
+
+
+def test_an_ensemble_of_one_or_of_two_dimensions_is_refused():
+    one = recipe(Supervised, network=recipe(UNet, features=[4, 6]))
+    flat = recipe(Supervised, network=recipe(UNet, features=[4, 6]), spatial_dims=2)
+    for learners, said in (([one], "expected two or more, got 1"), ([one, flat], "expected all to have Task")):
+        with pytest.raises(ValueError, match=said):
+            recipe(ModelEnsemble, learners=learners).build(tiny_cohort().task)

@@ -4,12 +4,10 @@ import pytest
 import torch
 from learning_toys import Diverging, Peeking, Voxelwise, tiny_budget, tiny_cohort, train_tiny
 
-from medseg_lab.networks.unet import UNet
 from medseg_lab.training.fit import fit
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.runs import RunStore
 from medseg_lab.training.schedule import learning_rate
-from medseg_lab.training.supervised import Supervised
 
 
 def weights(run):
@@ -20,13 +18,8 @@ def losses(run):
     return run.curves.drop(columns="seconds")
 
 
-@pytest.mark.parametrize(
-    "target",
-    [recipe(Voxelwise), recipe(Supervised, network=recipe(UNet, features=(4, 8)))],
-    ids=["toy", "unet"],
-)
-def test_the_same_key_gives_the_same_bits_in_fresh_stores(tmp_path, target):
-    one, two = (train_tiny(tmp_path / name, target) for name in "ab")
+def test_the_same_key_gives_the_same_bits_in_fresh_stores(tmp_path):
+    one, two = (train_tiny(tmp_path / name) for name in "ab")
     assert not one.replayed
     assert not two.replayed
     assert one.record.key == two.record.key
@@ -73,22 +66,13 @@ def test_learner_cohort_and_judge_are_in_the_key(tmp_path):
     base = {"store": store, "progress": False}
     runs = [
         fit(recipe(Voxelwise), tiny_cohort(), tiny_budget(), 0, **base),
-        fit(recipe(Voxelwise, rate=1e-3), tiny_cohort(), tiny_budget(), 0, **base),
+        fit(recipe(Voxelwise, learning_rate=1e-3), tiny_cohort(), tiny_budget(), 0, **base),
         fit(recipe(Voxelwise), tiny_cohort("other files"), tiny_budget(), 0, **base),
         fit(recipe(Voxelwise), tiny_cohort(), tiny_budget(), 0, judge=judge, **base),
     ]
     assert len({run.record.key for run in runs}) == 4
     assert not any(run.replayed for run in runs)
     assert len(store.runs()) == 4
-
-
-def test_a_run_is_keyed_by_the_sources_and_the_versions(tmp_path):
-    target = recipe(Supervised, network=recipe(UNet, features=(4, 8)))
-    parts = train_tiny(tmp_path, target).record.parts
-    for path in ("networks/blocks.py", "training/loop.py", "losses/dice.py", "data/augment.py"):
-        assert len(parts["sources"][f"medseg_lab/{path}"]) == 64
-    assert parts["versions"]["torch"] == torch.__version__
-    assert set(parts["hardware"]) == {"device", "precision", "threads", "processes"}
 
 
 def test_what_a_run_remembers(tmp_path):
@@ -140,25 +124,15 @@ def test_weights_after_a_loss_that_is_not_a_number_are_never_saved(tmp_path):
     assert [p.name for p in (tmp_path / ".partial").glob("*/step-*")] == ["step-00000002"]
 
 
-def test_a_stored_learner_predicts_as_the_trained_one_did(tmp_path):
-    run = train_tiny(tmp_path, target := recipe(Supervised, network=recipe(UNet, features=(4, 8))))
-    image = torch.randn(1, 1, 8, 8, 8)
-    one, two = run.learner(), run.learner(recipe=target)
-    assert not one.training
-    assert one.patch == (8, 8, 8)
-    with torch.no_grad():
-        assert torch.equal(one.predict(image), two.predict(image))
-        fresh = target.build(tiny_cohort().task)
-        assert not torch.allclose(one.predict(image), fresh.predict(image))
-
-
 def test_a_stored_run_does_not_import_at_will(tmp_path):
     run = train_tiny(tmp_path)
+    assert run.learner().seen == 4  # this process fitted it, and knows its recipe
+    run = RunStore(tmp_path).runs()[0]
     with pytest.raises(ValueError, match="learning_toys"):
         run.learner()
     assert run.learner(recipe=recipe(Voxelwise)).seen == 4
     with pytest.raises(ValueError, match="recipe"):
-        run.learner(recipe=recipe(Voxelwise, rate=1.0))
+        run.learner(recipe=recipe(Voxelwise, learning_rate=1.0))
 
 
 def test_numbers_survive_the_table(tmp_path):

@@ -5,12 +5,15 @@ import sys
 
 import pytest
 
+from medseg_lab.data.task import Task
 from medseg_lab.inference.prune import pruned
+from medseg_lab.losses.dice import Dice, DiceCE
 from medseg_lab.networks.unet import UNet
 from medseg_lab.networks.unetpp import UNetPlusPlus
-from medseg_lab.training import constructors
-from medseg_lab.training.constructors import COMPUTED, REQUIRED, constructor
+from medseg_lab.training import notation
+from medseg_lab.training.names import recipe_called
 from medseg_lab.training.notation import parse, written
+from medseg_lab.training.provenance import sources
 from medseg_lab.training.recipe import Recipe, recipe
 from medseg_lab.training.supervised import Supervised
 
@@ -28,7 +31,7 @@ def test_a_call_is_read_as_the_recipe_it_looks_like():
     "one",
     [
         PLAIN,
-        recipe(Supervised, network=recipe(UNet, features=(4, 8)), loss="dice", learning_rate=1e-3),
+        recipe(Supervised, network=recipe(UNet, features=(4, 8)), loss=recipe(Dice), learning_rate=1e-3),
         recipe(pruned, learner=recipe(Supervised, network=recipe(UNetPlusPlus)), depth=2),
     ],
 )
@@ -39,14 +42,14 @@ def test_reading_what_was_written_gives_the_recipe_back(one):
 
 def test_an_argument_with_its_default_is_not_written():
     same = recipe(
-        Supervised, loss="dice_ce", network=recipe(UNet, skips=False, norm="instance"), spatial_dims=2
+        Supervised, loss=recipe(DiceCE), network=recipe(UNet, skips=False, norm="instance"), spatial_dims=2
     )
     assert written(same) == written(PLAIN) == "Supervised(network=UNet(skips=False), spatial_dims=2)"
 
 
 def test_arguments_stand_in_the_order_of_the_signature():
-    one = recipe(Supervised, spatial_dims=2, loss="dice", network=recipe(UNet))
-    assert written(one) == "Supervised(network=UNet(), loss='dice', spatial_dims=2)"
+    one = recipe(Supervised, spatial_dims=2, loss=recipe(Dice), network=recipe(UNet))
+    assert written(one) == "Supervised(network=UNet(), loss=Dice(), spatial_dims=2)"
 
 
 def test_a_recipe_of_a_version_long_gone_is_written_all_the_same():
@@ -57,19 +60,19 @@ def test_a_recipe_of_a_version_long_gone_is_written_all_the_same():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("U-Net", "wanted a call with keywords"),
-        ("Supervised(", "wanted a call such as"),
-        ("Supervised(UNet())", "wanted a call with keywords"),
-        ("Supervised(**{})", "wanted a call with keywords"),
+        ("U-Net", "expected a call with keywords"),
+        ("Supervised(", "expected a call such as"),
+        ("Supervised(UNet())", "expected a call with keywords"),
+        ("Supervised(**{})", "expected a call with keywords"),
         ("Supervised(network=UNet)", r"did you mean UNet\(\)\?"),
-        ("Supervised(network=UNett())", "'UNett', wanted a class or function of medseg_lab .like UNet"),
-        ("Supervised(network=UNet(skip=True))", "UNet: got argument 'skip', wanted one of .* skips"),
-        ("Supervised(network=UNet(features=8**9))", r"got '8 \*\* 9', wanted a number"),
-        ("Supervised(network=__import__('os').system('true'))", "wanted"),
-        ("Supervised(loss='dice')", "Supervised: got no network, wanted a value"),
+        ("Supervised(network=UNett())", "expected a class or function of medseg_lab .like UNet.*got 'UNett'"),
+        ("Supervised(network=UNet(skip=True))", "UNet: expected one of .* skips.*, got argument 'skip'"),
+        ("Supervised(network=UNet(features=8**9))", r"expected a number.*got '8 \*\* 9'"),
+        ("Supervised(network=__import__('os').system('true'))", "expected"),
+        ("Supervised(loss=Dice())", "Supervised: expected a value for network, got none"),
         (
             "os.system(command='true')",
-            "'os.system', wanted the dotted path of a class or function of medseg_lab",
+            "expected a class or function of medseg_lab, or of a module of your own.*got 'os.system'",
         ),
     ],
 )
@@ -80,52 +83,72 @@ def test_what_is_no_recipe_is_refused_by_name(text, said):
 
 def test_a_name_that_two_modules_have_is_asked_for_in_full(monkeypatch):
     twice = {"UNet": ("medseg_lab.networks.unet.UNet", "medseg_lab.networks.other.UNet")}
-    known = constructors.constructors()
-    monkeypatch.setattr(constructors, "constructors", lambda: known | twice)
-    with pytest.raises(ValueError, match=r"wanted one of medseg_lab\.networks\.unet\.UNet, medseg_lab"):
+    known = notation.paths()
+    monkeypatch.setattr(notation, "paths", lambda: known | twice)
+    with pytest.raises(ValueError, match=r"expected one of medseg_lab\.networks\.unet\.UNet, medseg_lab"):
         parse("Supervised(network=UNet())")
 
 
-def test_arguments_are_those_that_python_sees():
-    """The syntax tree says of every public constructor what `inspect` says of the live one."""
-    import importlib
-    import inspect
-
-    seen = 0
-    for paths in constructors.constructors().values():
-        for path in paths:
-            module, _, name = path.rpartition(".")
-            live = getattr(importlib.import_module(module), name)
-            if not module.startswith(("medseg_lab.networks", "medseg_lab.losses", "medseg_lab.inference")):
-                continue
-            told = constructor(path).defaults
-            if not told and live.__init__ is not object.__init__:
-                continue  # its constructor is another library's
-            for argument, real in inspect.signature(live).parameters.items():
-                if real.kind in (real.VAR_POSITIONAL, real.VAR_KEYWORD):
-                    continue
-                default = told[argument]
-                if default is COMPUTED:
-                    continue
-                wanted = REQUIRED if real.default is inspect.Parameter.empty else real.default
-                assert default == (list(wanted) if isinstance(wanted, tuple) else wanted), (path, argument)
-                seen += 1
-    assert seen > 80
+def test_a_name_may_be_that_of_a_configuration_with_other_arguments():
+    assert written(recipe_called("U-Net")) == "Supervised(network=UNet(), spatial_dims=2)"
+    varied = written(recipe_called("Mean Teacher(weight=300, network=UNet())"))
+    assert varied == "MeanTeacher(network=UNet(), spatial_dims=2, weight=300.0, decay=0.9)"
+    assert recipe_called("Mean Teacher(decay=0.9)") == recipe_called("Mean Teacher")
+    assert written(recipe_called(written(PLAIN))) == written(PLAIN)
 
 
-def test_a_class_without_its_own_constructor_has_that_of_its_base():
-    from medseg_lab.training.learner import Learner
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Mean teacher", "expected one of Mean Teacher, .* or a recipe, got 'Mean teacher'"),
+        ("Mean Teacher(wait=3)", "MeanTeacher: expected one of .*weight.*, got argument 'wait'"),
+        ("SE U-Net", "expected one that is written, got 'SE U-Net', which is planned"),
+        ("Mean Teacher(weight=)", "expected a call such as"),
+    ],
+)
+def test_a_name_that_stands_for_nothing_is_refused(name, said):
+    with pytest.raises(ValueError, match=said):
+        recipe_called(name)
 
-    assert list(constructor(f"{Learner.__module__}.Learner").defaults) == ["task"]
-    assert list(constructor(f"{Supervised.__module__}.Supervised").defaults)[:2] == ["task", "network"]
+
+MINE = """
+from torch import nn
+
+class MyNet(nn.Module):
+    def __init__(self, in_channels, out_channels, spatial_dims=2, width=3):
+        super().__init__()
+        conv = {2: nn.Conv2d, 3: nn.Conv3d}[spatial_dims]
+        self.layers = nn.Sequential(conv(in_channels, width, 3, padding=1), conv(width, out_channels, 1))
+
+    def forward(self, image):
+        return self.layers(image)
+
+class MyLoss:
+    def __call__(self, logits, label):
+        return logits.square().mean()
+"""
 
 
-def test_reading_does_not_import_torch():
+def test_a_network_and_a_loss_of_ones_own_are_named_by_their_file(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "Supervised(network=mine.MyNet(width=5), loss=mine.MyLoss())"
+    one = recipe_called(text)
+    assert written(one) == text
+    learner = one.build(Task(1, ("background", "a"), 2))
+    assert learner.loss_name == "my_loss"
+    assert learner.network.layers[0].out_channels == 5
+    assert {"mine.py", "medseg_lab/training/supervised.py"} <= sources(one.modules).keys()
+    with pytest.raises(ValueError, match="recipe target: expected a path inside medseg_lab, got 'mine.MyNet'"):
+        type(one).from_dict(one.to_dict())  # a stored run does not import at will
+
+
+def test_the_names_of_the_tables_are_known_without_torch():
     done = subprocess.run(
         [
             sys.executable,
             "-c",
-            "import sys; from medseg_lab.training.notation import parse; parse('Supervised(network=UNet())');"
+            "import sys; from medseg_lab.training.names import names; assert len(names()) > 25;"
             "from medseg_lab.training.record import RunRecord; print('torch' in sys.modules)",
         ],
         capture_output=True,

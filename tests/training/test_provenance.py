@@ -34,7 +34,9 @@ def rooted(tmp_path, monkeypatch):
 def test_the_closure_follows_every_kind_of_import(rooted):
     found = sources(["rooted.top"])
     assert set(found) == {f"rooted/{name}" for name in FILES if name != "apart.py"}
-    assert found["rooted/low.py"] == hashlib.sha256(FILES["low.py"].encode()).hexdigest()
+    exact = sources(["rooted.top"], wording=True)
+    assert exact["rooted/low.py"] == hashlib.sha256(FILES["low.py"].encode()).hexdigest()
+    assert exact.keys() == found.keys()
     assert not any(name.startswith("rooted") for name in sys.modules)  # read, not run
 
 
@@ -62,3 +64,49 @@ def test_what_has_no_source_file_is_refused():
 def test_the_digest_does_not_depend_on_the_order_of_keys():
     assert digest({"a": 1, "b": [2, None]}) == digest({"b": [2, None], "a": 1})
     assert digest({"a": 1}) != digest({"a": 2})
+
+
+BEFORE = '''"""Doc."""
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    import rooted.apart
+def f(x):
+    """Doc of f."""
+    if x < 0:
+        raise ValueError(f"x: got {x}")  # why
+    return x + 1
+'''
+WORDING = (
+    ('"""Doc."""', '"""Another."""'),
+    ('"""Doc of f."""', '"""f."""'),
+    ("x: got", "x: expected 0 or more, got"),
+    ("# why", ""),
+    ("x + 1", "(x + 1)"),
+)
+
+
+@pytest.mark.parametrize(("old", "new"), WORDING)
+def test_wording_and_layout_change_no_hash(rooted, old, new):
+    (rooted / "side.py").write_text(BEFORE)
+    before, exact = sources(["rooted.top"]), sources(["rooted.top"], wording=True)
+    (rooted / "side.py").write_text(BEFORE.replace(old, new))
+    assert sources(["rooted.top"]) == before
+    assert sources(["rooted.top"], wording=True) != exact
+
+
+@pytest.mark.parametrize(("old", "new"), [("x + 1", "x + 2"), ("x < 0", "x < 1"), ("ValueError", "TypeError")])
+def test_what_is_computed_does(rooted, old, new):
+    (rooted / "side.py").write_text(BEFORE)
+    before = sources(["rooted.top"])
+    (rooted / "side.py").write_text(BEFORE.replace(old, new))
+    assert sources(["rooted.top"]) != before
+    assert "rooted/apart.py" not in before  # imported for type checking alone
+
+
+def test_a_module_of_ones_own_comes_with_the_files_beside_it(tmp_path, monkeypatch):
+    (tmp_path / "mine_a.py").write_text("import mine_b, torch\nfrom medseg_lab.networks import unet\n")
+    (tmp_path / "mine_b.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = sources(["mine_a"])
+    assert {"mine_a.py", "mine_b.py", "medseg_lab/networks/unet.py"} <= found.keys()
+    assert not any(name.startswith("torch/") for name in found)

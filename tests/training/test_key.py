@@ -1,0 +1,105 @@
+"""What may not change the key of a U-Net, and what must."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from learning_toys import tiny_cohort
+
+import medseg_lab
+from medseg_lab.evaluation.judge import Judge
+from medseg_lab.training.budget import Budget
+from medseg_lab.training.device import hardware, make_fabric
+from medseg_lab.training.key import key_parts
+from medseg_lab.training.names import recipe_called
+from medseg_lab.training.provenance import module_file
+from medseg_lab.training.recipe import recipe
+
+MAY_NOT = (
+    *("semi/ua_mt.py", "networks/vnet.py", "networks/unetpp.py", "uncertainty/noise.py", "losses/entropy.py"),
+    *("survey/claims.py", "survey/methods.py", "training/runs.py", "training/fit.py", "training/tables.py"),
+    *("chapter.py", "data/cohort.py", "data/card.py", "data/splits.py"),
+)
+"""Another method, the tables, the store, chapters, and what the cohort's fingerprint stands for."""
+MAY_NOT_ROOMS = ("show", "publishing", "sweeps", "cli", "data/readers", "data/obtain", "data/virtual")
+MUST = (
+    *("networks/unet.py", "networks/blocks.py", "networks/convolution.py", "networks/encoder_decoder.py"),
+    *("losses/dice.py", "losses/cross_entropy.py", "training/supervised.py", "training/learner.py"),
+    *("training/loop.py", "training/schedule.py", "training/seeding.py", "data/batches.py", "data/pool.py"),
+    *("data/augment.py", "evaluation/judge.py", "evaluation/metrics.py", "inference/predict.py"),
+)
+
+
+def parts(name="U-Net", fingerprint="these cases", seed=0, judge=None, **budget):
+    spend = Budget(**{"steps": 4, "voxels": 512, "patch": 8, **budget})
+    judge = judge or recipe(Judge, parts=["validation"])
+    cohort = tiny_cohort(fingerprint)
+    return key_parts(recipe_called(name), cohort, spend, seed, judge, hardware(make_fabric()))
+
+
+def files():
+    return {name.removeprefix("medseg_lab/") for name in parts()["sources"]}
+
+
+def test_the_key_covers_what_computes_the_numbers_and_little_else():
+    found = files()
+    assert set(MUST) <= found
+    assert not found & set(MAY_NOT)
+    assert not [name for name in found if name.startswith(MAY_NOT_ROOMS)]
+    readers = ("ledger", "standing", "verdict", "claim", "comparison", "ranking", "wording", "export")
+    assert not [name for name in found if name.startswith("evaluation/") and any(r in name for r in readers)]
+    assert len(found) < 50
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """A copy of the library whose files may be edited."""
+    shutil.copytree(Path(medseg_lab.__file__).parent, tmp_path / "medseg_lab", ignore=shutil.ignore_patterns("__pycache__"))
+    real = module_file.__wrapped__
+
+    def copied(name: str):
+        path = real(name)
+        root = Path(medseg_lab.__file__).parents[1]
+        return tmp_path / path.relative_to(root) if path and root in path.parents else path
+
+    monkeypatch.setattr("medseg_lab.training.provenance.module_file", copied)
+    return tmp_path / "medseg_lab"
+
+
+@pytest.mark.parametrize("name", [*MAY_NOT, "semi/ua_mt.toml", "networks/unet.toml", "show/curves.py"])
+def test_an_edit_elsewhere_leaves_the_key(house, name):
+    before = parts()
+    with (house / name).open("a", encoding="utf-8") as file:
+        file.write("\nADDED = 1\n")
+    assert parts() == before
+
+
+@pytest.mark.parametrize("name", MUST)
+def test_an_edit_of_what_computes_changes_it(house, name):
+    before = parts()
+    path = house / name
+    path.write_text(path.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
+    assert parts() == before
+    path.write_text(path.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
+    assert parts() != before
+
+
+def test_recipe_cohort_budget_seed_judge_and_versions_are_in_it(monkeypatch):
+    found = parts()
+    others = [
+        parts("U-Net(learning_rate=0.001)"),
+        parts("U-Net, no augmentation"),
+        parts("U-Net, Dice loss"),
+        parts(fingerprint="other cases"),
+        parts(seed=1),
+        parts(steps=5),
+        parts(voxels=1024),
+        parts(patch=7),
+        parts(judge=recipe(Judge, parts=["test"])),
+    ]
+    assert all(other != found for other in others)
+    assert parts(name="U-Net", seeds=7, checkpoint_seconds=1.0) == found
+    assert parts("Supervised(network=UNet(norm='instance'), spatial_dims=2)") == found
+    assert found["versions"]["torch"] == torch.__version__
+    assert set(found["hardware"]) == {"device", "precision", "threads", "processes"}
