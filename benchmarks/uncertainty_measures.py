@@ -39,12 +39,10 @@ from torch import Tensor
 
 from medseg_lab.training.device import hardware, make_fabric
 from medseg_lab.uncertainty.measures.calibration import brier, negative_log_likelihood, reliability
-from medseg_lab.uncertainty.measures.energy_distance import energy_distance
+from medseg_lab.uncertainty.measures.energy_distance import energy_distance, matched_iou
 from medseg_lab.uncertainty.measures.entropy_split import entropy_split
 from medseg_lab.uncertainty.measures.error_detection import error_auroc, error_retention
-from medseg_lab.uncertainty.measures.matching import matched_iou
-from medseg_lab.uncertainty.measures.rater_correlation import label_variance, rater_correlation
-from medseg_lab.uncertainty.measures.shares import shares
+from medseg_lab.uncertainty.measures.readings import label_variance, rater_correlation, shares
 
 BLUR = 9
 AGREE = 1e-4
