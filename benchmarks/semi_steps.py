@@ -4,10 +4,10 @@
 
 Supervised training sees the same labelled patches; a method also sees as many patches without labels.
 `theory` counts passes of one such batch through the network: 1 forward and 2 backward, so 3 for supervised
-training. The step is that of the training loop, on one fixed batch, so that drawing patches does not count. A
-supervised step (`base`) comes before each step of a method, so that other load slows both equally: `factor` is
-the median over these pairs, `least` compares the shortest steps. The goal is at most 1.1 times theory for Mean
-Teacher and UA-MT. `counted` is the expected factor from the FLOPs of the convolutions.
+training. The step is that of the training loop, on one fixed batch, so that drawing patches does not count.
+A supervised step (`base`) comes before each step of a method, so that other load slows both equally: `factor`
+is the median over these pairs, `least` compares the shortest steps. The goal is at most 1.1 times theory for
+Mean Teacher and UA-MT. `counted` is the expected factor from the FLOPs of the convolutions.
 
 Below the table: the update of the teacher over all parameters, in one fused call and in a loop.
 """

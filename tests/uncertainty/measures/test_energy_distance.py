@@ -1,4 +1,4 @@
-from itertools import permutations, product
+from itertools import product
 
 import pytest
 import torch
@@ -69,14 +69,6 @@ def test_a_deterministic_prediction_by_hand():
     readings = torch.tensor([[1, 0, 0, 0], [0, 0, 1, 0]])
     assert energy_distance(sample, readings, 2).tolist() == pytest.approx([1.0])
     assert energy_distance(sample.expand(16, -1), readings, 2).tolist() == pytest.approx([1.0])
-
-
-def test_two_samples_and_two_readings_by_hand():
-    # A = {1, 2}, B = {2, 3} against A and the empty mask. d(A, B) = 2/3, d to the empty mask 1.
-    # across: (0 + 1 + 2/3 + 1) / 4 = 2/3; among samples (2/3 + 2/3) / 4 = 1/3; among readings 2 / 4.
-    samples = torch.tensor([[1, 1, 0], [0, 1, 1]])
-    readings = torch.tensor([[1, 1, 0], [0, 0, 0]])
-    assert energy_distance(samples, readings, 2).tolist() == pytest.approx([4 / 3 - 1 / 3 - 1 / 2])
 
 
 @pytest.mark.parametrize(("n", "raters", "classes"), [(1, 1, 2), (5, 3, 3)])
@@ -153,17 +145,8 @@ def test_the_best_matching_by_hand():
     assert matched_iou(samples[:1], readings, 2).tolist() == pytest.approx([(1 + 1 / 2 + 0) / 3])
 
 
-def test_sets_of_equal_size_are_matched_by_the_best_permutation():
-    samples, readings = labels(5, (5, 6), 3), labels(5, (5, 6), 3, seed=1)
-    best = [
-        max(sum(each[i, j].item() for i, j in enumerate(order)) / 5 for order in permutations(range(5)))
-        for each in overlap(samples, readings, 3)
-    ]
-    assert matched_iou(samples, readings, 3).tolist() == pytest.approx(best)
-
-
-@pytest.mark.parametrize(("n", "raters"), [(4, 6), (6, 4), (8, 4), (2, 5)])
-def test_sets_of_different_size_are_matched_by_the_best_transport(n, raters):
+@pytest.mark.parametrize(("n", "raters"), [(5, 5), (4, 6), (8, 4)])
+def test_the_matching_is_the_best_transport(n, raters):
     samples, readings = labels(n, (24,), 4), labels(raters, (24,), 4, seed=2)
     expected = [by_transport(each) for each in overlap(samples, readings, 4)]
     assert matched_iou(samples, readings, 4).tolist() == pytest.approx(expected, abs=1e-6)

@@ -46,12 +46,6 @@ def test_samples_that_agree_have_no_mutual_information():
     assert entropy_split(one).mutual_information.abs().max() == 0
 
 
-def test_certain_samples_of_all_classes_have_mutual_information_ln_k():
-    found = entropy_split(torch.eye(4)[:, :, None])  # sample i is certain of class i
-    assert found.mutual_information.item() == pytest.approx(log(4))
-    assert found.expected.item() == 0
-
-
 def test_it_does_not_depend_on_the_order_of_samples_or_voxels():
     samples = probabilities((5, 3, 30), axis=1)
     found, turned = entropy_split(samples), entropy_split(samples.flip(0, 2))
