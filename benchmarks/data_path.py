@@ -1,13 +1,13 @@
-"""What the data path costs: a step with our batches against a bare step, and against the usual MONAI loop.
+"""The cost of the data path: a step with our batches against a bare step and against the usual MONAI loop.
 
-Three loops train the same network on patches of the same shape, in turns, in one process:
+Three loops train the same network on patches of the same shape, alternating in one process:
 
-- bare: one fixed batch over and over, no data path at all;
+- bare: one fixed batch for all steps, without a data path;
 - ours: `Batches`, drawn and augmented on the device;
-- MONAI: CacheDataset, per-sample random transforms of the same strength, DataLoader with two workers.
+- MONAI: CacheDataset, random transforms of the same strength for each sample, DataLoader with two workers.
 
-Volumes are hippocampus-sized (40x56x40, batch 4), slices 128x128 (batch 16); their content is noise, which
-costs what an image costs. Run: `python benchmarks/data_path.py [--steps 30] [--rounds 3]`.
+Volumes have the size of a hippocampus (40x56x40, batch 4), slices 128x128 (batch 16). Their content is noise,
+which takes the same time as an image. Run: `python benchmarks/data_path.py [--steps 30] [--rounds 3]`.
 """
 
 import argparse
@@ -37,7 +37,7 @@ FORMAT = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 def toy_cohort(patch: tuple[int, ...]) -> Cohort:
-    """Cases a little larger than the patch, with a block of either class."""
+    """Cases slightly larger than the patch, with a block of each class."""
     card = load_card("msd-hippocampus")
     work = card.preprocessing.model_copy(update={"patch": patch, "slice_patch": None, "mirror": (0,)})
     generator = torch.Generator().manual_seed(0)
@@ -62,7 +62,7 @@ def our_batches(cohort: Cohort, batch_size: int) -> Iterator[tuple[Tensor, Tenso
 
 
 def monai_batches(cohort: Cohort, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The loop of MONAI's tutorials, with shares and ranges of `Strength`."""
+    """The loop of MONAI's tutorials, with the probabilities and ranges of `Strength`."""
     from monai.data import CacheDataset, DataLoader
     from monai.transforms import (
         Compose,
@@ -106,7 +106,7 @@ def monai_batches(cohort: Cohort, batch_size: int) -> Iterator[tuple[Tensor, Ten
 
 
 def light(dims: int) -> nn.Module:
-    """MONAI's strided U-Net, 0.5 M parameters in 3D: its steps are short, so that the data path shows."""
+    """MONAI's strided U-Net, 0.5 M parameters in 3D: short steps, so that the data path matters."""
     from monai.networks.nets.unet import UNet as StridedUNet
 
     return StridedUNet(dims, 1, len(CLASSES), channels=(16, 32, 64, 128), strides=(2, 2, 2))
@@ -118,7 +118,7 @@ def ours(dims: int) -> nn.Module:
 
 
 def trainer(build: Callable[[int], nn.Module], dims: int) -> Callable[[Tensor, Tensor], None]:
-    """One optimiser step, as `fit` would take it on a processor."""
+    """One optimiser step, as in `fit` on a CPU."""
     torch.manual_seed(0)
     network = build(dims)
     network = network.to(memory_format=FORMAT[dims])
@@ -138,7 +138,7 @@ def trainer(build: Callable[[int], nn.Module], dims: int) -> Callable[[Tensor, T
 def seconds(
     step: Callable[[Tensor, Tensor], None], batches: Iterator[tuple[Tensor, Tensor]], n: int
 ) -> float:
-    """Seconds a step, batches included, after two that warm up."""
+    """Seconds per step, with batches, after two steps of warm-up."""
     for image, label in islice(batches, 2):
         step(image, label)
     start = time.perf_counter()
@@ -155,21 +155,23 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--rounds", type=int, default=3, help="the loops take turns; the median is reported")
-    asked = parser.parse_args()
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="rounds of the three loops; the median is printed"
+    )
+    args = parser.parse_args()
     table = Table(
-        title=f"Seconds a step ({torch.get_num_threads()} threads, median of {asked.rounds} rounds)"
+        title=f"Seconds per step ({torch.get_num_threads()} threads, median of {args.rounds} rounds)"
     )
     for column in ("data", "network", "bare", "ours", "MONAI", "ours / bare", "MONAI / ours"):
         table.add_column(column, justify="left" if column in ("data", "network") else "right")
     for (name, (patch, batch_size)), (title, build) in product(SETTINGS.items(), NETWORKS.items()):
         cohort, step = toy_cohort(patch), trainer(build, len(patch))
         times: dict[str, list[float]] = {"bare": [], "ours": [], "MONAI": []}
-        for _ in range(asked.rounds):
+        for _ in range(args.rounds):
             fixed = next(our_batches(cohort, batch_size))
-            times["bare"].append(seconds(step, iter(lambda fixed=fixed: fixed, None), asked.steps))
-            times["ours"].append(seconds(step, our_batches(cohort, batch_size), asked.steps))
-            times["MONAI"].append(seconds(step, monai_batches(cohort, batch_size), asked.steps))
+            times["bare"].append(seconds(step, iter(lambda fixed=fixed: fixed, None), args.steps))
+            times["ours"].append(seconds(step, our_batches(cohort, batch_size), args.steps))
+            times["MONAI"].append(seconds(step, monai_batches(cohort, batch_size), args.steps))
         bare, own, monai = (statistics.median(times[loop]) for loop in times)
         cells = [f"{1000 * s:.0f} ms" for s in (bare, own, monai)]
         table.add_row(name, title, *cells, f"{own / bare:.2f}", f"{monai / own:.2f}")

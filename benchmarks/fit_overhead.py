@@ -1,10 +1,10 @@
-"""What the training loop adds to a bare step: seeding, Fabric, clipping, schedule, curves, checkpoints.
+"""The cost of the training loop over a bare step: seeding, Fabric, clipping, schedule, curves, checkpoints.
 
     python benchmarks/fit_overhead.py [--steps 40] [--threads 2]
 
-Both sides use one fixed batch, the same network, precision, memory layout and optimiser; blocks of
-steps alternate, so that a busy machine slows both alike. Prints the median milliseconds of a step, and the
-least, which is the figure to trust where others use the machine.
+Both use one fixed batch and the same network, precision, memory layout and optimiser. Blocks of steps
+alternate, so that other load slows both equally. Prints the median and the minimum milliseconds of a step;
+the minimum is more reliable if others use the machine.
 """
 
 import argparse
@@ -31,7 +31,7 @@ TASK = Task(1, ("background", "a", "b"), 3)
 
 
 class Fixed:
-    """One batch for ever."""
+    """The same batch in every step."""
 
     unlabelled_shapes = ()
     labelled_shapes = ()
@@ -41,7 +41,7 @@ class Fixed:
         self.value = Batch(image, image[:, 0].gt(0).long() + image[:, 0].gt(1).long())
 
     def batch(self, step: int) -> Batch:
-        """The same batch, whatever the step."""
+        """The same batch for every step."""
         return self.value
 
 
@@ -75,21 +75,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--threads", type=int, default=2)
-    chosen = parser.parse_args()
-    torch.set_num_threads(chosen.threads)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
     batches = Fixed()
     print(hardware(make_fabric()))
     for precision in ("bf16-mixed", "32-true"):
         times: dict[str, list[float]] = {"bare": [], "bare, fused AdamW": [], "loop": []}
         for _ in range(3):
-            times["bare"] += bare(chosen.steps // 3, batches, precision == "bf16-mixed", False)[2:]
-            times["bare, fused AdamW"] += bare(chosen.steps // 3, batches, precision == "bf16-mixed", True)[
-                2:
-            ]
-            times["loop"] += looped(chosen.steps // 3, batches, precision)[2:]
+            times["bare"] += bare(args.steps // 3, batches, precision == "bf16-mixed", False)[2:]
+            times["bare, fused AdamW"] += bare(args.steps // 3, batches, precision == "bf16-mixed", True)[2:]
+            times["loop"] += looped(args.steps // 3, batches, precision)[2:]
         for name, values in times.items():
-            middle, least = 1000 * statistics.median(values), 1000 * min(values)
-            print(f"{precision}  {name:18s} median {middle:7.1f} ms, least {least:7.1f} ms")
+            median, least = 1000 * statistics.median(values), 1000 * min(values)
+            print(f"{precision}  {name:18s} median {median:7.1f} ms, minimum {least:7.1f} ms")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Seconds and memory of `medseg compare` on 2,000 runs x 50 cases x 2 classes: `python benchmarks/ledger.py`.
 
-The records are synthesised, in a temporary folder: 20 methods with 10 seeds on 10 data sets, with effects of
-method, seed and case. Each command runs in fresh processes, the files in the system's cache, and the median
-is printed. The goal for the whole command is 3 s.
+The records are synthetic, in a temporary folder: 20 methods with 10 seeds on 10 data sets, with effects of
+method, seed and case. Each command runs in new processes, with the files in the system's cache; the median is
+printed. The goal for the whole command is 3 s.
 """
 
 import json
@@ -51,7 +51,7 @@ print(imported - start, read - imported, done - read)
 
 
 def records(datasets: int, seeds: int) -> Iterator[tuple[RunRecord, pd.DataFrame]]:
-    """Every run's record and cases."""
+    """The record and the cases of every run."""
     generator, made = (
         np.random.default_rng(0),
         sources(["medseg_lab.training.fit", "medseg_lab.data.batches"]),
@@ -133,7 +133,7 @@ def _cases(dice: np.ndarray) -> pd.DataFrame:
 
 
 def synthesise(root: Path, datasets: int, seeds: int) -> int:
-    """Write the run folders; how many there are."""
+    """Write the run folders and return their number."""
     count = 0
     for record, cases in records(datasets, seeds):
         folder = root / record.key[:16]
@@ -147,12 +147,12 @@ def synthesise(root: Path, datasets: int, seeds: int) -> int:
 
 
 def start(command: list[str]) -> tuple[float, float, str]:
-    """Wall clock and processor seconds of one start, and what was printed."""
+    """Wall-clock seconds, CPU seconds and output of one start."""
     started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - started, busy, said
+    return time.perf_counter() - started, busy, printed
 
 
 def main() -> None:
@@ -166,13 +166,11 @@ def main() -> None:
         inside = [start([sys.executable, "-c", PARTS, folder])[2].split() for _ in range(STARTS)]
     whole, busy = (median(one[place] for one in starts) for place in (0, 1))
     parts = [median(map(float, column)) for column in zip(*inside, strict=True)]
-    print(
-        f"median of {STARTS} starts: {whole:.2f} s ({busy:.2f} s of a processor), {memory:.0f} MB at its peak"
-    )
-    print("of the processor's:")
+    print(f"median of {STARTS} starts: {whole:.2f} s ({busy:.2f} s of CPU time), peak {memory:.0f} MB")
+    print("CPU time:")
     for name, spent in zip(("imports", "reading", "statistics"), parts, strict=True):
         print(f"  {name:12}{spent:.2f} s")
-    print(f"  {'the rest':12}{busy - sum(parts):.2f} s (Python, the command line, printing)")
+    print(f"  {'other':12}{busy - sum(parts):.2f} s (Python, the command line, printing)")
 
 
 if __name__ == "__main__":

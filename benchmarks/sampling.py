@@ -1,12 +1,12 @@
-"""What n samples of each method cost against n single calls, and members together against one by one.
+"""The cost of n samples in one call, compared with n calls; and of stacked ensemble members, with a loop.
 
     python benchmarks/sampling.py [--samples 16] [--patches 2] [--patch 64] [--rounds 9] [--threads 1]
 
-A round takes the n samples in one call, then in n calls of one sample each, so that a busy machine slows
-both alike: `ratio` is the median over the rounds of the first over the second. Below 1, what does not change
-between samples is computed once. The methods are the configurations of section 4, untrained: weights do not
-change what is computed. An ensemble's members are looped over; stacked, with `torch.func`, they make one
-network with grouped convolutions; the last line says how far apart the two are at most.
+A round takes n samples in one call, then in n calls of one sample each, so that other load slows both
+equally: `ratio` is the median over the rounds of the first time over the second. It is below 1 if what the
+samples share is computed once. The methods are the configurations of section 4, untrained, because weights do
+not change the amount of computation. The ensemble loops over its members. Stacked with `torch.func`, they
+form one network with grouped convolutions; the last line gives the largest difference between the two.
 """
 
 import argparse
@@ -35,14 +35,14 @@ TASK = Task(1, ("background", "a"), 2)
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Of one call."""
+    """The duration of one call."""
     begin = time.perf_counter()
     call()
     return time.perf_counter() - begin
 
 
 def paired(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Milliseconds of the first, and its share of the second: medians over rounds, after one to warm up."""
+    """Milliseconds of the first call, and its ratio to the second: medians over rounds, after a warm-up."""
     first(), second()
     times = [(seconds(first), seconds(second)) for _ in range(rounds)]
     return 1e3 * statistics.median(a for a, _ in times), statistics.median(a / b for a, b in times)
@@ -62,14 +62,14 @@ def together(ensemble: DeepEnsemble, image: Tensor) -> Tensor:
 
 
 def main() -> None:
-    """Print a row a method, then the ensemble both ways."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    """Print a row for each method, then the ensemble in both ways."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     for name, value in (("samples", 16), ("patches", 2), ("patch", 64), ("rounds", 9), ("threads", 1)):
-        arguments.add_argument(f"--{name}", type=int, default=value)
-    given = arguments.parse_args()
-    torch.set_num_threads(given.threads)
+        parser.add_argument(f"--{name}", type=int, default=value)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
     fabric = make_fabric()
-    image = inner_channels(torch.randn(given.patches, 1, given.patch, given.patch, device=fabric.device))
+    image = inner_channels(torch.randn(args.patches, 1, args.patch, args.patch, device=fabric.device))
     table = Table("method", "ms", "ratio", box=SIMPLE_HEAD)
     console = Console(width=100)
     with torch.inference_mode(), fabric.autocast():
@@ -77,20 +77,22 @@ def main() -> None:
             if one.recipe and method(one.method).section.startswith("4"):
                 learner: Learner = channels_last(parse(one.recipe).build(TASK)).to(fabric.device).eval()
                 took, ratio = paired(
-                    lambda m=learner: m.sample(image, given.samples),
-                    lambda m=learner: one_by_one(m, image, given.samples),
-                    given.rounds,
+                    lambda m=learner: m.sample(image, args.samples),
+                    lambda m=learner: one_by_one(m, image, args.samples),
+                    args.rounds,
                 )
                 table.add_row(one.name, f"{took:.1f}", f"{ratio:.2f}")
-    console.print(f"{given.samples} samples of {given.patches} patches; {hardware(fabric)}")
+    console.print(f"{args.samples} samples of {args.patches} patches; {hardware(fabric)}")
     console.print(table)
     ensemble = DeepEnsemble(TASK, recipe(UNet), members=4).to(fabric.device).eval()
     with torch.no_grad(), fabric.autocast():
         took, ratio = paired(
-            lambda: together(ensemble, image), lambda: ensemble.sample(image, 4), given.rounds
+            lambda: together(ensemble, image), lambda: ensemble.sample(image, 4), args.rounds
         )
         apart = (together(ensemble, image) - ensemble.sample(image, 4)).abs().max()
-    console.print(f"stacked members {took:.1f} ms, {ratio:.2f} of one by one; at most {apart:.4f} apart")
+    console.print(
+        f"stacked members {took:.1f} ms, {ratio:.2f} times the loop; largest difference {apart:.4f}"
+    )
 
 
 if __name__ == "__main__":

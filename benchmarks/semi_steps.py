@@ -1,15 +1,15 @@
-"""What a step of each consistency method costs against its supervised twin, and against what theory says.
+"""The cost of a step of each consistency method, relative to supervised training and to the expected cost.
 
     python benchmarks/semi_steps.py [--dims 3] [--voxels 100000] [--patch 40] [--steps 20] [--threads 1]
 
-The twin sees the same labelled patches; there are as many without labels. Theory counts passes of one such
-batch through the network: 1 forward, 2 backward, so 3 for the twin. The step is the loop's, on one fixed
-batch, so that drawing patches does not count. The twin takes a step before each step of a method, since a
-busy machine then slows both alike: `factor` is the median over these pairs, `least` compares the shortest
-steps. The goal is at most 1.1 times theory for Mean Teacher and UA-MT. `counted` is theory once more, from
-the floating point operations of the convolutions.
+Supervised training sees the same labelled patches; a method also sees as many patches without labels.
+`theory` counts passes of one such batch through the network: 1 forward and 2 backward, so 3 for supervised
+training. The step is that of the training loop, on one fixed batch, so that drawing patches does not count.
+A supervised step (`base`) comes before each step of a method, so that other load slows both equally: `factor`
+is the median over these pairs, `least` compares the shortest steps. The goal is at most 1.1 times theory for
+Mean Teacher and UA-MT. `counted` is the expected factor from the FLOPs of the convolutions.
 
-Below the table: the teacher's move over all parameters, in one fused call and in a loop over parameters.
+Below the table: the update of the teacher over all parameters, in one fused call and in a loop.
 """
 
 import argparse
@@ -46,10 +46,10 @@ from medseg_lab.training.supervised import Supervised
 
 NETWORK = recipe(UNet, dropout=0.3)
 CLASSES = ("background", "a", "b")
-LEARNED = 3  # passes of a batch whose prediction the gradient flows through: forward 1, backward 2
-TAUGHT = 1  # passes of a batch that is only predicted
+LEARNED = 3  # passes of a batch with a gradient: forward 1, backward 2
+TAUGHT = 1  # passes of a batch without a gradient
 
-# Passes of a step. MASSL runs parts of two networks; what they cost is counted instead.
+# Passes of a step. MASSL runs parts of two networks, so its FLOPs are counted instead.
 PASSES: dict[type[Learner], int | None] = {
     PiModel: LEARNED + 2 * LEARNED,
     TemporalEnsembling: LEARNED + LEARNED,
@@ -63,7 +63,7 @@ PASSES: dict[type[Learner], int | None] = {
 
 
 def fixed_batch(dims: int, voxels: int, edge: int, fabric: Fabric) -> Batch:
-    """As many patches of noise as the voxels fill, with labels and without."""
+    """Patches of noise with `voxels` in total, and as many without labels."""
     shape = (max(1, voxels // edge**dims), 1, *[edge] * dims)
     image, without = (inner_channels(torch.randn(shape)).to(fabric.device) for _ in range(2))
     view = View.plain(list(range(len(image))), [[0] * dims] * len(image), shape[2:])
@@ -99,22 +99,22 @@ def seconds(act: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
-def in_turns(first: Callable[[], None], second: Callable[[], None], n: int) -> list[tuple[float, float]]:
-    """Seconds of either, pair by pair, after two that warm up."""
+def alternate(first: Callable[[], None], second: Callable[[], None], n: int) -> list[tuple[float, float]]:
+    """Seconds of both, pair by pair, after two pairs of warm-up."""
     for act in (first, second, first, second):
         act()
     return [(seconds(first), seconds(second)) for _ in range(n)]
 
 
 def work(step: Callable[[], None]) -> int:
-    """Floating point operations of the convolutions of a step, backward passes included."""
+    """Floating point operations of the convolutions of a step, with the backward passes."""
     with FlopCounterMode(display=False) as counter:
         step()
     return int(counter.get_total_flops())
 
 
 def one_by_one(teacher: nn.Module, student: nn.Module, alpha: float) -> None:
-    """What `move` would be as a loop."""
+    """`move` as a loop."""
     with torch.no_grad():
         for mine, its in zip(teacher.parameters(), student.parameters(), strict=True):
             mine.mul_(alpha).add_(its, alpha=1 - alpha)
@@ -125,27 +125,36 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--dims", type=int, default=3, choices=(2, 3))
-    parser.add_argument("--voxels", type=int, default=100_000, help="labelled voxels of a step")
-    parser.add_argument("--patch", type=int, default=40, help="its edge")
-    parser.add_argument("--steps", type=int, default=20, help="of each method")
+    parser.add_argument("--voxels", type=int, default=100_000, help="labelled voxels per step")
+    parser.add_argument("--patch", type=int, default=40, help="edge of a patch")
+    parser.add_argument("--steps", type=int, default=20, help="steps of each method")
     parser.add_argument("--precision", default="auto", choices=("auto", "32-true", "bf16-mixed"))
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    fabric = make_fabric(asked.precision)
-    batch = fixed_batch(asked.dims, asked.voxels, asked.patch, fabric)
-    twin = stepper(Supervised, batch, fabric)
-    twins_work = work(twin)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    fabric = make_fabric(args.precision)
+    batch = fixed_batch(args.dims, args.voxels, args.patch, fabric)
+    supervised = stepper(Supervised, batch, fabric)
+    supervised_work = work(supervised)
 
-    print(f"{hardware(fabric)}: {tuple(batch.image.shape)} labelled, as many without")
+    print(f"{hardware(fabric)}: {tuple(batch.image.shape)} labelled, as many unlabelled")
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in ("method", "theory", "counted", "twin", "step (ms)", "factor", "least", "/ theory"):
+    for column in (
+        "method",
+        "theory",
+        "counted",
+        "base (ms)",
+        "step (ms)",
+        "factor",
+        "least",
+        "/ theory",
+    ):
         table.add_column(column, justify="left" if column == "method" else "right", no_wrap=True)
     for method, passes in PASSES.items():
         step = stepper(method, batch, fabric)
-        counted = work(step) / twins_work
+        counted = work(step) / supervised_work
         theory = counted if passes is None else passes / LEARNED
-        pairs = in_turns(twin, step, asked.steps)
+        pairs = alternate(supervised, step, args.steps)
         mine, its = zip(*pairs, strict=True)
         factor = statistics.median(b / a for a, b in pairs)
         times = [f"{1000 * statistics.median(each):.0f}" for each in (mine, its)]
@@ -153,11 +162,11 @@ def main() -> None:
         table.add_row(method.__name__, f"{theory:.2f}", f"{counted:.2f}", *times, *factors)
     Console().print(table)
 
-    teacher, student = (NETWORK.build(1, len(CLASSES), asked.dims).to(fabric.device) for _ in range(2))
-    pairs = in_turns(lambda: move(teacher, student, 0.99), lambda: one_by_one(teacher, student, 0.99), 100)
+    teacher, student = (NETWORK.build(1, len(CLASSES), args.dims).to(fabric.device) for _ in range(2))
+    pairs = alternate(lambda: move(teacher, student, 0.99), lambda: one_by_one(teacher, student, 0.99), 100)
     fused, loop = (1000 * statistics.median(each) for each in zip(*pairs, strict=True))
     count = len(list(student.parameters()))
-    Console().print(f"EMA of {count} tensors: fused {fused:.2f} ms, one by one {loop:.2f} ms")
+    Console().print(f"EMA of {count} tensors: fused {fused:.2f} ms, in a loop {loop:.2f} ms")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Seconds until the library and its command line answer: `python benchmarks/start_up.py`.
+"""Start-up time of the library and of its commands: `python benchmarks/start_up.py`.
 
-Each command is started in fresh processes, and the median is printed. The goal for `medseg --help` is 0.5 s.
+Each command is started in new processes, and the median is printed. The goal for `medseg --help` is 0.5 s.
 """
 
 import subprocess
@@ -20,14 +20,14 @@ COMMANDS = {
 
 
 def seconds(command: list[str]) -> float:
-    """Wall clock of one start."""
+    """Wall-clock seconds of one start."""
     started = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 
 if __name__ == "__main__":
-    print(f"median of {STARTS} starts, after one that warms the disk cache")
+    print(f"median of {STARTS} starts, after one to fill the disk cache")
     for name, command in COMMANDS.items():
         seconds(command)
         print(f"{name:28}{median(seconds(command) for _ in range(STARTS)):.3f} s")

@@ -1,14 +1,14 @@
-"""What a sweep's machinery costs, and what a second worker brings.
+"""The overhead of a sweep, and the throughput with a second worker.
 
     python benchmarks/sweep.py [--runs 16] [--steps 100] [--long 300] [--only workers|overhead]
 
 Two measurements on virtual subjects, on a quiet machine:
 
-- workers: the same runs by one worker, then by two, each from an empty store: wall seconds of the whole
-  sweep, the workers' start included. The goal is 1.7 times the throughput.
-- overhead: a few runs of a length as at `class`, by a sweep with one worker and by calling `fit` in a process
-  that has loaded the cohort: seconds a run, in turns, so that a busy machine slows both alike. The goal is
-  under 5%.
+- workers: the same runs with one worker, then with two, each from an empty store: wall-clock seconds of the
+  whole sweep, with the start of the workers. The goal is 1.7 times the throughput.
+- overhead: a few runs with the length of `class`, by a sweep with one worker and by calling `fit` in a
+  process that has loaded the cohort: seconds per run, alternating, so that other load slows both equally. The
+  goal is less than 5%.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def grid(folder: Path, seeds: list[int], steps: int, cases: int) -> Path:
 
 
 def swept(folder: Path, seeds: list[int], steps: int, cases: int, workers: int) -> tuple[float, list[float]]:
-    """Wall seconds of a sweep into an empty store, and each run's seconds in its worker."""
+    """Wall-clock seconds of a sweep into an empty store, and the seconds of each run in its worker."""
     from medseg_lab.sweeps.sweep import sweep
 
     summary = sweep(
@@ -56,7 +56,7 @@ def throughput(runs: int, steps: int) -> None:
 
 
 def fitted(folder: Path, seeds: list[int], steps: int, cases: int) -> list[float]:
-    """Seconds of each `fit`, in this process, with the cohort loaded."""
+    """Seconds of each `fit` in this process, with the cohort loaded."""
     from medseg_lab.data.cohort import load_cohort
     from medseg_lab.evaluation.judge import Judge
     from medseg_lab.training.budget import Budget
@@ -87,7 +87,7 @@ def fitted(folder: Path, seeds: list[int], steps: int, cases: int) -> list[float
 
 
 def overhead(runs: int, steps: int) -> None:
-    """A warm-up run on both sides first; then blocks in turns."""
+    """A warm-up run on both sides, then alternating blocks."""
     import torch
 
     torch.set_num_threads(1)
@@ -106,12 +106,12 @@ def overhead(runs: int, steps: int) -> None:
             by_fit += fitted(folder, seeds, steps, cases)[1:]
     mine, bare = statistics.median(by_sweep), statistics.median(by_fit)
     print(
-        f"a run in a sweep {mine:.2f} s, by fit {bare:.2f} s: "
-        f"overhead {100 * (mine / bare - 1):+.1f}% (goal under 5%)"
+        f"a run in a sweep {mine:.2f} s, with fit {bare:.2f} s: "
+        f"overhead {100 * (mine / bare - 1):+.1f}% (goal below 5%)"
     )
     print(
-        f"with starting a worker and looking first: {statistics.mean(walls) / runs:.2f} s a run, "
-        f"over {runs} runs"
+        f"with the start of a worker and the check for finished runs: "
+        f"{statistics.mean(walls) / runs:.2f} s per run, over {runs} runs"
     )
 
 
@@ -120,14 +120,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=100, help="of the short runs")
-    parser.add_argument("--long", type=int, default=300, help="of the runs as long as at class")
+    parser.add_argument("--steps", type=int, default=100, help="steps of the short runs")
+    parser.add_argument("--long", type=int, default=300, help="steps of the runs with the length of class")
     parser.add_argument("--only", choices=("workers", "overhead"))
-    chosen = parser.parse_args()
-    if chosen.only != "overhead":
-        throughput(chosen.runs, chosen.steps)
-    if chosen.only != "workers":
-        overhead(4, chosen.long)
+    args = parser.parse_args()
+    if args.only != "overhead":
+        throughput(args.runs, args.steps)
+    if args.only != "workers":
+        overhead(4, args.long)
 
 
 if __name__ == "__main__":

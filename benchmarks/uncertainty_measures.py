@@ -1,24 +1,24 @@
-"""What it costs to judge samples by every measure of section 4, against peers that compute the same.
+"""The cost of every measure of section 4, compared with other libraries that compute the same.
 
     python benchmarks/uncertainty_measures.py [--cases 100] [--shape 128 128] [--classes 2]
                                               [--samples 16] [--raters 4] [--peers 5] [--threads 1]
 
-Samples are blurred noise, so that their masks have shapes and overlap. All cases are judged; the peers see
-the first few. In turns, a measure and its peer on one case: `factor` is the median over these pairs of the
-peer's seconds over the measure's; the two must give one value, else a mark stands beside the difference.
-Peers:
+Samples are blurred noise, so that their masks are connected and overlap. All cases are measured; the other
+libraries get the first few. A measure and its peer alternate on one case: `factor` is the median over these
+pairs of the peer's seconds over those of the measure. The two must give the same value; a difference is
+marked with "!". Peers:
 
-- ged: the definition, pair by pair, with scikit-learn's `jaccard_score`; `ged (MONAI)` with `compute_iou`,
-  one call for each of the three blocks of pairs;
+- ged: the definition, pair by pair, with scikit-learn's `jaccard_score`; and with MONAI's `compute_iou`, one
+  call for each of the three blocks of pairs;
 - error_auroc: scikit-learn's `roc_auc_score`;
 - rater_ncc: SciPy's `pearsonr`;
 - ece: MONAI's `CalibrationErrorMetric`;
 - brier, nll: scikit-learn's `brier_score_loss` and `log_loss`;
 - entropy_split: SciPy's `entropy`;
-- error_retention: NumPy's `argsort` and a running sum, right only where no voxels tie.
+- error_retention: NumPy's `argsort` and `cumsum`, which is right only without ties.
 
-Matched IoU has no peer. `argmax` is what it takes to turn the samples into segmentations, which GED and
-matched IoU start from.
+Matched IoU has no peer. `argmax` is the time to turn the samples into segmentations, from which GED and
+matched IoU are computed.
 """
 
 import argparse
@@ -39,26 +39,24 @@ from torch import Tensor
 
 from medseg_lab.training.device import hardware, make_fabric
 from medseg_lab.uncertainty.measures.calibration import brier, negative_log_likelihood, reliability
-from medseg_lab.uncertainty.measures.energy_distance import energy_distance
+from medseg_lab.uncertainty.measures.energy_distance import energy_distance, matched_iou
 from medseg_lab.uncertainty.measures.entropy_split import entropy_split
 from medseg_lab.uncertainty.measures.error_detection import error_auroc, error_retention
-from medseg_lab.uncertainty.measures.matching import matched_iou
-from medseg_lab.uncertainty.measures.rater_correlation import label_variance, rater_correlation
-from medseg_lab.uncertainty.measures.shares import shares
+from medseg_lab.uncertainty.measures.readings import label_variance, rater_correlation, shares
 
 BLUR = 9
 AGREE = 1e-4
 
 
 class Drawing:
-    """A case: samples and readings of it, and what every measure starts from."""
+    """Samples and readings of one case, and the inputs of every measure."""
 
     def __init__(self, seed: int, shape: tuple[int, ...], classes: int, n: int, raters: int) -> None:
         source = torch.Generator().manual_seed(seed)
         shared, own, read = (
             blurred(torch.randn(count, classes, *shape, generator=source)) for count in (1, n, raters)
         )
-        shared[:, 0] += 0.5  # more background than anything else
+        shared[:, 0] += 0.5  # more background than other classes
         self.classes = classes
         self.samples = (8 * (shared + 0.5 * own)).softmax(dim=1)
         self.readings = as_labels(shared + 0.5 * read)
@@ -93,7 +91,7 @@ MEASURES: dict[str, Callable[[Drawing], object]] = {
 
 
 def ged_by_loops(iou: Callable[[Tensor, Tensor], float], d: Drawing) -> float:
-    """Of all foreground classes, as the measure computes them, too; the first is returned."""
+    """Computed for all foreground classes, as the measure does; the first is returned."""
     found = []
     for k in range(1, d.classes):
         samples, readings = (each.flatten(1) == k for each in (d.segmented, d.readings))
@@ -109,14 +107,14 @@ def sklearns_iou(first: Tensor, second: Tensor) -> float:
 
 
 def monais_iou(first: Tensor, second: Tensor) -> float:
-    """Pairs are the batch."""
+    """The pairs form the batch."""
     one = first.repeat_interleave(len(second), dim=0)[:, None]
     two = second.repeat(len(first), 1)[:, None]
     return float(compute_iou(one, two, ignore_empty=False).mean())
 
 
 def by_rater(d: Drawing) -> tuple[np.ndarray, np.ndarray]:
-    """Classes read and probabilities, a row for each voxel and rater."""
+    """Labels and probabilities, a row for each voxel and rater."""
     rows = d.mean.flatten(1).T.double().repeat(len(d.readings), 1)
     return d.readings.flatten().numpy(), (rows / rows.sum(dim=1, keepdim=True)).numpy()
 
@@ -172,7 +170,7 @@ PEERS: dict[str, tuple[str, Callable[[Drawing], float]]] = {
 
 
 def timed(act: Callable[[Drawing], object], drawing: Drawing) -> tuple[float, float]:
-    """Seconds, and the value."""
+    """The duration of one call, and its value."""
     start = time.perf_counter()
     value = act(drawing)
     return time.perf_counter() - start, float(value)  # type: ignore[arg-type]
@@ -191,32 +189,32 @@ def main() -> None:
     )
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--shape", type=int, nargs="+", default=[128, 128], help="two axes or three")
-    parser.add_argument("--classes", type=int, default=2, help="background included")
+    parser.add_argument("--classes", type=int, default=2, help="with background")
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--raters", type=int, default=4)
-    parser.add_argument("--peers", type=int, default=5, help="cases that the peers see, too")
+    parser.add_argument("--peers", type=int, default=5, help="cases for the other libraries")
     parser.add_argument("--threads", type=int, default=1)
-    asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    shape, sizes = tuple(asked.shape), (asked.classes, asked.samples, asked.raters)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    shape, sizes = tuple(args.shape), (args.classes, args.samples, args.raters)
 
     seconds: dict[str, list[float]] = {name: [] for name in ("argmax", *MEASURES)}
     few: list[Drawing] = []
     for measure in MEASURES.values():
-        measure(Drawing(0, shape, *sizes))  # warms up
-    for seed in range(asked.cases):
+        measure(Drawing(0, shape, *sizes))  # warm-up
+    for seed in range(args.cases):
         drawing = Drawing(seed, shape, *sizes)
-        few = [*few, drawing][: asked.peers]
+        few = [*few, drawing][: args.peers]
         seconds["argmax"].append(timed(lambda d: as_labels(d.samples).sum(), drawing)[0])
         for name, measure in MEASURES.items():
             seconds[name].append(timed(measure, drawing)[0])
 
     print(
-        f"{hardware(make_fabric('32-true'))}: {asked.cases} cases of {shape}, {asked.classes} classes, "
-        f"{asked.samples} samples, {asked.raters} raters"
+        f"{hardware(make_fabric('32-true'))}: {args.cases} cases of {shape}, {args.classes} classes, "
+        f"{args.samples} samples, {args.raters} raters"
     )
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in ("measure", "all cases (s)", "peer", "factor", "differs by"):
+    for column in ("measure", "all cases (s)", "peer", "factor", "difference"):
         table.add_column(column, justify="left" if column in ("measure", "peer") else "right", no_wrap=True)
     for name, taken in seconds.items():
         beside = [(who, peer) for key, (who, peer) in PEERS.items() if key.strip() == name] or [None]
@@ -227,7 +225,7 @@ def main() -> None:
                 row += [found[0], f"{factor:.1f}", f"{gap:.0e}" + (" !" if gap > AGREE else "")]
             table.add_row(*row)
     Console().print(table)
-    print(f"all measures: {sum(sum(taken) for taken in seconds.values()):.2f} s, argmax included")
+    print(f"all measures: {sum(sum(taken) for taken in seconds.values()):.2f} s, with argmax")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""Is `virtual-brain` a task, or a threshold? Multi-level Otsu against the 2D U-Net on held-out subjects.
+"""Is a threshold enough for `virtual-brain`? Multi-level Otsu against the 2D U-Net on held-out subjects.
 
-Otsu gets the true brain mask and is told the order of the tissues' intensities; it then sets its two
-thresholds anew for each subject. The U-Net gets neither, and is trained at the budget `class`. Both are
-scored by the same function on the test part. Run: `python benchmarks/virtual_task.py [--budget class]
-[--cases 50]`.
+Otsu gets the true brain mask and the order of the tissues' intensities, and computes two thresholds for each
+subject. The U-Net gets neither, and is trained with the budget `class`. Both are scored by the same function
+on the test part. Run: `python benchmarks/virtual_task.py [--budget class] [--cases 50]`.
 """
 
 import argparse
@@ -42,16 +41,16 @@ def main() -> None:
     )
     parser.add_argument("--budget", default="class")
     parser.add_argument("--cases", type=int, default=None)
-    asked = parser.parse_args()
-    cohort = load_cohort("virtual-brain", cases=asked.cases)
+    args = parser.parse_args()
+    cohort = load_cohort("virtual-brain", cases=args.cases)
     test = cohort.open_test("benchmark: Otsu against the 2D U-Net")
     by_image = {id(case.image): case for case in test}
     rows = {"Otsu in the true brain mask": evaluate(lambda x: otsu(by_image[id(x)]), test, cohort.task)}
     with tempfile.TemporaryDirectory() as folder:
         learner = recipe(Supervised, network=recipe(UNet), spatial_dims=2)
         judge = recipe(Judge, parts=["test"])
-        run = fit(learner, cohort, budget(asked.budget), 0, store=RunStore(folder), judge=judge)
-        rows[f"2D U-Net, {asked.budget}, one seed"] = run.cases
+        run = fit(learner, cohort, budget(args.budget), 0, store=RunStore(folder), judge=judge)
+        rows[f"2D U-Net, {args.budget}, one seed"] = run.cases
     table = Table(title=f"Dice on {len(test)} held-out virtual subjects (mean, worst subject)")
     for column in ("method", *cohort.task.foreground, "mean", "worst"):
         table.add_column(column)
@@ -62,7 +61,7 @@ def main() -> None:
         table.add_row(name, *cells, f"{frame['dice'].mean():.3f}", f"{worst:.3f}")
     Console().print(table)
     threshold, network = (frame["dice"].mean() for frame in rows.values())
-    Console().print(f"The U-Net leads by {network - threshold:.3f} (goal: at least 0.10).")
+    Console().print(f"The U-Net is better by {network - threshold:.3f} (goal: at least 0.10).")
 
 
 if __name__ == "__main__":

@@ -15,11 +15,10 @@ from medseg_lab.evaluation.metrics import OVERLAPS, score
 from medseg_lab.evaluation.region import MARGIN, surroundings
 from medseg_lab.evaluation.sampling import Drawn, drawn
 from medseg_lab.uncertainty.measures.calibration import brier, negative_log_likelihood, reliability
-from medseg_lab.uncertainty.measures.energy_distance import energy_distance
+from medseg_lab.uncertainty.measures.energy_distance import energy_distance, matched_iou
 from medseg_lab.uncertainty.measures.entropy_split import entropy_split
 from medseg_lab.uncertainty.measures.error_detection import error_auroc, error_retention
-from medseg_lab.uncertainty.measures.matching import matched_iou
-from medseg_lab.uncertainty.measures.rater_correlation import rater_correlation
+from medseg_lab.uncertainty.measures.readings import rater_correlation
 from medseg_lab.uncertainty.measures.truth import against_truth
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What a network costs and what it sees: parameters, floating point operations, receptive field."""
+"""The cost and the receptive field of a network: parameters, floating point operations, voxels seen."""
 
 import copy
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 def parameters(network: nn.Module) -> int:
-    """The numbers that training moves."""
+    """The number of trainable parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
@@ -25,30 +25,29 @@ def flops(network: nn.Module, image_shape: Sequence[int], **forward: Any) -> int
     """Floating point operations of one forward pass on an image `(N, C, *S)`.
 
     A multiplication and its addition count as 2. Convolutions and matrix products are counted; norms,
-    activations, pooling and interpolation, some per cent of the whole, are not. Nothing is computed: the
-    pass runs on PyTorch's meta device, where tensors have a shape and no values.
+    activations, pooling and interpolation, a few per cent of the total, are not. The pass runs on PyTorch's
+    meta device, where tensors have a shape and no values, so nothing is computed.
 
     Args:
         forward: passed on to the network, such as `depth=2` for a U-Net++.
     """
-    ghost = copy.deepcopy(network).to("meta").eval()
+    on_meta = copy.deepcopy(network).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        ghost(torch.empty(*image_shape, device="meta"), **forward)
+        on_meta(torch.empty(*image_shape, device="meta"), **forward)
     return int(counter.get_total_flops())
 
 
 def receptive_field(network: nn.Module, extent: int = 512, **forward: Any) -> tuple[int, ...]:
     """Voxels along each axis that can change the output at the centre of an image, by gradient.
 
-    The field is a matter of structure, so a linear copy of the network is asked: norms, activations and
-    dropout become the identity (an instance norm sees the whole map, and would hide the answer), max
-    pooling becomes mean pooling, weights become equal and positive, so that no two paths cancel. Then every
-    voxel that is connected to the output has a positive gradient. The axes are measured one by one, on
-    images that are `extent` long there and one voxel thin elsewhere: the networks pad that, and it is cheap
-    in 3D, too. Modules of kinds not named here are left as they are.
+    The field depends on the structure alone, so it is measured on a linear copy of the network: norms,
+    activations and dropout become the identity (an instance norm reads the whole map), max pooling becomes
+    mean pooling, and weights become equal and positive, so that no two paths cancel. Then every voxel that is
+    connected to the output has a positive gradient. Each axis is measured on an image that is `extent` voxels
+    long there and one voxel wide elsewhere, which is cheap in 3D, too. Other modules are left unchanged.
 
     Raises:
-        ValueError: if the field reaches the end of the image: it may be larger than what was seen.
+        ValueError: if the field reaches the end of the image, because it may be larger.
     """
     probe = _linear(copy.deepcopy(network)).double()
     first = next(m for m in probe.modules() if isinstance(m, nn.Conv2d | nn.Conv3d))
@@ -61,9 +60,7 @@ def receptive_field(network: nn.Module, extent: int = 512, **forward: Any) -> tu
         (gradient,) = torch.autograd.grad(probe(image, **forward)[centre].sum(), image)
         seen = gradient.sum(dim=(0, 1)).flatten().nonzero().flatten()
         if seen[0] == 0 or seen[-1] == extent - 1:
-            raise ValueError(
-                f"extent: got {extent}, wanted more: the receptive field reaches the image's end"
-            )
+            raise ValueError(f"extent: expected more than the receptive field, got {extent}")
         field.append(int(seen[-1] - seen[0]) + 1)
     return tuple(field)
 
@@ -78,19 +75,19 @@ class _MeanPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         mean, dims = (F.avg_pool2d, 2) if x.ndim == 4 else (F.avg_pool3d, 3)
         sides = (self.kernel,) * dims if isinstance(self.kernel, int) else self.kernel
-        # Unlike max pooling, mean pooling refuses an axis that is shorter than its window.
+        # Unlike max pooling, mean pooling raises an error for an axis shorter than its window.
         window = [min(side, size) for side, size in zip(sides, x.shape[2:], strict=True)]
         return mean(x, window, self.stride, ceil_mode=self.ceil_mode)
 
 
 def _linear(module: nn.Module) -> nn.Module:
-    """`module` with every part replaced by a linear one that reads the same voxels."""
+    """`module` with every layer replaced by a linear one that reads the same voxels."""
     if isinstance(module, (*NORMS, *ACTIVATIONS, nn.modules.dropout._DropoutNd)):
         return nn.Identity()
     if isinstance(module, nn.MaxPool2d | nn.MaxPool3d):
         return _MeanPool(module)
     if isinstance(module, CONVOLUTIONS):
-        # The mean over what is read: activations stay near 1 however deep the network.
+        # The mean over the inputs: activations stay near 1 at any depth.
         nn.init.constant_(module.weight, 1 / module.weight[0].numel())
         if module.bias is not None:
             nn.init.zeros_(module.bias)

@@ -1,13 +1,14 @@
-"""The graph of a network, found by following its tensors: which stage feeds which, and by what way.
+"""The graph of a network, found by following its tensors: which stage feeds which, through which operations.
 
-Nothing is declared: one forward pass on PyTorch's meta device (shapes without values) is watched. Every
-tensor carries a note of the stages it comes from and of what happened to it since. A stage that receives it
-gets an edge for each note. So a skip connection is in the graph if and only if the network uses it.
+One forward pass on PyTorch's meta device (shapes without values) is traced. For every tensor it is recorded
+which stages it comes from and which operations were applied since. A stage that receives the tensor gets an
+edge for each of these origins. So a skip connection is in the graph if and only if the network uses it.
 """
 
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,13 +25,13 @@ OPERATIONS = {
     "cat": "concatenation",
     "add": "sum",
 }
-Note = tuple[str, tuple[str, ...]]
-"""A stage, and the operations since."""
+Origin = tuple[str, tuple[str, ...]]
+"""The stage that a tensor comes from, and the operations applied since."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A box: its name, what it gives out, what it is made of ("2× conv 3²"), whether it has a shortcut."""
+    """A box: name, output channels and spatial shape, layers ("2× conv 3²"), and whether it is residual."""
 
     name: str
     channels: int
@@ -41,7 +42,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow, with the operations on its way, such as ("max pooling",)."""
+    """An arrow, with the operations between the stages (`way`), such as ("max pooling",)."""
 
     source: str
     target: str
@@ -50,33 +51,33 @@ class Edge:
 
 @dataclass
 class Structure:
-    """Stages in the order of computation, and the edges between them. The image is a stage, too."""
+    """Stages, the image included, in the order of computation, and the edges between them."""
 
     stages: dict[str, Stage] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
 
     def progress(self) -> dict[str, int]:
-        """How far along each stage is: edges on the longest way from the image."""
-        far: dict[str, int] = {}
+        """The number of edges on the longest path from the image to each stage."""
+        depth: dict[str, int] = {}
         for name in self.stages:
-            far[name] = max((far[e.source] + 1 for e in self.edges if e.target == name), default=0)
-        return far
+            depth[name] = max((depth[e.source] + 1 for e in self.edges if e.target == name), default=0)
+        return depth
 
     def resolutions(self) -> list[tuple[int, ...]]:
-        """The shapes at which stages work, finest first (the image itself may be smaller: networks pad)."""
+        """The spatial shapes of the stages, finest first, without that of the image (networks may pad it)."""
         return sorted({s.shape for s in self.stages.values() if s.name != INPUT}, reverse=True)
 
     def skips(self) -> list[Edge]:
-        """Where a stage reads several tensors: all that come in but the one from furthest along."""
-        far = self.progress()
+        """For each stage with several inputs: all edges into it but the one with the longest path."""
+        depth = self.progress()
         skips = []
         for name in self.stages:
-            incoming = sorted((e for e in self.edges if e.target == name), key=lambda e: far[e.source])
+            incoming = sorted((e for e in self.edges if e.target == name), key=lambda e: depth[e.source])
             skips += incoming[:-1]
         return skips
 
     def describe(self) -> str:
-        """One sentence for those who cannot see the diagram."""
+        """The structure in words, for readers who cannot see the diagram."""
         shapes = self.resolutions()
         skips = "; ".join(f"{e.source} to {e.target}" for e in self.skips())
         return (
@@ -95,41 +96,41 @@ def size(shape: Sequence[int]) -> str:
 def trace(network: nn.Module, image_shape: Sequence[int], **forward: Any) -> Structure:
     """The structure of `network` as it runs on an image `(N, C, *S)`.
 
-    A network says what its boxes are: `network.stages()` gives submodules by name. Where it has `heads`,
-    all of them are run, unless `forward` (such as `depth=2`) asks for one particular pass.
+    The boxes are the submodules that `network.stages()` returns by name. If the network has `heads`, all of
+    them are run, unless `forward` (such as `depth=2`) selects one pass.
     """
-    ghost: Any = copy.deepcopy(network).to("meta").eval()
+    on_meta: Any = copy.deepcopy(network).to("meta").eval()
     image = torch.empty(*image_shape, device="meta")
-    watch = _Watch()
-    watch.structure.stages[INPUT] = Stage(INPUT, image.shape[1], tuple(image.shape[2:]), "")
-    watch.note(image, {(INPUT, ()): None})
-    for name, module in ghost.stages().items():
-        module.register_forward_pre_hook(watch.enter(name))
-        module.register_forward_hook(watch.leave(name))
-    run = ghost.heads if hasattr(ghost, "heads") and not forward else ghost
-    with torch.no_grad(), watch:
+    tracer = _Tracer()
+    tracer.structure.stages[INPUT] = Stage(INPUT, image.shape[1], tuple(image.shape[2:]), "")
+    tracer.record(image, {(INPUT, ()): None})
+    for name, module in on_meta.stages().items():
+        module.register_forward_pre_hook(partial(tracer.enter, name))
+        module.register_forward_hook(partial(tracer.leave, name))
+    run = on_meta.heads if hasattr(on_meta, "heads") and not forward else on_meta
+    with torch.no_grad(), tracer:
         run(image, **forward)
-    return watch.structure
+    return tracer.structure
 
 
-class _Watch(TorchFunctionMode):
-    """Hands the notes of an operation's inputs on to its outputs."""
+class _Tracer(TorchFunctionMode):
+    """Passes the origins of an operation's inputs on to its outputs."""
 
     def __init__(self) -> None:
         super().__init__()
         self.structure = Structure()
         self.inside, self.added = False, False
-        self.notes: dict[int, tuple[Tensor, dict[Note, None]]] = {}
+        self.origins: dict[int, tuple[Tensor, dict[Origin, None]]] = {}
 
-    def note(self, tensor: Tensor, notes: dict[Note, None]) -> None:
-        # The tensor is kept, so that its id is not given to another one.
-        self.notes[id(tensor)] = (tensor, notes)
+    def record(self, tensor: Tensor, origins: dict[Origin, None]) -> None:
+        # The tensor is kept, so that no other tensor can get its id.
+        self.origins[id(tensor)] = (tensor, origins)
 
-    def of(self, *values: Any) -> dict[Note, None]:
-        found: dict[Note, None] = {}
+    def of(self, *values: Any) -> dict[Origin, None]:
+        found: dict[Origin, None] = {}
         for leaf in tree_leaves(values):
-            if isinstance(leaf, Tensor) and id(leaf) in self.notes:
-                found |= self.notes[id(leaf)][1]
+            if isinstance(leaf, Tensor) and id(leaf) in self.origins:
+                found |= self.origins[id(leaf)][1]
         return found
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -138,32 +139,26 @@ class _Watch(TorchFunctionMode):
         if self.inside:
             self.added |= operation == ("sum",)
         else:
-            notes = {(s, (*way, *operation)): None for s, way in self.of(args, kwargs)}
+            origins = {(s, (*way, *operation)): None for s, way in self.of(args, kwargs)}
             for leaf in tree_leaves(out):
-                if isinstance(leaf, Tensor) and notes:
-                    self.note(leaf, notes)
+                if isinstance(leaf, Tensor) and origins:
+                    self.record(leaf, origins)
         return out
 
-    def enter(self, name: str) -> Any:
-        def hook(module: nn.Module, inputs: Any) -> None:
-            self.structure.edges += [Edge(source, name, way) for source, way in self.of(inputs)]
-            self.inside, self.added = True, False
+    def enter(self, name: str, module: nn.Module, inputs: Any) -> None:
+        self.structure.edges += [Edge(source, name, way) for source, way in self.of(inputs)]
+        self.inside, self.added = True, False
 
-        return hook
-
-    def leave(self, name: str) -> Any:
-        def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            self.inside = False
-            shape = tuple(output.shape[2:])
-            shortcut = self.added and any(True for _ in module.parameters())
-            self.structure.stages[name] = Stage(name, output.shape[1], shape, _content(module), shortcut)
-            self.note(output, {(name, ()): None})
-
-        return hook
+    def leave(self, name: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        self.inside = False
+        shape = tuple(output.shape[2:])
+        shortcut = self.added and any(True for _ in module.parameters())
+        self.structure.stages[name] = Stage(name, output.shape[1], shape, _content(module), shortcut)
+        self.record(output, {(name, ()): None})
 
 
 def _operation(func: Any) -> tuple[str, ...]:
-    """What a torch function is called here; nothing for those that do not matter (crops, paddings)."""
+    """The label of a torch function; empty for those that are not drawn (crops, paddings)."""
     name = getattr(func, "__name__", "").strip("_")
     return next(((label,) for key, label in OPERATIONS.items() if name.startswith(key)), ())
 

@@ -22,7 +22,7 @@ from medseg_lab.show.samples import FINE
 from medseg_lab.show.style import canvas, house
 from medseg_lab.uncertainty.measures.entropy_split import EntropySplit, entropy_split
 from medseg_lab.uncertainty.measures.error_detection import error_auroc
-from medseg_lab.uncertainty.measures.shares import shares
+from medseg_lab.uncertainty.measures.readings import shares
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,8 +10,7 @@ from medseg_lab.show.contours import handles, panel, small_title
 from medseg_lab.show.disputed import agreed, disputed, read
 from medseg_lab.show.style import canvas, house
 from medseg_lab.training.learner import Learner
-from medseg_lab.uncertainty.measures.rater_correlation import label_variance
-from medseg_lab.uncertainty.measures.shares import shares
+from medseg_lab.uncertainty.measures.readings import label_variance, shares
 from medseg_lab.uncertainty.noise import LogitNoise
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""How estimates of uncertainty are judged (survey 4): one measure a file, on tensors."""
+"""How estimates of uncertainty are evaluated (survey 4): measures on tensors."""

@@ -1,35 +1,37 @@
-"""Estimates held against a known distribution of the labels (virtual subjects with simulated raters)."""
+"""Estimates compared with a known distribution of the labels (virtual subjects with simulated raters)."""
 
+from math import nan
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from medseg_lab.losses.entropy import entropy
 from medseg_lab.uncertainty.measures.calibration import FLOOR
 
 
 class AgainstTruth(NamedTuple):
-    """How an estimated entropy differs from the true one over voxels, and the prediction from p*.
+    """How estimated entropies differ from the true ones over voxels, and the prediction p from the true p*.
 
     Attributes:
-        correlation: Pearson's, of the estimated and the true entropies.
+        correlation: Pearson's, of the entropies; 0 where the estimate or the truth is constant.
         mean_absolute_error: of the estimated entropies, in nats.
-        bias: the mean of estimated minus true, in nats; below 0 for a model that is too sure.
+        bias: the mean of estimated minus true, in nats; below 0 for an overconfident model.
         divergence: the mean of KL(p* || p), p the mean of the samples, in nats; 0 where p = p*.
     """
 
     correlation: float
     mean_absolute_error: float
     bias: float
-    divergence: float
+    divergence: float = nan
 
 
 def against_truth(samples: Tensor, distribution: Tensor) -> AgainstTruth:
-    """The entropy of the mean of the samples (survey 4, eq. (11) and (13)) held against that of p*(y | x).
+    """The entropy of the mean of the samples (survey 4, eq. (11) and (13)) compared with that of p*(y | x).
 
-    Where all samples know p*, this total entropy is the true one, which no training data take away. What a
-    model adds for not knowing better is part of the total and not of the truth, so the bias shows it.
+    Where all samples equal p*, this total entropy is the true one, which no training data can reduce. A
+    model's epistemic uncertainty adds to the total and not to the truth, so it shows in the bias.
 
     Args:
         samples: `(n, K, *S)` class probabilities.
@@ -39,50 +41,25 @@ def against_truth(samples: Tensor, distribution: Tensor) -> AgainstTruth:
         ValueError: if classes or shapes differ.
     """
     if samples.ndim < 2 or samples.shape[1:] != distribution.shape:
-        wanted = f"(n, {', '.join(map(str, distribution.shape))})"
-        raise ValueError(f"samples: got {tuple(samples.shape)}, wanted {wanted}, as the distribution has")
+        expected = f"(n, {', '.join(map(str, distribution.shape))})"
+        raise ValueError(
+            f"samples: expected shape {expected} of the distribution, got {tuple(samples.shape)}"
+        )
     mean = samples.mean(dim=0)
-    true = entropy(distribution[None])[0]
-    held = entropy_against(entropy(mean[None])[0], true)
-    return AgainstTruth(*held, divergence=_divergence(distribution, mean))
+    against = entropy_against(entropy(mean[None])[0], entropy(distribution[None])[0])
+    found = mean.double().clamp(min=FLOOR).log()
+    divergence = F.kl_div(found, distribution.double(), reduction="none").sum(dim=0).mean()
+    return against._replace(divergence=float(divergence))
 
 
-class EntropyAgainst(NamedTuple):
-    """The first three of `AgainstTruth`, for any estimate of the entropy."""
-
-    correlation: float
-    mean_absolute_error: float
-    bias: float
-
-
-def entropy_against(estimate: Tensor, true: Tensor) -> EntropyAgainst:
-    """Estimated entropies held against the true ones, voxel by voxel.
+def entropy_against(estimate: Tensor, true: Tensor) -> AgainstTruth:
+    """Estimated entropies compared with the true ones, voxel by voxel; without divergence (nan).
 
     Args:
         estimate, true: `(*S)`, in nats.
-
-    Returns:
-        The correlation is 0 where one of the two is the same everywhere: an estimate that does not vary finds
-        nothing.
     """
-    first, second = estimate.double().flatten(), true.double().flatten()
-    off = first - second
-    return EntropyAgainst(_pearson(first, second), float(off.abs().mean()), float(off.mean()))
-
-
-def _pearson(first: Tensor, second: Tensor) -> float:
-    """Pearson's correlation of two flat tensors; 0 where one of them is constant."""
-    if any(values.min() == values.max() for values in (first, second)):
-        return 0.0
-    a, b = first - first.mean(), second - second.mean()
-    return float((a @ b / (a.norm() * b.norm())).clamp(-1, 1))
-
-
-def _divergence(distribution: Tensor, probabilities: Tensor) -> float:
-    """The mean over voxels of KL(p* || p) = sum_k p*_k (ln p*_k - ln p_k) in nats, with p floored at `FLOOR`.
-
-    Args:
-        distribution, probabilities: `(K, *S)`, p* and p.
-    """
-    true, found = distribution.double(), probabilities.double().clamp(min=FLOOR)
-    return float((torch.xlogy(true, true) - true * found.log()).sum(dim=0).mean())
+    both = torch.stack([estimate.flatten(), true.flatten()]).double()
+    constant = bool((both.amin(dim=1) == both.amax(dim=1)).any())
+    correlation = 0.0 if constant else float(torch.corrcoef(both)[0, 1])
+    difference = both[0] - both[1]
+    return AgainstTruth(correlation, float(difference.abs().mean()), float(difference.mean()))

@@ -1,1 +1,1 @@
-"""How far readings of one image lie apart (section 4.2, Joskowicz et al. [86])."""
+"""How much readings of one image differ (section 4.2, Joskowicz et al. [86])."""

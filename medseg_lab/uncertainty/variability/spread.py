@@ -1,26 +1,53 @@
 """The spread among the readings of several raters (section 4.2, figure 20).
 
 Joskowicz et al. [86] describe readings of one structure by the range from what all raters mark to what any
-rater marks, and by how far the volumes lie apart. The Dice of all pairs is customary, and added here.
+rater marks, and by the spread of the volumes. The Dice of all pairs is customary, and added here.
 
-An empty reading is an answer: on LIDC it means "not marked". One among others leaves no consensus, and all
-that the others mark is contested.
+An empty reading is an answer: on LIDC it means "not marked". With one empty reading there is no consensus,
+and all that the others mark is contested.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import torch
 from torch import Tensor
 
 from medseg_lab.data.case import IGNORE
-from medseg_lab.uncertainty.variability.bounds import Bounds, voxel_size
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """An inner and an outer outline of a structure: the variability range of Joskowicz et al. [86].
+
+    Args:
+        consensus: `(*S)`, booleans: what certainly belongs to the structure.
+        possible: `(*S)`, booleans: what possibly belongs to it, consensus included.
+        voxel: the size of a voxel in `unit`.
+        unit: "ml", or "mm²" in two dimensions; "voxels" or "pixels" where the spacing is not known.
+    """
+
+    consensus: Tensor
+    possible: Tensor
+    voxel: float
+    unit: str
+
+    @property
+    def range(self) -> Tensor:
+        """`(*S)`, booleans: what is possible but not consensus."""
+        return self.possible & ~self.consensus
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The volumes of `consensus` and `possible`, in `unit`."""
+        return int(self.consensus.sum()) * self.voxel, int(self.possible.sum()) * self.voxel
 
 
 @dataclass(frozen=True)
 class Variability(Bounds):
-    """How R readings of one structure differ: its consensus is what all mark, possible is what any marks.
+    """How R readings of one structure differ: consensus is what all mark, possible what any rater marks.
 
     Args:
         consensus, possible, voxel, unit: as in `Bounds`.
@@ -38,14 +65,14 @@ class Variability(Bounds):
     def relative_range(self) -> float:
         """The range's volume over the mean volume of a reading; 0 where all are empty.
 
-        Two readings that share nothing have 2, and R such readings have R, which is the most.
+        The maximum is R, for R readings without overlap.
         """
         low, high = self.interval
         return self._relative(high - low)
 
     @property
     def volume_range(self) -> float:
-        """The largest volume less the smallest, over their mean; 0 where all are empty."""
+        """The largest volume minus the smallest, over their mean; 0 where all are empty."""
         return self._relative(float(self.volumes.max() - self.volumes.min()))
 
     @property
@@ -74,8 +101,8 @@ def variability(
     """The spread among the readings of one class, or of a region made of several.
 
     Args:
-        readings: `(R, *S)`, class indices, of two raters or more. A voxel that any of them left open
-            (`IGNORE`) is in no mask: there they cannot be compared.
+        readings: `(R, *S)`, class indices, of two raters or more. A voxel that any of them did not annotate
+            (`IGNORE`) is in no mask.
         marked: the class, or the classes of the region (`medseg_lab.data.regions`).
         spacing: millimetres along each axis of S, or None where it is not known.
 
@@ -83,7 +110,7 @@ def variability(
         ValueError: for fewer than two readings, or a spacing of another number of axes.
     """
     if len(readings) < 2:
-        raise ValueError(f"readings: got {len(readings)}, wanted two or more")
+        raise ValueError(f"readings: expected two or more, got {len(readings)}")
     classes = [marked] if isinstance(marked, int) else sorted(marked)
     masks = torch.isin(readings, torch.tensor(classes, device=readings.device))
     masks &= (readings != IGNORE).all(dim=0)
@@ -93,9 +120,22 @@ def variability(
 def pairwise_dice(masks: Tensor) -> Tensor:
     """Dice of each pair of R masks `(R, *S)`: `(R(R-1)/2,)`, float64; 1 if both are empty."""
     flat = masks.flatten(1)
-    flat = flat[:, flat.any(dim=0)].double()  # where nobody marks anything, there is nothing to count
+    flat = flat[:, flat.any(dim=0)].double()  # voxels that no mask holds change no count
     shared = flat @ flat.T
     sizes = shared.diagonal()
     first, second = torch.triu_indices(len(masks), len(masks), offset=1, device=masks.device)
     total = sizes[first] + sizes[second]
     return torch.where(total > 0, 2 * shared[first, second] / total.clamp(min=1), 1.0)
+
+
+def voxel_size(axes: int, spacing: Sequence[float] | None) -> tuple[float, str]:
+    """The size of a voxel, and its unit.
+
+    Raises:
+        ValueError: for a spacing of another number of axes.
+    """
+    if spacing is None:
+        return 1.0, "pixels" if axes == 2 else "voxels"
+    if len(spacing) != axes:
+        raise ValueError(f"spacing: expected {axes} values, got {tuple(spacing)}")
+    return (prod(spacing) / 1000, "ml") if axes == 3 else (prod(spacing), "mm²" if axes == 2 else "mm")

@@ -10,7 +10,7 @@ from medseg_lab.uncertainty.measures.entropy_split import entropy_split
 
 
 def test_the_split_by_hand():
-    # Voxels: samples certain and opposed; samples undecided alike; samples certain alike; 1/4 and 3/4.
+    # Voxels: samples certain of different classes; both undecided; certain of one class; 1/4 and 3/4.
     foreground = torch.tensor([[1.0, 0.5, 0.0, 0.25], [0.0, 0.5, 0.0, 0.75]])
     found = entropy_split(torch.stack([1 - foreground, foreground], dim=1))
     quarter = log(4) / 4 + 0.75 * log(4 / 3)
@@ -37,34 +37,24 @@ def test_mutual_information_is_the_mean_divergence_of_the_samples_from_their_mea
     torch.testing.assert_close(entropy_split(samples).mutual_information, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_samples_that_agree_share_no_information():
+def test_samples_that_agree_have_no_mutual_information():
     one = probabilities((1, 5, 40, 40), axis=1)
     found = entropy_split(one.expand(7, -1, -1, -1))
     assert found.mutual_information.min() >= 0
     assert found.mutual_information.max() < 1e-6
     torch.testing.assert_close(found.total, found.expected)
-
-
-def test_one_sample_has_no_mutual_information():
-    assert entropy_split(probabilities((1, 3, 9), axis=1)).mutual_information.abs().max() == 0
-
-
-def test_certain_samples_that_are_all_different_share_ln_k():
-    found = entropy_split(torch.eye(4)[:, :, None])  # sample i says class i
-    assert found.mutual_information.item() == pytest.approx(log(4))
-    assert found.expected.item() == 0
+    assert entropy_split(one).mutual_information.abs().max() == 0
 
 
 def test_it_does_not_depend_on_the_order_of_samples_or_voxels():
     samples = probabilities((5, 3, 30), axis=1)
-    found, turned, mixed = (
-        entropy_split(each) for each in (samples, samples.flip(0), samples[..., torch.arange(29, -1, -1)])
-    )
-    for before, after, elsewhere in zip(found, turned, mixed, strict=True):
-        torch.testing.assert_close(before, after)
-        torch.testing.assert_close(before, elsewhere.flip(0))
+    found, turned = entropy_split(samples), entropy_split(samples.flip(0, 2))
+    for before, after in zip(found, turned, strict=True):
+        torch.testing.assert_close(before, after.flip(0))
 
 
 def test_no_sample_is_refused():
-    with pytest.raises(ValueError, match=r"samples: got shape \(0, 2, 5\), wanted \(n, K, \*S\)"):
+    with pytest.raises(
+        ValueError, match=r"samples: expected \(n, K, \*S\) with n of 1 or more, got \(0, 2, 5\)"
+    ):
         entropy_split(torch.zeros(0, 2, 5))
