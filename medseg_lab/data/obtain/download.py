@@ -62,17 +62,6 @@ class Part:
         """Bytes that are there; 0 if nobody can tell whether the rest would fit."""
         return self.path.stat().st_size if self.path.is_file() and self.validator else 0
 
-    def range_headers(self) -> dict[str, str]:
-        """Headers that ask for the rest if the file is still the same, else for the whole."""
-        if not self.size or self.validator is None:
-            return {}
-        return {"Range": f"bytes={self.size}-", "If-Range": self.validator[1]}
-
-    def fits(self, headers: Mapping[str, str]) -> bool:
-        """Whether an answer is of the version of which `path` is the beginning."""
-        validator = self.validator
-        return validator is not None and headers.get(*validator) == validator[1]
-
     def restart(self, headers: Mapping[str, str]) -> None:
         """Empty the part, and note the version that an answer is of.
 
@@ -86,13 +75,6 @@ class Part:
             self.path.write_bytes(b"")
             if strong:
                 self.notes.write_text(json.dumps([self.url, *strong[0]]), encoding="utf-8")
-
-    def finish(self) -> Path:
-        """Give the file its final name."""
-        with writing(self.target):
-            self.path.replace(self.target)
-            self.notes.unlink(missing_ok=True)
-        return self.target
 
     def discard(self) -> None:
         """Remove what is there."""
@@ -121,7 +103,10 @@ def download(url: str, target: Path, most: int, progress: Progress = quiet) -> P
             before = part.size
             try:
                 _attempt(session, part, most, progress)
-                return part.finish()
+                with writing(target):
+                    part.path.replace(target)
+                    part.notes.unlink(missing_ok=True)
+                return target
             except Interrupted as error:
                 # The retries of requests itself end where the body begins; this count covers both.
                 left = RETRY if part.size - before > GAIN else left
@@ -145,7 +130,9 @@ def _attempt(session: requests.Session, part: Part, most: int, progress: Progres
         RuntimeError: if none will, or for the disk.
     """
     # `identity`: lengths and ranges are then those of the file itself.
-    headers = {"User-Agent": "medseg-lab", "Accept-Encoding": "identity", **part.range_headers()}
+    headers = {"User-Agent": "medseg-lab", "Accept-Encoding": "identity"}
+    if part.size and part.validator:
+        headers |= {"Range": f"bytes={part.size}-", "If-Range": part.validator[1]}
     try:
         with session.get(part.url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             total = _begin(response, part)
@@ -172,7 +159,8 @@ def _begin(response: requests.Response, part: Part) -> int | None:
     # 206 is the rest; 416 says that nothing is left to send.
     span = f"bytes {have}-[0-9]+/([0-9]{{1,18}})" if status == 206 else rf"bytes \*/({have})"
     match = re.fullmatch(span, headers.get("Content-Range", ""))
-    if not (have and match and part.fits(headers)):
+    same = part.validator is not None and headers.get(*part.validator) == part.validator[1]
+    if not (have and match and same):
         part.discard()
         raise Interrupted(f"HTTP status {status} with another range, {headers.get('Content-Range')!r}")
     return int(match[1])

@@ -140,11 +140,6 @@ def test_an_archive_at_fault_leaves_nothing(server, toy, files, place, content, 
     refused(toy(), place, said)
 
 
-def test_more_than_the_card_says_is_not_downloaded(server, toy, place):
-    server.give(Answer(headers={"Content-Length": "9000000000"}, cut=0))
-    refused(toy(), place, "9,000,000,000 bytes", error=RuntimeError)
-
-
 def test_a_full_disk_keeps_the_archive_for_the_next_try(server, toy, archive, place, monkeypatch):
     server.give(Answer(archive))
 
@@ -190,9 +185,11 @@ def test_an_empty_target_and_one_in_folders_to_be_made_are_fine(server, toy, arc
     assert locate.is_at(deep, toy())
 
 
-def test_folders_made_for_a_target_go_if_it_fails(server, toy, place):
-    server.give(Answer(b"", 404))
-    refused(toy(), place, "404", error=RuntimeError, target=place / "a" / "b" / "c")
+def test_a_failed_download_leaves_nothing_and_no_folder_that_was_made_for_it(server, toy, place):
+    more_than_the_card_says = Answer(headers={"Content-Length": "9000000000"}, cut=0)
+    for answer, said in ((Answer(b"", 404), "404"), (more_than_the_card_says, "9,000,000,000 bytes")):
+        server.give(answer)
+        refused(toy(), place, said, error=RuntimeError, target=place / "a" / "b" / "c")
 
 
 @contextmanager

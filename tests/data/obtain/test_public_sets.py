@@ -13,8 +13,7 @@ from served import Answer, below, zipped
 
 from medseg_lab.data.catalogue import load_card
 from medseg_lab.data.choose import choose
-from medseg_lab.data.obtain import layouts, listing, nuclei
-from medseg_lab.data.obtain import obtain as obtaining
+from medseg_lab.data.obtain import listing, nuclei
 from medseg_lab.data.obtain.obtain import obtain
 
 
@@ -174,21 +173,3 @@ def test_dsb2018_nuclei_from_pictures_that_were_converted_and_packed_anew(shared
             assert files[f"{kind}/{name}.png"] != (source / kind / f"{name}.png").read_bytes()
     (tmp_path / "mine.zip").write_bytes(zipped(files))
     assert str(obtain(load_card("dsb2018-nuclei"), source=tmp_path / "mine.zip").verdict) == "files: 24 match"
-
-
-def test_the_folder_with_the_publishers_name_comes_first(tmp_path):
-    card = load_card("acdc")
-    for part, patients in (("testing", (101, 102)), ("training", (1,))):
-        for n in patients:
-            path = tmp_path / "database" / part / f"patient{n:03d}" / f"patient{n:03d}_frame01_gt.nii.gz"
-            path.parent.mkdir(parents=True)
-            path.touch()
-    found = layouts.find_root(tmp_path, layouts.layouts(card))
-    assert found is not None
-    assert found[0] == tmp_path / "database" / "training"
-
-
-def test_the_files_of_every_set_fit_what_the_card_allows(shared):
-    for dataset in ("acdc", "chase-db1", "dsb2018-nuclei", "lidc-4rater", "msd-hippocampus"):
-        there = sum(p.stat().st_size for p in (shared / dataset).rglob("*") if p.is_file())
-        assert there < obtaining.UNPACKED * 1e6 * load_card(dataset).size_mb

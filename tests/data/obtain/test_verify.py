@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from medseg_lab.data.catalogue import known_cards, load_card
-from medseg_lab.data.obtain import digests, listing
+from medseg_lab.data.obtain import digests, listing, obtain
 from medseg_lab.data.obtain.digests import pixel_digest
 from medseg_lab.data.obtain.listing import ends_like, is_macos_twin, kept
 from medseg_lab.data.obtain.verify import verify
@@ -191,6 +191,8 @@ def test_the_lists_are_those_of_the_files_at_hand(root, dataset):
     assert (len(verdict.matching), verdict.differing, verdict.absent) == (count, (), ())
     assert verdict.part == part
     assert verdict.unlisted == (("dataset.json",) if dataset == "msd-hippocampus" else ())
+    there = sum((folder / name).stat().st_size for name in kept(folder, card.download.keep))
+    assert there < obtain.UNPACKED * 1e6 * card.size_mb
     written = dict(reversed(line.split("  ")) for line in listing.written(folder, card).splitlines())
     known = listing.listing(card).digests
     assert {name: written[name] for name in known} == known
