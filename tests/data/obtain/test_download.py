@@ -165,7 +165,7 @@ def test_the_server_says_how_long_to_wait_but_not_for_an_hour(server, target, mo
     ("answer", "said"),
     [
         (Answer(cut=1000, stall=True), r"after 1 retries: .*timed out"),
-        (Answer(drip=0.05), r"after 1 retries: too slow: \d+ bytes in \d s"),
+        (Answer(BODY[:60], drip=0.05), r"after 1 retries: too slow: \d+ bytes in \d s"),
     ],
     ids=["stalls", "drips"],
 )
