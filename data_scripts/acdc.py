@@ -13,7 +13,9 @@ or
     python data_scripts/acdc.py [--from PATH] [--to FOLDER]
 """
 
-from medseg_lab.data.obtain.command import main
+import sys
+
+from medseg_lab.cli.app import app
 
 if __name__ == "__main__":
-    main("acdc")
+    app(["data", "get", "acdc", *sys.argv[1:]])

@@ -9,7 +9,9 @@ Fetched: CHASEDB1.zip (2.5 MB) from Kingston University's repository. Left out: 
     python data_scripts/chase_db1.py [--accept-licence] [--from PATH] [--to FOLDER]
 """
 
-from medseg_lab.data.obtain.command import main
+import sys
+
+from medseg_lab.cli.app import app
 
 if __name__ == "__main__":
-    main("chase-db1")
+    app(["data", "get", "chase-db1", *sys.argv[1:]])

@@ -13,7 +13,9 @@ resulting tree:
 PATH may hold `stage1_train` as published, or `images` and `labels` as above.
 """
 
-from medseg_lab.data.obtain.command import main
+import sys
+
+from medseg_lab.cli.app import app
 
 if __name__ == "__main__":
-    main("dsb2018-nuclei")
+    app(["data", "get", "dsb2018-nuclei", *sys.argv[1:]])

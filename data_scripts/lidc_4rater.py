@@ -10,7 +10,9 @@ known. The resulting tree:
     python data_scripts/lidc_4rater.py [--from PATH] [--to FOLDER]
 """
 
-from medseg_lab.data.obtain.command import main
+import sys
+
+from medseg_lab.cli.app import app
 
 if __name__ == "__main__":
-    main("lidc-4rater")
+    app(["data", "get", "lidc-4rater", *sys.argv[1:]])

@@ -11,7 +11,9 @@ archive is compared with the MD5 that MONAI records. The resulting tree:
     python data_scripts/msd_brain_tumour.py [--accept-licence] [--from PATH] [--to FOLDER]
 """
 
-from medseg_lab.data.obtain.command import main
+import sys
+
+from medseg_lab.cli.app import app
 
 if __name__ == "__main__":
-    main("msd-brain-tumour")
+    app(["data", "get", "msd-brain-tumour", *sys.argv[1:]])

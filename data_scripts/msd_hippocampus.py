@@ -10,7 +10,9 @@ without labels (imagesTs). The resulting tree:
     python data_scripts/msd_hippocampus.py [--accept-licence] [--from PATH] [--to FOLDER]
 """
 
-from medseg_lab.data.obtain.command import main
+import sys
+
+from medseg_lab.cli.app import app
 
 if __name__ == "__main__":
-    main("msd-hippocampus")
+    app(["data", "get", "msd-hippocampus", *sys.argv[1:]])

@@ -1,4 +1,4 @@
-"""Room on disk, and what goes wrong in writing, in words."""
+"""Writing to disk: free space, and the system's errors in plain words."""
 
 import errno
 import shutil
@@ -15,40 +15,38 @@ FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns what the system says about writing `path` into one line.
+    """Report what goes wrong while `path` is written as one line.
 
     Raises:
-        RuntimeError: naming `path`: a full disk, no permission, or whatever else the system said.
+        RuntimeError: naming `path`: a full disk, no permission, or what else the system reported.
     """
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
-            raise RuntimeError(
-                f"{path}: got a full disk ({free(path) / 1e6:.0f} MB free), wanted room for it"
-            ) from error
-        if error.errno in FORBIDDEN:
-            raise RuntimeError(
-                f"{path}: got {error.strerror!r}, wanted a folder in which this user may write"
-            ) from error
-        raise RuntimeError(f"{path}: got {error.strerror or error}, wanted to write it") from error
+            problem = f"the disk is full ({free(path) / 1e6:.0f} MB free)"
+        elif error.errno in FORBIDDEN:
+            problem = f"this user may not write there ({error.strerror})"
+        else:
+            problem = f"it cannot be written ({error.strerror or error})"
+        raise RuntimeError(f"{path}: {problem}") from error
 
 
-def require_room(path: Path, size: int) -> None:
-    """Make sure that `size` more bytes may be written at `path`.
+def require_space(path: Path, size: int) -> None:
+    """Make sure that `size` more bytes fit on the disk of `path`.
 
     Raises:
-        RuntimeError: if they, and a little to spare, are not free.
+        RuntimeError: if fewer are free, or no more than `SPARE` would be left.
     """
-    if free(path) < size + SPARE:
+    if (there := free(path)) < size + SPARE:
         raise RuntimeError(
-            f"{path}: got {free(path) / 1e6:.0f} MB free on its disk, wanted {(size + SPARE) / 1e6:.0f} MB"
+            f"{path}: expected {(size + SPARE) / 1e6:.0f} MB free on its disk, got {there / 1e6:.0f} MB"
         )
 
 
 def free(path: Path) -> int:
-    """Free bytes on the disk that holds `path`, or would."""
-    here = path.absolute()
-    while not here.exists():
-        here = here.parent
-    return shutil.disk_usage(here).free
+    """Free bytes on the disk on which `path` is, or would be."""
+    existing = path.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    return shutil.disk_usage(existing).free

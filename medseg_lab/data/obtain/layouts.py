@@ -7,12 +7,12 @@ from pathlib import Path
 from medseg_lab.data.card import Card
 from medseg_lab.data.obtain import nuclei
 from medseg_lab.data.obtain.disk import writing
-from medseg_lab.data.obtain.keep import kept
+from medseg_lab.data.obtain.listing import ends_like, kept, require_download
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One form in which a data set is met.
+    """One form in which a data set comes.
 
     Attributes:
         markers, folders: as in `Card`, for this form.
@@ -30,9 +30,8 @@ NUCLEI = Layout(("*/masks",), ("*/images/*.png", "*/masks/*.png"), ("stage1_trai
 
 
 def layouts(card: Card) -> tuple[Layout, ...]:
-    """The forms in which a card's data set is met: the publisher's, where it is another, first."""
-    keep = card.download.keep if card.download else ()
-    own = Layout(card.markers, keep, card.folders)
+    """The forms in which a card's data set comes: the publisher's, where it differs, first."""
+    own = Layout(card.markers, require_download(card).keep, card.folders)
     return (NUCLEI, own) if card.reader == "nuclei" else (own,)
 
 
@@ -43,10 +42,9 @@ def find_root(unpacked: Path, known: tuple[Layout, ...]) -> tuple[Path, Layout] 
     before its `testing`), then those with more files to keep.
     """
     for layout in known:
-        found = set()
-        for marker in layout.markers:
-            depth = marker.count("/")
-            found |= {path.parents[depth] for path in unpacked.rglob(marker)}
+        found = {
+            path.parents[marker.count("/")] for marker in layout.markers for path in unpacked.rglob(marker)
+        }
         if found:
             return max(sorted(found), key=lambda root: _rank(root, layout)), layout
     return None
@@ -71,5 +69,4 @@ def lay_out(root: Path, layout: Layout, into: Path) -> None:
 
 
 def _rank(root: Path, layout: Layout) -> tuple[bool, int]:
-    named = any(root.parts[-1 - name.count("/") :] == tuple(name.split("/")) for name in layout.folders)
-    return named, sum(1 for _ in kept(root, layout.keep))
+    return ends_like(root.parts, layout.folders), sum(1 for _ in kept(root, layout.keep))

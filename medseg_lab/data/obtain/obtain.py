@@ -1,31 +1,30 @@
-"""From a card to its data set on disk: fetched, unpacked, laid out, verified, and only then in its place."""
+"""From a card to its data set on disk: downloaded, unpacked, laid out, verified, and only then published."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from medseg_lab.data import locate
 from medseg_lab.data.card import Card
-from medseg_lab.data.obtain import layouts
+from medseg_lab.data.obtain import Progress, layouts, quiet
 from medseg_lab.data.obtain.digests import md5
-from medseg_lab.data.obtain.fetch import fetch
-from medseg_lab.data.obtain.listing import known_archive, listing
-from medseg_lab.data.obtain.progress import Progress, quiet
-from medseg_lab.data.obtain.terms import terms
+from medseg_lab.data.obtain.disk import writing
+from medseg_lab.data.obtain.download import download
+from medseg_lab.data.obtain.listing import archive_md5, listing, require_download
+from medseg_lab.data.obtain.staging import staging
 from medseg_lab.data.obtain.unpack import unpack
 from medseg_lab.data.obtain.verify import Verdict, verify
-from medseg_lab.data.obtain.workshop import Workshop, workshop
 
-ROOM = 10
-"""A data set may be so many times as large as its card says: unzipped volumes, other parts of it."""
+UNPACKED = 10
+"""A data set may be this many times as large as its card says: unzipped volumes, other parts of it."""
 LONGER = 4
 """The same of an archive: publishers add things."""
 LEAST = 64 * 10**6
-"""Bytes that are allowed besides."""
+"""Bytes that are allowed in addition."""
 
 
 @dataclass(frozen=True)
 class Obtained:
-    """Where a data set is, what came of comparing it, and whether it was brought there just now."""
+    """Where a data set is, the result of verifying it, and whether it was brought there just now."""
 
     folder: Path
     verdict: Verdict
@@ -45,32 +44,29 @@ def obtain(
         card: a card with a table [download].
         target: the data set's own folder; None for the first place where it is looked for (`locate.places`),
             unless it is at hand at any of them.
-        source: an archive or a folder at hand, which is left as it is; then nothing is fetched.
-        accept_licence: needed before anything is fetched.
+        source: an archive or a folder at hand, which is left as it is; then nothing is downloaded.
+        accept_licence: needed before anything is downloaded.
         progress: told of the steps.
 
     Raises:
-        ValueError: for what a person can mend: the licence not accepted; no source where the publisher wants
-            registration; the target in use; an archive or files at fault.
-        RuntimeError: for what the system or a server did. Then what was fetched is kept for the next try.
+        ValueError: for what a person can put right: the licence not accepted; no source where the publisher
+            wants registration; the target in use; a damaged or different archive.
+        RuntimeError: for a failure of the system or of a server. What was downloaded stays for the next try.
     """
-    terms(card)
+    require_download(card)
     final = (target or locate.places(card.base)[0]).expanduser().resolve()
-    # Looked at first: what another process puts there meanwhile is the data set, whole, and is found below.
+    # Looked at first: what another process puts there meanwhile is the whole data set, and is found below.
     in_use = final.is_dir() and any(final.iterdir())
     there = _at_hand(card, target)
     if there is None:
         if in_use:
-            raise ValueError(
-                f"{final}: got a folder with other files, wanted one that is empty or not there yet"
-            )
+            raise ValueError(f"{final}: expected an empty or new folder, got one with other files")
         _require_ready(card, final, source, accept_licence)
-        with workshop(final, progress) as work:
+        with staging(final, progress) as folder:
             # Another process may have brought it while this one waited.
             there = _at_hand(card, target)
             if there is None:
-                verdict = _bring(card, work, source, progress)
-                return Obtained(final, verdict, fresh=True)
+                return Obtained(final, _bring(card, final, folder, source, progress), fresh=True)
     verdict = verify(there, card, progress)
     verdict.require()
     return Obtained(there, verdict, fresh=False)
@@ -85,60 +81,58 @@ def _at_hand(card: Card, target: Path | None) -> Path | None:
 
 
 def _require_ready(card: Card, target: Path, source: Path | None, accept_licence: bool) -> None:
+    command = f"medseg data get {card.base}"
     if target.exists() and not target.is_dir():
-        raise ValueError(f"{target}: got a file, wanted a folder that is empty or not there yet")
-    if source is not None and target.is_relative_to(source.expanduser().resolve()):
-        raise ValueError(f"{target}: got a place inside {source}, wanted one outside of what is copied")
-    archives = card.download.archives if card.download else ()
-    if source is None and not archives:
+        raise ValueError(f"{target}: expected an empty or new folder, got a file")
+    if source is not None:
+        if target.is_relative_to(source.expanduser().resolve()):
+            raise ValueError(f"{target}: expected a place outside of what is copied, got one inside {source}")
+    elif not require_download(card).archives:
         raise ValueError(
-            f"data set {card.base}: got no --from, wanted the archive or folder that its publisher gives "
-            f"to those who register: medseg data get {card.base} --from PATH"
+            f"data set {card.base}: its publisher gives it to those who register; say with --from where the "
+            f"archive or folder is: {command} --from PATH"
         )
-    if source is None and not accept_licence:
+    elif not accept_licence:
         raise ValueError(
-            f"data set {card.base}: got no --accept-licence, wanted it before anything is fetched (licence: "
-            f"{card.licence}): medseg data get {card.base} --accept-licence"
+            f"data set {card.base}: its licence ({card.licence}) must be accepted before anything is "
+            f"downloaded: {command} --accept-licence"
         )
 
 
-def _bring(card: Card, work: Workshop, source: Path | None, progress: Progress) -> Verdict:
-    """Fetch, unpack, lay out, verify, put in place."""
-    assert card.download is not None
-    archives = card.download.archives
-    brought = [source.expanduser()] if source else []
-    for archive in archives if not source else ():
-        most = int(LONGER * 1e6 * archive.size_mb) + LEAST
-        brought.append(fetch(archive.url, work.folder / archive.name, most, progress))
+def _bring(card: Card, target: Path, folder: Path, source: Path | None, progress: Progress) -> Verdict:
+    """Download, unpack, lay out and verify in the staging folder, then move the result to `target`."""
+    archives = require_download(card).archives
+    if source:
+        paths = [source.expanduser()]
+    else:
+        paths = [
+            download(a.url, folder / a.name, int(LONGER * 1e6 * a.size_mb) + LEAST, progress)
+            for a in archives
+        ]
     known = layouts.layouts(card)
     keep = [pattern for layout in known for pattern in layout.keep]
-    most = int(ROOM * 1e6 * max(card.size_mb, sum(archive.size_mb for archive in archives))) + LEAST
+    most = int(UNPACKED * 1e6 * max(card.size_mb, sum(archive.size_mb for archive in archives))) + LEAST
     seen: list[str] = []
-    for number, archive_path in enumerate(brought):
-        _require_published(card, archive_path)
-        seen += unpack(archive_path, work.unpacked / str(number), keep, most, progress)
-    found = layouts.find_root(work.unpacked, known)
+    for number, path in enumerate(paths):
+        _require_published(card, path)
+        seen += unpack(path, folder / "unpacked" / str(number), keep, most, progress)
+    found = layouts.find_root(folder / "unpacked", known)
     if found is None:
-        inside = f"{', '.join(map(repr, seen)) or 'no file'}{', ...' if seen else ''}"
-        wanted = " or ".join(marker for layout in known for marker in layout.markers)
-        raise ValueError(f"{brought[-1]}: got {inside} inside, wanted {wanted}")
-    layouts.lay_out(*found, work.laid_out)
-    verdict = verify(work.laid_out, card, progress)
-    if not verdict.good:
-        _say_whose(verdict, brought[-1])
-    work.publish()
+        markers = " or ".join(marker for layout in known for marker in layout.markers)
+        inside = f"{', '.join(map(repr, seen))}, ..." if seen else "no file"
+        raise ValueError(f"{paths[-1]}: expected {markers} inside, got {inside}")
+    laid_out = folder / "laid-out"
+    layouts.lay_out(*found, laid_out)
+    verdict = verify(laid_out, card, progress)
+    verdict.require(paths[-1])
+    with writing(target):
+        # An empty folder is replaced; one that was filled meanwhile is an error.
+        laid_out.rename(target)
     return verdict
 
 
 def _require_published(card: Card, archive: Path) -> None:
     """Where no file's checksum is known, the archive's is compared, if that is known."""
-    wanted = known_archive(archive.name)
-    if wanted and listing(card) is None and archive.is_file() and (got := md5(archive)) != wanted:
-        raise ValueError(f"{archive}: got MD5 {got}, wanted {wanted}")
-
-
-def _say_whose(verdict: Verdict, archive: Path) -> None:
-    try:
-        verdict.require()
-    except ValueError as error:
-        raise ValueError(f"{archive}: {str(error).removeprefix(str(verdict.folder)).lstrip('/: ')}") from None
+    published = archive_md5(archive.name)
+    if published and listing(card) is None and archive.is_file() and (seen := md5(archive)) != published:
+        raise ValueError(f"{archive}: expected MD5 {published}, got {seen}")

@@ -3,13 +3,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from served import Server, serving, zipped
+from urllib3.util import Retry
 
 from medseg_lab.data.card import Card
 from medseg_lab.data.catalogue import load_card
-from medseg_lab.data.obtain import fetch, listing
-from medseg_lab.data.obtain.patience import Patience
-
-QUICK = Patience(connect=10, read=10, tries=4, backoff=0.001, longest=2)
+from medseg_lab.data.obtain import download, listing
 
 
 @pytest.fixture
@@ -20,10 +18,9 @@ def server(monkeypatch) -> Iterator[Server]:
 
 
 @pytest.fixture
-def quick(monkeypatch) -> Patience:
-    """Whoever fetches without saying how patiently waits a moment only."""
-    monkeypatch.setattr(fetch, "Patience", lambda: QUICK)
-    return QUICK
+def quick(monkeypatch) -> None:
+    """Downloads are tried again at once, and four times at most."""
+    monkeypatch.setattr(download, "RETRY", Retry(4, backoff_factor=0.001, backoff_max=2, retry_after_max=2))
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from served import Answer, below, zipped
 from medseg_lab.data import locate
 from medseg_lab.data.catalogue import load_card
 from medseg_lab.data.obtain import obtain as obtaining
-from medseg_lab.data.obtain import workshop
+from medseg_lab.data.obtain import quiet
 from medseg_lab.data.obtain.obtain import obtain
+from medseg_lab.data.obtain.staging import staging
 
 
 @pytest.fixture
@@ -34,14 +35,15 @@ def names(files) -> list[str]:
 
 def refused(card, place, *said: str, error=ValueError, leaves=(), **settings) -> None:
     settings.setdefault("accept_licence", True)
-    with pytest.raises(error, match=r"got .*, wanted ") as caught:
+    with pytest.raises(error) as caught:
         obtain(card, **settings)
+    assert "\n" not in str(caught.value)
     for words in said:
         assert words in str(caught.value)
     assert below(place) == sorted(leaves)
 
 
-def test_a_data_set_is_fetched_verified_and_laid_out_and_nothing_else_is_left(
+def test_a_data_set_is_downloaded_verified_and_laid_out_and_nothing_else_is_left(
     server, toy, archive, place, names
 ):
     server.give(Answer(archive))
@@ -52,30 +54,24 @@ def test_a_data_set_is_fetched_verified_and_laid_out_and_nothing_else_is_left(
     assert got.verdict.good
     assert list(got.verdict.matching) == names
     assert below(place) == ["toy", *(f"toy/{name}" for name in names)]
-    assert list(dict.fromkeys(told)) == ["fetch CHASEDB1.zip", "unpack CHASEDB1.zip", "verify"]
+    assert list(dict.fromkeys(told)) == ["download CHASEDB1.zip", "unpack CHASEDB1.zip", "verify"]
 
 
-def test_what_is_there_is_verified_and_not_fetched_again(server, toy, archive, place):
+def test_what_is_there_is_verified_and_neither_downloaded_again_nor_overwritten(server, toy, archive, place):
     server.give(Answer(archive))
     obtain(toy(), accept_licence=True)
     server.asked.clear()
     got = obtain(toy())
     assert not got.fresh
     assert got.verdict.good
+    spoilt = place / "toy" / "Image_01L.jpg"
+    spoilt.write_bytes(b"mine")
+    refused(toy(), place, f"{place / 'toy'}: ", "got others for Image_01L.jpg", leaves=below(place))
+    assert spoilt.read_bytes() == b"mine"
     assert server.asked == []
 
 
-def test_what_is_there_and_differs_is_an_error_and_is_not_overwritten(server, toy, archive, place):
-    server.give(Answer(archive))
-    obtain(toy(), accept_licence=True)
-    spoilt = place / "toy" / "Image_01L.jpg"
-    spoilt.write_bytes(b"mine")
-    before = below(place)
-    refused(toy(), place, str(spoilt), "another checksum", leaves=before)
-    assert spoilt.read_bytes() == b"mine"
-
-
-def test_nothing_is_fetched_before_the_licence_is_accepted(server, toy, archive, place):
+def test_nothing_is_downloaded_before_the_licence_is_accepted(server, toy, archive, place):
     server.give(Answer(archive))
     refused(toy(), place, "--accept-licence", "CC BY 4.0", "medseg data get toy", accept_licence=False)
     assert server.asked == []
@@ -84,34 +80,26 @@ def test_nothing_is_fetched_before_the_licence_is_accepted(server, toy, archive,
 def test_an_archive_at_hand_is_taken_and_left_alone(server, toy, archive, place, tmp_path):
     given = tmp_path / "mine.zip"
     given.write_bytes(archive)
-    got = obtain(toy(), source=given)
-    assert got.fresh
+    assert obtain(toy(), source=given).fresh
     assert given.read_bytes() == archive
     assert server.asked == []
 
 
-def test_a_set_to_be_fetched_by_hand_says_so(toy, place):
-    refused(toy(archives=(), by_hand="ask"), place, "--from", "medseg data get toy --from PATH")
+def test_a_set_to_be_got_by_hand_or_generated_says_so(toy, place):
+    refused(toy(archives=(), by_hand="ask"), place, "register", "medseg data get toy --from PATH")
+    refused(load_card("virtual-brain"), place, "virtual-brain: it has no files to get")
 
 
-def test_a_virtual_set_has_nothing_to_fetch(place):
-    refused(load_card("virtual-brain"), place, "nothing to fetch")
-
-
-def test_an_archive_zipped_anew_verifies(server, toy, files, place):
-    server.give(Answer(zipped(dict(reversed(files.items())), level=1)))
-    assert obtain(toy(), accept_licence=True).verdict.good
-
-
-def test_a_tar_with_other_metadata_verifies(server, toy, files, place):
+def test_an_archive_packed_anew_verifies(server, toy, files, place):
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(f"./elsewhere/{name}")
             info.size, info.mtime, info.uid, info.mode = len(content), 1234.5, 4711, 0o600
             archive.addfile(info, io.BytesIO(content))
-    server.give(Answer(stream.getvalue()))
-    assert obtain(toy(), accept_licence=True).verdict.good
+    for form, packed in (("zip", zipped(dict(reversed(files.items())), level=1)), ("tar", stream.getvalue())):
+        server.give(Answer(packed))
+        assert obtain(toy(), place / form, accept_licence=True).verdict.good
 
 
 def test_a_cut_download_is_resumed_by_the_next_call(server, toy, archive, place):
@@ -124,47 +112,44 @@ def test_a_cut_download_is_resumed_by_the_next_call(server, toy, archive, place)
     assert not (place / ".toy.part").exists()
 
 
-def test_a_wrong_file_leaves_nothing(server, toy, place):
-    server.give(Answer(b"<html>moved</html>"))
-    refused(toy(), place, "CHASEDB1.zip", "<html>")
+CHANGED = "CHASEDB1/Image_02L.jpg"
+FAULTS = {
+    "no archive": (lambda files: b"<html>moved</html>", "CHASEDB1.zip: expected a zip, tar or tar.gz, got"),
+    "another archive": (
+        lambda files: zipped({"other/file.txt": b"x"}),
+        "Image_*_1stHO.png inside, got 'other/file.txt'",
+    ),
+    "another checksum": (
+        lambda files: zipped({**files, CHANGED: files[CHANGED][:-1] + b"!"}),
+        "CHASEDB1.zip: expected the published checksums, got others for Image_02L.jpg",
+    ),
+    "a file is missing": (
+        lambda files: zipped(dict(list(files.items())[1:])),
+        "expected all 6 files of the list, got no Image_01L.jpg",
+    ),
+    "a member leaves the target": (
+        lambda files: zipped({**files, "../../../Image_03L.jpg": b"evil"}),
+        "leaves the target folder",
+    ),
+}
 
 
-def test_a_wrong_archive_says_what_is_in_it(server, toy, place):
-    server.give(Answer(zipped({"other/file.txt": b"x"})))
-    refused(toy(), place, "'other/file.txt'", "Image_*_1stHO.png")
-
-
-def test_a_wrong_checksum_leaves_nothing(server, toy, files, place):
-    name = "CHASEDB1/Image_02L.jpg"
-    server.give(Answer(zipped({**files, name: files[name][:-1] + b"!"})))
-    refused(toy(), place, "CHASEDB1.zip: Image_02L.jpg: got another checksum")
-
-
-def test_a_missing_file_leaves_nothing(server, toy, files, place):
-    server.give(Answer(zipped(dict(list(files.items())[1:]))))
-    refused(toy(), place, "got no Image_01L.jpg", "all 6 files")
-
-
-def test_a_member_that_leaves_the_target_leaves_nothing(server, toy, files, place):
-    server.give(Answer(zipped({**files, "../../../Image_03L.jpg": b"evil"})))
-    refused(toy(), place, "leaves the target")
-
-
-def test_more_than_the_card_says_is_not_fetched(server, toy, place):
-    server.give(Answer(headers={"Content-Length": "9000000000"}, cut=0))
-    refused(toy(), place, "9,000,000,000 bytes", error=RuntimeError)
+@pytest.mark.parametrize(("content", "said"), FAULTS.values(), ids=FAULTS)
+def test_an_archive_at_fault_leaves_nothing(server, toy, files, place, content, said):
+    server.give(Answer(content(files)))
+    refused(toy(), place, said)
 
 
 def test_a_full_disk_keeps_the_archive_for_the_next_try(server, toy, archive, place, monkeypatch):
     server.give(Answer(archive))
 
-    def full(self, *_):
-        raise RuntimeError("x: got a full disk, wanted room")
+    def full(*_):
+        raise RuntimeError("x: the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("medseg_lab.data.obtain.members.Sink.write", full)
+        patch.setattr("medseg_lab.data.obtain.unpack._write", full)
         left = [".toy.part", ".toy.part/CHASEDB1.zip"]
-        refused(toy(), place, "full disk", error=RuntimeError, leaves=left)
+        refused(toy(), place, "full", error=RuntimeError, leaves=left)
     server.asked.clear()
     assert obtain(toy(), accept_licence=True).fresh
     assert server.asked == []
@@ -181,13 +166,14 @@ def test_what_a_killed_process_left_is_cleared(server, toy, archive, place, name
     assert below(place) == ["toy", *(f"toy/{name}" for name in names)]
 
 
-def test_a_target_that_is_a_file_or_holds_something_else_is_refused(toy, place):
+def test_a_target_in_use_or_inside_of_its_source_is_refused(toy, place, tmp_path):
     taken = place / "toy"
     taken.write_text("mine")
-    refused(toy(), place, str(taken), "a file", leaves=["toy"])
+    refused(toy(), place, str(taken), "got a file", leaves=["toy"])
     taken.unlink()
     (taken / "mine").mkdir(parents=True)
     refused(toy(), place, str(taken), "other files", leaves=["toy", "toy/mine"])
+    refused(toy(), place, "inside", source=tmp_path, target=place / "new", leaves=["toy", "toy/mine"])
 
 
 def test_an_empty_target_and_one_in_folders_to_be_made_are_fine(server, toy, archive, place):
@@ -199,13 +185,11 @@ def test_an_empty_target_and_one_in_folders_to_be_made_are_fine(server, toy, arc
     assert locate.is_at(deep, toy())
 
 
-def test_folders_made_for_a_target_go_if_it_fails(server, toy, place):
-    server.give(Answer(b"", 404))
-    refused(toy(), place, "404", error=RuntimeError, target=place / "a" / "b" / "c")
-
-
-def test_a_target_inside_of_its_source_is_refused(toy, place, tmp_path):
-    refused(toy(), place, "a place inside", source=tmp_path, target=place / "new")
+def test_a_failed_download_leaves_nothing_and_no_folder_that_was_made_for_it(server, toy, place):
+    more_than_the_card_says = Answer(headers={"Content-Length": "9000000000"}, cut=0)
+    for answer, said in ((Answer(b"", 404), "404"), (more_than_the_card_says, "9,000,000,000 bytes")):
+        server.give(answer)
+        refused(toy(), place, said, error=RuntimeError, target=place / "a" / "b" / "c")
 
 
 @contextmanager
@@ -228,7 +212,7 @@ def test_a_folder_without_write_permission_is_said(server, toy, archive, tmp_pat
         place = Path(name)
         place.chmod(0o555)
         with nobody():
-            told = str(place), "this user may write"
+            told = str(place), "this user may not write there"
             refused(toy(), place, *told, error=RuntimeError, target=place / "toy")
         place.chmod(0o755)
 
@@ -271,11 +255,11 @@ def test_who_waits_says_so_and_finds_it_there(server, toy, archive, place):
         told.append(step)
         waiting.set()
 
-    with workshop.workshop(place / "toy", lambda *_: None) as work:
+    with staging(place / "toy", quiet) as folder:
         other = threading.Thread(target=lambda: obtain(card, accept_licence=True, progress=tell))
         other.start()
         assert waiting.wait(10)
-        obtaining._bring(card, work, None, lambda *_: None)
+        obtaining._bring(card, place / "toy", folder, None, quiet)
     other.join()
     assert told[0] == "wait for another process that gets toy"
     assert told[-1] == "verify"
@@ -288,7 +272,7 @@ def test_an_archive_without_a_list_is_compared_by_its_own_checksum(server, toy, 
     texts = {"archives.md5": f"{'0' * 32}  CHASEDB1.zip\n"}
     monkeypatch.setattr("medseg_lab.data.obtain.listing._text", texts.get)
     server.give(Answer(archive))
-    refused(card, place, "CHASEDB1.zip: got MD5", "0" * 32)
+    refused(card, place, f"CHASEDB1.zip: expected MD5 {'0' * 32}, got ")
     texts.clear()
     got = obtain(card, accept_licence=True)
-    assert str(got.verdict) == "no checksums are known for this set: 6 files there, none compared"
+    assert str(got.verdict) == "no checksums are known for this set: 6 files, none compared"
