@@ -30,18 +30,17 @@ def test_logits_have_the_images_size_whatever_it_is(build, shape):
 
 @every
 @pytest.mark.parametrize("spatial_dims", [2, 3])
-def test_channels_stay_last_in_either_precision(build, spatial_dims):
+def test_mixed_precision_keeps_the_channels_last(build, spatial_dims):
     memory_format = [torch.channels_last, torch.channels_last_3d][spatial_dims - 2]
     network = build(1, 3, spatial_dims).to(memory_format=memory_format)
-    image = torch.randn(2, 1, *[33] * spatial_dims).to(memory_format=memory_format)
-    for low in (False, True):
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=low):
-            logits = network(image)
-        assert logits.dtype == (torch.bfloat16 if low else torch.float32)
-        assert logits.isfinite().all()
-        assert logits.shape == (2, 3, *[33] * spatial_dims)
-        if fast_bfloat16("cpu") or not low:  # without kernels of its own, PyTorch computes bfloat16 in rows
-            assert logits.stride(1) == 1
+    image = torch.randn(2, 1, *[40] * spatial_dims).to(memory_format=memory_format)
+    with torch.autocast("cpu", torch.bfloat16):
+        low = network(image)
+    assert low.dtype == torch.bfloat16
+    assert low.isfinite().all()
+    assert low.shape == (2, 3, *[40] * spatial_dims)
+    if fast_bfloat16("cpu"):  # else PyTorch convolves bfloat16 with kernels that take another layout
+        assert low.stride(1) == 1
 
 
 @every
