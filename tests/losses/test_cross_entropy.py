@@ -35,7 +35,9 @@ def test_agrees_with_pytorch():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 4, 3, 3, 3, generator=generator)
     label = torch.randint(4, (2, 3, 3, 3), generator=generator)
-    torch.testing.assert_close(CrossEntropy()(logits, label), torch.nn.functional.cross_entropy(logits, label))
+    torch.testing.assert_close(
+        CrossEntropy()(logits, label), torch.nn.functional.cross_entropy(logits, label)
+    )
 
 
 def test_voxels_to_ignore_are_left_out_by_hand():

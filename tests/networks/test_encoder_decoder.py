@@ -82,13 +82,16 @@ def test_a_network_that_cannot_be_taken_apart_is_refused(network):
     assert not isinstance(network, EncoderDecoder)
     name = type(network).__name__
     with pytest.raises(
-        ValueError, match=rf"network: expected .* UNet or UNetPlusPlus\), got {name}, .* has no .*encode, decode"
+        ValueError,
+        match=rf"network: expected .* UNet or UNetPlusPlus\), got {name}, .* has no .*encode, decode",
     ):
         encoder_decoder(network)
 
 
 @pytest.mark.parametrize("skips", [True, False])
-@pytest.mark.parametrize(("strides", "sizes"), [((2, 2), (12, 6, 3)), ((1, 4), (12, 12, 3)), ((3, 2), (12, 4, 2))])
+@pytest.mark.parametrize(
+    ("strides", "sizes"), [((2, 2), (12, 6, 3)), ((1, 4), (12, 12, 3)), ((3, 2), (12, 4, 2))]
+)
 @pytest.mark.parametrize("dims", [2, 3])
 def test_the_decoder_leads_from_the_coarsest_level_to_the_finest(dims, strides, sizes, skips):
     decoder = Decoder(dims, WIDTHS, strides, skips)
