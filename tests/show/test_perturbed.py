@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
+from toys import SMALL, task
 
 from medseg_lab.semi.massl import MASSL
 from medseg_lab.semi.mean_teacher import MeanTeacher
@@ -16,7 +17,6 @@ from medseg_lab.semi.transforms import similarity
 from medseg_lab.semi.transforms.similarity import Similarity
 from medseg_lab.semi.transforms.warp import Warp, draw_warp
 from medseg_lab.show.perturbed import grid_lines, in_words, perturbed, rebuilt
-from tests.semi.semi_toys import SMALL, task
 
 
 def smooth(height: int = 40, width: int = 40, channels: int = 1) -> Tensor:
@@ -35,7 +35,7 @@ def title(ax) -> str:
 
 def learner(channels: int = 1, method: type = MASSL) -> MASSL:
     torch.manual_seed(0)
-    return method(replace(task(2, 3), channels=channels), SMALL)
+    return method(replace(task(2, 3), channels=channels), network=SMALL)
 
 
 def gates(values: list[list[int]]) -> Tensor:
