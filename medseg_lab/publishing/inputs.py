@@ -101,7 +101,10 @@ def survey_rows(chapter: Chapter) -> dict[str, str]:
         *(claim for claim in claims() if claim.section in texts),
         *measures(),
     ]
-    return {f"{type(row).__name__}: {getattr(row, 'id', '') or row.name}": digest(row.model_dump(mode="json")) for row in used}  # type: ignore[attr-defined]
+    return {
+        f"{type(row).__name__}: {getattr(row, 'id', '') or row.name}": digest(row.model_dump(mode="json"))
+        for row in used
+    }  # type: ignore[attr-defined]
 
 
 def literals(chapter: Chapter) -> set[str]:

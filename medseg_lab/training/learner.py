@@ -72,7 +72,9 @@ class Learner(Segmenter):
 
     def build(self) -> None:
         """The loss, the augmentation, and one network for the task."""
-        self.task = self.task if self.spatial_dims is None else replace(self.task, spatial_dims=self.spatial_dims)
+        self.task = (
+            self.task if self.spatial_dims is None else replace(self.task, spatial_dims=self.spatial_dims)
+        )
         for name, recipe in self.recipes.items():
             setattr(self, name, self.new_network() if name == "network" else recipe.build())
 

@@ -136,7 +136,9 @@ def _recipe(node: ast.expr, outermost: bool = False) -> Recipe:
     known = defaults(found)
     arguments = _arguments(node, target, known)
     filled = {"task"} if outermost else FILLED
-    missing = [n for n, d in known.items() if d is inspect.Parameter.empty and n not in arguments.keys() | filled]
+    missing = [
+        n for n, d in known.items() if d is inspect.Parameter.empty and n not in arguments.keys() | filled
+    ]
     if missing:
         name = target.rpartition(".")[2]
         raise ValueError(f"{name}: expected a value for {' and '.join(missing)}, got none")

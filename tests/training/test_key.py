@@ -55,7 +55,11 @@ def test_the_key_covers_what_computes_the_numbers_and_little_else():
 @pytest.fixture
 def house(tmp_path, monkeypatch):
     """A copy of the library whose files may be edited."""
-    shutil.copytree(Path(medseg_lab.__file__).parent, tmp_path / "medseg_lab", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        Path(medseg_lab.__file__).parent,
+        tmp_path / "medseg_lab",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     real = module_file.__wrapped__
 
     def copied(name: str):

@@ -49,7 +49,9 @@ class ProbabilisticUNet(Sampled):
         widths = encoder_decoder(self.network).widths
         self.fuse = Fuse(dims, widths[0], self.latents)
         self.prior, self.posterior = (
-            CodeEncoder(UNet(channels, classes, dims, widths, norm="none"), dims, self.latents, self.initial_std)
+            CodeEncoder(
+                UNet(channels, classes, dims, widths, norm="none"), dims, self.latents, self.initial_std
+            )
             for channels in (self.task.channels, self.task.channels + classes)
         )
 
