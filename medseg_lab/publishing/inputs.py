@@ -29,8 +29,8 @@ def inputs(chapter: Chapter, parameters: dict[str, Any], house: House) -> dict[s
     """What the chapter's outputs depend on, by name; nested dictionaries of text.
 
     `notebook` is its cells without outputs, `library` the transitive sources of what its cells import or
-    name, with the styles and templates beside them, `survey` the rows of the tables that it uses, `data` what the chosen data set is made of,
-    `lock` the pinned versions, and then the parameters and the interpreter.
+    name, with the styles and templates beside them, `survey` the rows of the tables that it uses, `data` what
+    the chosen data set is made of, `lock` the pinned versions, and then the parameters and the interpreter.
     """
     library = sources([*imported(chapter), *named(chapter)], wording=True)
     return {
@@ -93,7 +93,7 @@ def configurations_of(chapter: Chapter) -> list[Configuration]:
 
 
 def survey_rows(chapter: Chapter) -> dict[str, str]:
-    """Digests of the rows that the chapter uses: configurations and sections named, and the sections' claims."""
+    """Digests of the rows that the chapter uses: configurations, sections and their claims, measures."""
     texts = {chapter.section, *literals(chapter)}
     used: list[BaseModel] = [
         *configurations_of(chapter),

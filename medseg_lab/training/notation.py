@@ -1,7 +1,7 @@
 """Recipes as text, as they would be called: `Supervised(network=UNet(skips=False), spatial_dims=2)`.
 
-One notation for tables, claims, grids, chapters and the ledger. Text is read, never evaluated. An argument that
-equals its default is not written, so recipes that build the same have the same text.
+One notation for tables, claims, grids, chapters and the ledger. Text is read, never evaluated. An argument
+that equals its default is not written, so recipes that build the same have the same text.
 """
 
 import ast
@@ -93,7 +93,8 @@ def _found(name: str) -> tuple[str, Callable[..., Any]]:
     """The dotted path that a name stands for, and what is there.
 
     Raises:
-        ValueError: if there is nothing, or several; or if the module is neither of this library nor one's own.
+        ValueError: if there is nothing, or several; or if the module is neither of this library nor one's
+            own.
     """
     if "." not in name:
         known = paths().get(name, ())

@@ -90,7 +90,7 @@ def recipe(target: Callable[..., Any], **arguments: Any) -> Recipe:
 
 
 def canonical(target: str, arguments: dict[str, Any], known: dict[str, Any]) -> Recipe:
-    """The recipe without the arguments that equal their defaults (`known`), and with 3.0 for 3 beside those."""
+    """The recipe without arguments that equal their defaults (`known`); 3 is 3.0 beside a decimal one."""
     missing = inspect.Parameter.empty
     kept = {k: v for k, v in arguments.items() if not _same(v, known.get(k, missing))}
     return Recipe(target, {k: float(v) if _is_whole(v, known.get(k)) else v for k, v in kept.items()})
