@@ -79,7 +79,7 @@ class Learner(Segmenter):
             setattr(self, name, self.new_network() if name == "network" else recipe.build())
 
     def new_network(self, in_channels: int | None = None, out_channels: int | None = None) -> nn.Module:
-        """A network by the recipe, with weights of its own, for the task's channels and classes by default."""
+        """A network by the recipe, with new weights, for the task's channels and classes by default."""
         if "network" not in self.recipes:
             raise ValueError(f"{type(self).__name__}: network: expected a recipe, got {self.network!r}")
         found: nn.Module = self.recipes["network"].build(
