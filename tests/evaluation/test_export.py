@@ -11,9 +11,8 @@ import pandas as pd
 import pytest
 
 from medseg_lab.evaluation import export as module
-from medseg_lab.evaluation import ledger
-from medseg_lab.evaluation.export import export
-from medseg_lab.evaluation.latex import escaped
+from medseg_lab.evaluation.export import escaped, export
+from medseg_lab.evaluation.ledger import read_ledger
 from medseg_lab.evaluation.standings import Standing, standings
 from medseg_lab.evaluation.summary import summary
 from tests.evaluation.stored import store_run
@@ -29,7 +28,7 @@ def standing(root: Path, seeds: int = 2, **more) -> Standing:
         dice = hard + draw.normal(0, 0.01, 8)
         store_run(root, "U-Net", seed, dice=dice.tolist(), seconds=30.0 + seed, parameters=1_500_000, **more)
         store_run(root, "FCN-8s", seed, dice=(dice - 0.1).tolist(), peak_memory_mb=2500.0, **more)
-    (found,) = standings(ledger(root))
+    (found,) = standings(read_ledger(root))
     return found
 
 
@@ -110,7 +109,7 @@ def test_the_words_of_a_summary_are_its_numbers(tmp_path):
 )
 def test_times_in_words(tmp_path, seconds, said):
     store_run(tmp_path, seconds=seconds)
-    (found,) = standings(ledger(tmp_path))
+    (found,) = standings(read_ledger(tmp_path))
     assert found.summary().words["training"] == [said]
 
 
@@ -127,7 +126,7 @@ def test_one_seed_makes_no_ranking_and_no_test(tmp_path):
 def test_one_method_is_no_ranking(tmp_path):
     for seed in (0, 1):
         store_run(tmp_path, "U-Net", seed, dice=[0.5, 0.6, 0.7, 0.8])
-    (found,) = standings(ledger(tmp_path))
+    (found,) = standings(read_ledger(tmp_path))
     assert not {"Holm p", "first"} & set(found.summary().words)
 
 
@@ -142,7 +141,7 @@ def test_what_was_left_out_and_what_differs_is_in_the_caption(tmp_path):
     store_run(tmp_path, "V-Net", 0, dice=[0.5] * 8)
     store_run(tmp_path, "3D U-Net", 0, dice=[0.5] * 8, versions={"torch": "1"})
     store_run(tmp_path, "3D U-Net", 1, dice=[0.5] * 8)
-    (found,) = standings(ledger(tmp_path))
+    (found,) = standings(read_ledger(tmp_path))
     caption = found.summary().caption
     assert "V-Net: has seed 0, not seeds 0, 1." in caption
     assert "Trained with different versions of torch: " in caption
@@ -164,7 +163,7 @@ def test_several_standings_are_in_one_file(tmp_path):
     for dataset in ("a", "b"):
         for name in ("U-Net", "V-Net"):
             store_run(tmp_path, name, dataset=dataset)
-    found = standings(ledger(tmp_path))
+    found = standings(read_ledger(tmp_path))
     export(found, tmp_path / "x.csv")
     assert pd.read_csv(tmp_path / "x.csv")["dataset"].tolist() == ["a", "a", "b", "b"]
     export(found, tmp_path / "x.html")
@@ -223,7 +222,7 @@ def latex(root: Path) -> str:
     for seed in (0, 1):
         recipe = "Supervised(network=UNet(features=[8, 16]), spatial_dims=2)"
         store_run(root, recipe, seed, dice=[0.5 + 0.04 * n for n in range(8)])
-    (found,) = standings(ledger(root).named({ODD: "FCN-8s"}))
+    (found,) = standings(read_ledger(root).named({ODD: "FCN-8s"}))
     export(found, root / "x.tex")
     return (root / "x.tex").read_text(encoding="utf-8")
 
@@ -290,14 +289,14 @@ def test_metric_and_baseline_of_a_standing_may_be_chosen(tmp_path):
 
 @pytest.mark.parametrize("name", ["x.xlsx", "x", "x.CSV.gz"])
 def test_an_unknown_suffix_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match=r"wanted a name that ends in \.csv, \.html, \.tex"):
+    with pytest.raises(ValueError, match=r"export: expected a name that ends in \.csv, \.html, \.tex"):
         export(standing(tmp_path), tmp_path / name)
 
 
 def test_nothing_and_nowhere_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="got no comparison"):
+    with pytest.raises(ValueError, match="expected at least one comparison"):
         export([], tmp_path / "x.csv")
-    with pytest.raises(ValueError, match="wanted a folder that exists"):
+    with pytest.raises(ValueError, match="expected a folder that exists"):
         export(standing(tmp_path), tmp_path / "nowhere" / "x.csv")
 
 

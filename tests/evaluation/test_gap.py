@@ -6,7 +6,7 @@ from scipy import stats
 
 from medseg_lab.evaluation.comparison import Comparison, compare
 from medseg_lab.evaluation.gap import gap_closed, ratios, share_text
-from medseg_lab.evaluation.resample import Resampling
+from medseg_lab.evaluation.statistics import Resampling
 from medseg_lab.show.table import table_html
 from tests.evaluation.test_comparison import results
 
@@ -132,9 +132,9 @@ def test_two_methods_have_a_gap_and_no_shares():
 
 def test_methods_that_are_not_there_are_refused():
     compared = exactly(few=0.5, every=0.7)
-    with pytest.raises(ValueError, match="method: got 'all', wanted one of few, every"):
+    with pytest.raises(ValueError, match="method: expected one of few, every, got 'all'"):
         gap_closed(compared, "all")
-    with pytest.raises(ValueError, match="ceiling: got 'few', which is the floor"):
+    with pytest.raises(ValueError, match="ceiling: expected another method than the floor, got 'few'"):
         gap_closed(compared, "few")
 
 

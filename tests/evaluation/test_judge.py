@@ -107,7 +107,7 @@ def test_reading_the_test_part_is_recorded():
 def test_an_unknown_part_is_refused():
     with pytest.raises(ValueError, match="tset"):
         Judge(parts=["tset"])
-    with pytest.raises(ValueError, match="wanted some of"):
+    with pytest.raises(ValueError, match="parts: expected some of"):
         Judge(parts=[])
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from medseg_lab.evaluation import ledger
+from medseg_lab.evaluation.ledger import read_ledger
+from medseg_lab.evaluation.terms import compare_methods
 from medseg_lab.training.budget import Budget
 from tests.evaluation.stored import store_run
 
@@ -11,7 +12,7 @@ from tests.evaluation.stored import store_run
 def refusal(root, methods=("U-Net", "V-Net"), **filters) -> str:
     """Why the methods cannot be compared."""
     with pytest.raises(ValueError, match=r".") as found:
-        ledger(root).compare(list(methods), **filters)
+        compare_methods(read_ledger(root), list(methods), **filters)
     return str(found.value)
 
 
@@ -19,23 +20,26 @@ def test_methods_with_one_set_of_terms_are_compared(tmp_path):
     for name, dice in (("U-Net", 0.6), ("V-Net", 0.7), ("FCN-8s", 0.1)):
         for seed in (0, 1):
             store_run(tmp_path, name, seed, dice=dice)
-    found = ledger(tmp_path).compare(["V-Net", "U-Net"])
+    found = compare_methods(read_ledger(tmp_path), ["V-Net", "U-Net"])
     assert found.methods == ("V-Net", "U-Net")
     assert found.baseline == "V-Net"
     assert found.seeds == (0, 1)
     assert found.differences["mean"].tolist() == pytest.approx([-0.1])
-    assert ledger(tmp_path).compare(["V-Net", "U-Net"], "iou", baseline="U-Net").baseline == "U-Net"
-    assert ledger(tmp_path).compare(["V-Net", "V-Net"]).methods == ("V-Net",)
+    assert (
+        compare_methods(read_ledger(tmp_path), ["V-Net", "U-Net"], "iou", baseline="U-Net").baseline
+        == "U-Net"
+    )
+    assert compare_methods(read_ledger(tmp_path), ["V-Net", "V-Net"]).methods == ("V-Net",)
 
 
 def test_methods_are_compared_with_the_seeds_that_all_have(tmp_path):
     for name, seeds in (("U-Net", (0, 1, 2)), ("V-Net", (0, 1, 2)), ("FCN-8s", (2, 3))):
         for seed in seeds:
             store_run(tmp_path, name, seed, dice=0.5 + 0.1 * seed)
-    found = ledger(tmp_path).compare(["U-Net", "V-Net", "FCN-8s"])
+    found = compare_methods(read_ledger(tmp_path), ["U-Net", "V-Net", "FCN-8s"])
     assert found.seeds == (2,)
     np.testing.assert_allclose(found.of("FCN-8s"), 0.7)
-    assert ledger(tmp_path).compare(["U-Net", "V-Net"]).seeds == (0, 1, 2)
+    assert compare_methods(read_ledger(tmp_path), ["U-Net", "V-Net"]).seeds == (0, 1, 2)
 
 
 def test_other_data_is_refused(tmp_path):
@@ -146,7 +150,10 @@ def test_methods_that_share_terms_two_by_two_only_are_refused(tmp_path):
         for name in pair.split():
             store_run(tmp_path, name, dataset=dataset)
     said = refusal(tmp_path, ("U-Net", "V-Net", "FCN-8s"))
-    assert "share their terms two by two only: U-Net and V-Net on a, 4, class, validation; " in said
+    assert (
+        "each two of them share terms, but not all together: U-Net and V-Net on a, 4, class, validation; "
+        in said
+    )
 
 
 def test_several_terms_are_refused_with_the_filters_that_choose(tmp_path):
@@ -155,12 +162,12 @@ def test_several_terms_are_refused_with_the_filters_that_choose(tmp_path):
         store_run(tmp_path, name, dataset="squares")
     said = refusal(tmp_path)
     assert said == (
-        "U-Net and V-Net: got 3 comparisons, wanted one: dataset circles, part test; or "
+        "U-Net and V-Net: expected one comparison, got 3: dataset circles, part test; or "
         "dataset circles, part validation; or dataset squares, part validation. Choose by dataset and part"
     )
-    found = ledger(tmp_path).compare(["U-Net", "V-Net"], dataset="circles", part="test")
+    found = compare_methods(read_ledger(tmp_path), ["U-Net", "V-Net"], dataset="circles", part="test")
     assert found.part == "test"
-    assert ledger(tmp_path).compare(["U-Net", "V-Net"], dataset="squares").part == "validation"
+    assert compare_methods(read_ledger(tmp_path), ["U-Net", "V-Net"], dataset="squares").part == "validation"
 
 
 def test_terms_that_no_filter_tells_apart_are_chosen_by_their_columns(tmp_path):
@@ -169,7 +176,7 @@ def test_terms_that_no_filter_tells_apart_are_chosen_by_their_columns(tmp_path):
             store_run(tmp_path, name, cohort=split * 64)
     said = refusal(tmp_path)
     assert "cohort aaaaaaaa; or cohort bbbbbbbb. Choose by cohort" in said
-    found = ledger(tmp_path).where(cohort="bbbbbbbb").compare(["U-Net", "V-Net"])
+    found = compare_methods(read_ledger(tmp_path).where(cohort="bbbbbbbb"), ["U-Net", "V-Net"])
     assert found.methods == ("U-Net", "V-Net")
 
 
@@ -190,13 +197,16 @@ def test_budgets_of_one_name_are_told_apart_by_their_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("filters", "wanted"),
     [
-        ({"dataset": "squares"}, "V-Net: got no runs with dataset squares, wanted dataset circles"),
-        ({"budget": "full"}, "V-Net: got no runs with budget full, wanted dataset circles, budget class"),
+        ({"dataset": "squares"}, "V-Net: no runs with dataset squares; there are runs with dataset circles"),
+        (
+            {"budget": "full"},
+            "V-Net: no runs with budget full; there are runs with dataset circles, budget class",
+        ),
         (
             {"labelled": 9},
-            "V-Net: got no runs with labelled 9, wanted dataset circles, budget class, labelled 4",
+            "V-Net: no runs with labelled 9; there are runs with dataset circles, budget class, labelled 4",
         ),
-        ({"part": "test"}, "part: got 'test', but V-Net was scored on validation"),
+        ({"part": "test"}, "part: V-Net was scored on validation, not on test"),
     ],
 )
 def test_filters_that_leave_a_method_without_runs_are_refused(tmp_path, filters, wanted):
@@ -209,18 +219,18 @@ def test_a_method_without_runs_or_without_a_judge_is_refused(tmp_path):
     store_run(tmp_path, "U-Net")
     store_run(tmp_path, "V-Net", parts=None)
     assert "got 'FCN-8s', which has no runs here" in refusal(tmp_path, ("U-Net", "FCN-8s"))
-    assert refusal(tmp_path) == "V-Net: got runs without a judge, wanted some that were scored"
-    assert "methods: got none" in refusal(tmp_path, ())
+    assert refusal(tmp_path) == "V-Net: its runs were trained without a judge, so they were not scored"
+    assert "methods: expected at least one, got none" in refusal(tmp_path, ())
 
 
 def test_a_baseline_outside_the_methods_is_refused(tmp_path):
     for name in ("U-Net", "V-Net", "FCN-8s"):
         store_run(tmp_path, name)
-    assert "baseline: got 'FCN-8s'" in refusal(tmp_path, baseline="FCN-8s")
+    assert "baseline: expected one of U-Net, V-Net, got 'FCN-8s'" in refusal(tmp_path, baseline="FCN-8s")
 
 
 def test_a_metric_that_was_not_measured_is_refused(tmp_path):
     for name in ("U-Net", "V-Net"):
         store_run(tmp_path, name)
     assert "assd: not measured" in refusal(tmp_path, metric="assd")
-    assert "metric: got 'beauty'" in refusal(tmp_path, metric="beauty")
+    assert "metric: expected one of dice" in refusal(tmp_path, metric="beauty")

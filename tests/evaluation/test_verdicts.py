@@ -47,7 +47,7 @@ def test_superiority_needs_p_and_seeds_that_agree():
 def test_the_reason_tells_a_reversal_from_a_trifle():
     assert judged("superior", -0.05, -0.06, -0.04).reason == "The difference goes the other way."
     assert judged("superior", 0.001, -0.001, 0.004).reason == (
-        "An advantage of 0.01, the smallest worth naming, lies outside the interval."
+        "An advantage of 0.01, the smallest worth naming, is outside the interval."
     )
 
 
