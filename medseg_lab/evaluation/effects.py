@@ -117,11 +117,11 @@ def run_effect(claim: Claim, terms: Terms, better: NDArray, worse: NDArray) -> E
         reach = stats.t.ppf(0.975, n - 1) * error
         low, high = mean - reach, mean + reach
         p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error else float(mean == 0)
-    value, *ends = (float(np.expm1(log)) for log in (mean, low, high))
+    value, low, high = (float(np.expm1(log)) for log in (mean, low, high))
     if claim.direction == "lower":
-        value, *ends = -value, -ends[1], -ends[0]
+        value, low, high = -value, -high, -low
     agree = bool((np.sign(logs) == np.sign(mean)).all())
-    return Effect(claim, terms, value, *ends, p, agree, seeds=n)
+    return Effect(claim, terms, value, low, high, p, agree, seeds=n)
 
 
 def _cases(ledger: Ledger, pair: Pairing, column: str, places: Mapping[str, NDArray]) -> pd.DataFrame:

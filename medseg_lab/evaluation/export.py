@@ -104,9 +104,9 @@ def latex(summaries: Sequence[Summary]) -> str:
     return "\n".join([head, *(_latex(one) for one in summaries)])
 
 
-def escaped(text: str) -> str:
+def escaped(text: object) -> str:
     """Text that LaTeX prints as it is."""
-    return "".join(SPECIAL.get(sign, sign) for sign in text)
+    return "".join(SPECIAL.get(sign, sign) for sign in str(text))
 
 
 FORMATS: dict[str, Callable[[Sequence[Summary]], str]] = {".csv": csv, ".html": html, ".tex": latex}
@@ -151,9 +151,9 @@ def _html(one: Summary) -> str:
     return f"<section>\n<h2>{escape(one.title)}</h2>\n{table}<p>{escape(one.caption)}</p>\n</section>"
 
 
-def _breakable(name: str) -> str:
+def _breakable(name: object) -> str:
     """A method's name; a recipe may be broken after its signs."""
-    return re.sub(r"(?<=[(,=.])(?=[^\s),])", "<wbr>", escape(name, quote=False))
+    return re.sub(r"(?<=[(,=.])(?=[^\s),])", "<wbr>", escape(str(name), quote=False))
 
 
 def _latex(one: Summary) -> str:

@@ -106,7 +106,7 @@ def _compare(
     values: dict[str, float] = {
         "dice": 2 * both / (both + either),
         "iou": both / either,
-        "precision": both / max(np.count_nonzero(prediction), 1),
+        "precision": both / max(int(np.count_nonzero(prediction)), 1),
     }
     if spacing is None:
         return values

@@ -167,7 +167,8 @@ def shared_by_most(seeds: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
         lowest = tuple(-seed for seed in sorted(chosen))
         return several, several and len(chosen) > 1, holders * len(chosen), len(chosen), lowest
 
-    return tuple(sorted(max((one for one in sets if one), key=worth)))
+    best = max((one for one in sets if one), key=worth)
+    return tuple(sorted(best))
 
 
 def seeds_text(seeds: Sequence[int]) -> str:

@@ -7,11 +7,23 @@ from typing import Any
 from medseg_lab.evaluation.comparison import Comparison
 from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.evaluation.naming import method_called
-from medseg_lab.evaluation.standings import TERMS, Standing, standings
+from medseg_lab.evaluation.standings import TERMS, Standing, seeds_text, standings
 from medseg_lab.evaluation.wording import joined
 
 FILTERS = ("dataset", "labelled", "budget", "part")
 """What a user tells standings apart by."""
+COMPARED = {
+    "dataset": "data set",
+    "labelled": "labelled patients",
+    "held_out": "split or preprocessing",
+    "cohort": "training cases",
+    "steps": "steps",
+    "voxels": "voxels a step",
+    "patch": "patch",
+    "judge": "judge",
+    "part": "part",
+}
+"""What all runs of a standing have in common: a column of the ledger, or the part; and its name in words."""
 DIGITS = 8
 """So many digits of a fingerprint tell two apart."""
 
@@ -94,8 +106,8 @@ def apart(found: Sequence[Standing]) -> str:
 
 
 def _named(one: Standing) -> dict[str, Any]:
-    first = one.ledger.runs.iloc[0].to_dict()
-    return {**first, "cohort": first["cohort"][:DIGITS], "part": one.part}
+    found = {str(name): value for name, value in one.ledger.runs.iloc[0].items()}
+    return {**found, "cohort": found["cohort"][:DIGITS], "part": one.part}
 
 
 def _there_is(ledger: Ledger, method: str) -> str:
@@ -121,21 +133,26 @@ def _why(ledger: Ledger, methods: Sequence[str], part: str | None) -> str:
 def _difference(ledger: Ledger, first: str, second: str, part: str | None) -> str:
     """In what the runs of two methods differ, where they differ least."""
     one, two = min(product(_offers(ledger, first, part), _offers(ledger, second, part)), key=_distance)
-    names = [name for name in ("judge", "part") if one[name] != two[name]]
-    said = [*_data(first, one, second, two), *_budgets(first, one, second, two)]
-    said += [_other(SCORED[name], name, first, one, second, two) for name in names]
-    if said:
-        return "; ".join(said)
+    differing = [name for name in COMPARED if one[name] != two[name]]
+    if "dataset" in differing:
+        implied = {"labelled", "held_out", "cohort"}
+    else:
+        implied = {"cohort"} if {"labelled", "held_out"} & set(differing) else set()
+    differing = [name for name in differing if name not in implied]
+    if differing:
+        said = [f"{COMPARED[name]} ({_short(name, one)} and {_short(name, two)})" for name in differing]
+        return f"they differ in {joined(said)}"
     seeds = [_seeds(ledger, name, offer) for name, offer in ((first, one), (second, two))]
     if not set(seeds[0]) & set(seeds[1]):
-        has = [
-            f"{name} has {joined([*map(str, own)])}" for name, own in zip((first, second), seeds, strict=True)
-        ]
-        return f"they share no seed: {', '.join(has)}"
+        return f"they share no seed: {first} has {seeds_text(seeds[0])}, {second} has {seeds_text(seeds[1])}"
     return "one has results for more cases or classes than the other"
 
 
-SCORED = {"judge": "was scored by", "part": "was scored on"}
+def _short(name: str, offer: dict[str, Any]) -> str:
+    value = offer[name]
+    if isinstance(value, int):
+        return f"{value:,}"
+    return value[:DIGITS] if name in ("held_out", "cohort") else str(value)
 
 
 def _offers(ledger: Ledger, name: str, part: str | None) -> list[dict[str, Any]]:
@@ -151,40 +168,7 @@ def _offers(ledger: Ledger, name: str, part: str | None) -> list[dict[str, Any]]
 def _distance(pair: tuple[dict[str, Any], dict[str, Any]]) -> int:
     """In how many terms two offers differ; another data set counts for more than all else."""
     one, two = pair
-    names = ("held_out", "labelled", "steps", "judge", "part", *TERMS)
-    return sum(one[name] != two[name] for name in names) + 10 * (one["dataset"] != two["dataset"])
-
-
-def _data(first: str, one: dict[str, Any], second: str, two: dict[str, Any]) -> list[str]:
-    if one["cohort"] == two["cohort"]:
-        return []
-    if one["dataset"] != two["dataset"]:
-        return [_other("has runs on", "dataset", first, one, second, two)]
-    said = []
-    if one["labelled"] != two["labelled"]:
-        said.append(
-            f"{first} was trained with {one['labelled']} labelled patients of {one['dataset']}, "
-            f"{second} with {two['labelled']}"
-        )
-    if one["held_out"] != two["held_out"]:
-        prints = f"held-out cases {one['held_out'][:DIGITS]} and {two['held_out'][:DIGITS]}"
-        said.append(f"another split or preprocessing of {one['dataset']} ({prints})")
-    prints = f"cohorts {one['cohort'][:DIGITS]} and {two['cohort'][:DIGITS]}"
-    return said or [f"other training cases of {one['dataset']} ({prints})"]
-
-
-def _budgets(first: str, one: dict[str, Any], second: str, two: dict[str, Any]) -> list[str]:
-    if all(one[name] == two[name] for name in ("steps", "voxels", "patch")):
-        return []
-    own, other = (
-        f"{row['budget']} ({row['steps']:,} steps of {row['voxels']:,} voxels, patch {row['patch']})"
-        for row in (one, two)
-    )
-    return [f"{first} had the budget {own}, {second} had {other}"]
-
-
-def _other(verb: str, name: str, first: str, one: dict[str, Any], second: str, two: dict[str, Any]) -> str:
-    return f"{first} {verb} {one[name]}, {second} {verb.split()[-1]} {two[name]}"
+    return sum(one[name] != two[name] for name in COMPARED) + 10 * (one["dataset"] != two["dataset"])
 
 
 def _seeds(ledger: Ledger, name: str, offer: dict[str, Any]) -> list[int]:

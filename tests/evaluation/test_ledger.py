@@ -237,7 +237,8 @@ def test_reading_and_comparing_import_no_torch(tmp_path):
     code = (
         "import sys; from medseg_lab.evaluation.ledger import read_ledger;"
         "from medseg_lab.evaluation.standings import standings;"
-        "found = [one.summary().words for one in standings(read_ledger(sys.argv[1]))]; assert len(found) == 1;"
+        "found = [one.summary().words for one in standings(read_ledger(sys.argv[1]))];"
+        "assert len(found) == 1;"
         "print([name for name in ('torch', 'monai', 'statsmodels', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)

@@ -65,6 +65,16 @@ def test_both_empty_is_perfect():
     assert row == {"dice": 1, "iou": 1, "precision": 1, "hd95": 0, "assd": 0, "nsd": 1}
 
 
+@pytest.mark.parametrize(
+    ("prediction", "precision"),
+    [(line(2, 3), 1), (line(1, 2, 7, 8), 1 / 4), (line(7), 0), (line(), 0)],
+)
+def test_precision_is_the_share_of_the_prediction_that_is_there(prediction, precision):
+    """What is missed does not count, unless nothing was predicted at all."""
+    (row,) = score(prediction, line(2, 3, 4), 2, None, metrics=["precision"])
+    assert row == {"precision": pytest.approx(precision)}
+
+
 @pytest.mark.parametrize(("prediction", "label"), [(line(), line(1)), (line(1), line())])
 def test_one_empty_is_the_worst(prediction, label):
     (row,) = score(prediction, label, 2, (1.0, 1.0))

@@ -11,7 +11,7 @@ from medseg_lab.evaluation.sampling import MARGIN, Drawn, judged_voxels
 
 
 def one(wrong: int, far_error: bool = False) -> Drawn:
-    """A row of 60 pixels, of which 20 to 29 are marked; `wrong` of those are missed, with a probability of 0.4."""
+    """A row of 60 pixels, of which 20 to 29 are marked; `wrong` of those are missed, with p = 0.4."""
     label = torch.zeros(1, 1, 60, dtype=torch.uint8)
     label[..., 20:30] = 1
     found = label[0].float()

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medseg_lab.evaluation.comparison import Comparison, compare
+from medseg_lab.evaluation.comparison import compare
+from medseg_lab.evaluation.ranking import Ranking, rank_stability
 from medseg_lab.evaluation.statistics import BLOCK, REPLICATES, Resampling, holm, signed_rank
 from tests.evaluation.test_comparison import results
 
@@ -130,20 +131,33 @@ def test_holm_goes_down_the_ordered_ps_by_hand():
     )
 
 
-def simulated(rng, methods=2, seeds=3, cases=20, luck=0.0, effect=0.0) -> Comparison:
-    """Equal methods, but that the last is better by `effect`; one patient a case."""
-    shape = (methods, seeds, cases)
+TWENTY = tuple(f"p{i}" for i in range(20))
+
+
+def simulated(rng, trials, methods=2, seeds=3, luck=0.0, effect=0.0) -> np.ndarray:
+    """Experiments with equal methods, but that the last is better by `effect`; one patient a case.
+
+    `(trials, methods, seeds, cases)`.
+    """
     values = (
-        rng.uniform(0.6, 0.9, size=(1, 1, cases))
-        + rng.normal(0, SUITS / np.sqrt(2), size=(methods, 1, cases))
-        + rng.normal(0, luck / np.sqrt(2), size=(methods, seeds, 1))
-        + rng.normal(0, NOISE / np.sqrt(2), size=shape)
+        rng.uniform(0.6, 0.9, size=(trials, 1, 1, 20))
+        + rng.normal(0, SUITS / np.sqrt(2), size=(trials, methods, 1, 20))
+        + rng.normal(0, luck / np.sqrt(2), size=(trials, methods, seeds, 1))
+        + rng.normal(0, NOISE / np.sqrt(2), size=(trials, methods, seeds, 20))
     )
-    values[-1] += effect
-    names = tuple(f"m{i}" for i in range(methods))
-    patients = tuple(f"p{i}" for i in range(cases))
-    axes = names, tuple(range(seeds)), patients, patients, ("k",)
-    return Comparison("dice", "test", names[0], *axes, values[..., None], penalised=0)
+    values[:, -1] += effect
+    return values
+
+
+def ps(values: np.ndarray) -> np.ndarray:
+    """Of each method against the first, `(trials, methods - 1)`, as a comparison tests them."""
+    differences = (values[:, 1:] - values[:, :1]).mean(axis=2)
+    return np.array([[signed_rank(row, TWENTY) for row in table] for table in differences])
+
+
+def ends(values: np.ndarray) -> np.ndarray:
+    """The interval of the last method minus the first, `(trials, 2)`."""
+    return Resampling(values.shape[2], TWENTY).intervals(values[:, -1] - values[:, 0])
 
 
 def most(level: float, trials: int) -> float:
@@ -152,41 +166,26 @@ def most(level: float, trials: int) -> float:
 
 
 def test_wilcoxon_finds_no_difference_where_there_is_none():
-    rng, trials = np.random.default_rng(0), 600
-    called = sum(simulated(rng).differences["holm"].item() < 0.05 for _ in range(trials))
-    assert called <= most(0.05, trials)
-    assert called > trials * 0.03  # it does test
+    trials = 2000
+    called = (ps(simulated(np.random.default_rng(0), trials)) < 0.05).sum()
+    assert stats.binom.ppf(0.01, trials, 0.05) <= called <= most(0.05, trials)
 
 
 def test_holm_keeps_the_error_of_a_whole_table():
     """Five equal methods against a sixth: any called in at most 5% of tables; uncorrected, far more often."""
-    rng, trials = np.random.default_rng(1), 500
-    tables = [simulated(rng, methods=6).differences for _ in range(trials)]
-    assert sum((table["holm"] < 0.05).any() for table in tables) <= most(0.05, trials)
-    assert sum((table["p"] < 0.05).any() for table in tables) > 2 * most(0.05, trials)
+    trials = 500
+    tables = ps(simulated(np.random.default_rng(1), trials, methods=6))
+    assert sum((holm(table) < 0.05).any() for table in tables) <= most(0.05, trials)
+    assert (tables < 0.05).any(axis=1).sum() > 2 * most(0.05, trials)
 
 
-@pytest.mark.parametrize(("seeds", "luck"), [(2, 0.0), (2, 0.2 * SUITS), (5, 0.2 * SUITS)])
-def test_an_interval_leaves_out_zero_no_more_often_than_it_may(seeds, luck):
-    rng, trials = np.random.default_rng(2), 300
-    found = [simulated(rng, seeds=seeds, luck=luck).differences.iloc[0] for _ in range(trials)]
-    assert sum(row["low"] > 0 or row["high"] < 0 for row in found) <= most(0.05, trials)
+def coverage(seeds: int, luck: float, trials: int = 2000) -> int:
+    """How many of the intervals hold the truth, 0; luck in units of the patients' spread, noise one half."""
+    found = ends(simulated(np.random.default_rng(3), trials, seeds=seeds, luck=luck * SUITS))
+    return int(((found[:, 0] <= 0) & (found[:, 1] >= 0)).sum())
 
 
-def coverage(seeds: int, luck: float, trials: int = 2000, patients: int = 20) -> int:
-    """How many of the intervals hold the truth, 0; in units of the patients' spread, noise of one half."""
-    rng = np.random.default_rng(3)
-    values = (
-        rng.normal(size=(trials, 1, patients))
-        + rng.normal(0, luck, size=(trials, seeds, 1))
-        + rng.normal(0, 0.5, size=(trials, seeds, patients))
-    )
-    ends = Resampling(seeds, tuple(map(str, range(patients)))).intervals(values)
-    return int(((ends[:, 0] <= 0) & (ends[:, 1] >= 0)).sum())
-
-
-@pytest.mark.parametrize("seeds", [3, 5])
-@pytest.mark.parametrize("luck", [0.0, 0.3])
+@pytest.mark.parametrize(("seeds", "luck"), [(2, 0.0), (2, 0.2), (3, 0.0), (3, 0.3), (5, 0.3)])
 def test_an_interval_holds_the_truth_19_times_of_20(seeds, luck):
     """And hardly more often: it is no longer than it must be."""
     held = coverage(seeds, luck)
@@ -206,42 +205,43 @@ def test_where_trainings_vary_much_few_seeds_hold_it_less_often_as_is_told(seeds
 
 def test_wilcoxon_alone_calls_lucky_trainings_a_better_method_and_the_interval_does_not():
     """Which is why a verdict rests on both: p takes the trainings as given."""
-    rng, trials = np.random.default_rng(4), 300
-    tables = [simulated(rng, seeds=5, luck=0.5 * SUITS).differences.iloc[0] for _ in range(trials)]
-    assert sum(row["p"] < 0.05 for row in tables) > most(0.05, trials)
-    assert sum(row["low"] > 0 or row["high"] < 0 for row in tables) <= most(0.05, trials)
+    trials = 300
+    values = simulated(np.random.default_rng(4), trials, seeds=5, luck=0.5 * SUITS)
+    low, high = ends(values).T
+    assert (ps(values) < 0.05).sum() > most(0.05, trials)
+    assert ((low > 0) | (high < 0)).sum() <= most(0.05, trials)
 
 
 def test_a_true_effect_is_found_as_often_as_a_t_test_would_find_it():
     """The power of Student's paired test is known; Wilcoxon's comes near, and the interval too."""
     from statsmodels.stats.power import TTestPower
 
-    rng, trials, effect = np.random.default_rng(5), 300, 0.02
-    spread = np.hypot(SUITS, NOISE / np.sqrt(3))
-    power = TTestPower().power(effect / spread, nobs=20, alpha=0.05)
-    tables = [simulated(rng, effect=effect).differences.iloc[0] for _ in range(trials)]
+    trials, effect = 300, 0.02
+    power = TTestPower().power(effect / np.hypot(SUITS, NOISE / np.sqrt(3)), nobs=20, alpha=0.05)
+    values = simulated(np.random.default_rng(5), trials, effect=effect)
     margin = 3 * np.sqrt(power * (1 - power) / trials)
-    for found in (
-        np.mean([row["p"] < 0.05 for row in tables]),
-        np.mean([row["low"] > 0 for row in tables]),
-    ):
+    for found in ((ps(values) < 0.05).mean(), (ends(values)[:, 0] > 0).mean()):
         assert power - margin - 0.05 < found < power + margin
+
+
+def rankings(values: np.ndarray) -> list[Ranking]:
+    """Of the methods m0, m1, ... in each experiment."""
+    resampling, names = Resampling(values.shape[2], TWENTY), [f"m{i}" for i in range(values.shape[1])]
+    return [rank_stability(table, names, resampling, "Dice", False) for table in values]
 
 
 def test_equal_methods_rank_first_by_chance():
     """Over many experiments every one of four comes first as often; and an order of noise is not stable."""
-    rng = np.random.default_rng(6)
-    rankings = [simulated(rng, methods=4).ranking for _ in range(200)]
-    first = [ranking.methods[0] for ranking in rankings]
+    found = rankings(simulated(np.random.default_rng(6), 200, methods=4))
+    first = [ranking.methods[0] for ranking in found]
     assert stats.chisquare([first.count(f"m{i}") for i in range(4)]).pvalue > 0.01
-    assert np.mean([ranking.table["best"].max() for ranking in rankings]) < 0.8
+    assert np.mean([ranking.table["best"].max() for ranking in found]) < 0.8
 
 
 def test_the_interval_of_a_rank_holds_the_true_one():
     """One method is ahead by about one and a half standard errors: its interval reaches to rank 1."""
-    rng, trials = np.random.default_rng(7), 300
-    rankings = [simulated(rng, effect=0.01).ranking for _ in range(trials)]
-    least = stats.binom.ppf(0.01, trials, 0.95)
-    assert sum(ranking.table.loc["m1", "low"] == 1 for ranking in rankings) >= least
-    assert sum(ranking.table.loc["m0", "high"] == 2 for ranking in rankings) >= least
-    assert any(ranking.table.loc["m1", "high"] == 1 for ranking in rankings)
+    found = rankings(simulated(np.random.default_rng(7), 300, effect=0.01))
+    least = stats.binom.ppf(0.01, 300, 0.95)
+    assert sum(ranking.table.loc["m1", "low"] == 1 for ranking in found) >= least
+    assert sum(ranking.table.loc["m0", "high"] == 2 for ranking in found) >= least
+    assert any(ranking.table.loc["m1", "high"] == 1 for ranking in found)
