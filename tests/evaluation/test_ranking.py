@@ -158,8 +158,3 @@ def test_one_patient_and_one_method_tell_nothing():
         assert found.table[["low", "high", "best"]].isna().all(axis=None)
         assert found.shares.isna().all(axis=None)
         assert np.isnan(found.kendall)
-
-
-def test_a_comparison_ranks_once():
-    both = compared(a=[[0.5, 0.6]], b=[[0.4, 0.8]])
-    assert both.ranking is both.ranking
