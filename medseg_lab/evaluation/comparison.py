@@ -30,7 +30,7 @@ class Comparison:
         part: which cases: "validation", "test".
         baseline: the method that the others are compared with.
         methods, seeds, cases, classes: the axes of `values`.
-        patients: whose each case is.
+        patients: the patient of each case.
         values: `(methods, seeds, cases, classes)`.
         penalised: how many infinite distances stand in `values` as the image's diagonal.
     """
@@ -182,6 +182,4 @@ def compare(
     if baseline not in methods:
         raise ValueError(f"baseline: expected one of {', '.join(methods)}, got {baseline!r}")
     part = str(frame["part"].iloc[0])
-    found = grid(frame, metric)
-    axes = {name: getattr(found, name) for name in ("seeds", "cases", "patients", "classes", "values")}
-    return Comparison(metric, part, baseline, methods, penalised=penalised, **axes)
+    return Comparison(metric, part, baseline, methods, penalised=penalised, **grid(frame, metric))

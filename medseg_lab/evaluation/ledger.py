@@ -49,7 +49,7 @@ FINGERPRINTS = ("cohort", "held_out", "base")
 
 @dataclass(frozen=True)
 class Origin:
-    """With what a run was made: what may change its numbers though its terms are the same.
+    """Hardware, versions and code with which a run was made: they may change its numbers on the same terms.
 
     Args:
         hardware: on which it was trained.
@@ -76,7 +76,7 @@ class Ledger:
         cases: one row a run, part, case and class: run, part, case, patient, class and the metrics.
         superseded: runs that are left out because a newer one differs from them in nothing that is compared,
             by `run`: trained with other versions of the code or libraries, or on other hardware.
-        origins: with what each run was made, by `run`.
+        origins: hardware, versions and code with which each run was made, by `run`.
     """
 
     root: Path
@@ -160,7 +160,7 @@ def ledger_of(runs: Sequence[Run], root: Path) -> Ledger:
 
 
 def _origin(record: RunRecord, shared: dict[frozenset, Mapping[str, str]]) -> Origin:
-    """With what the run was made; equal tables of files are one object, kept in `shared`."""
+    """The origin of a run; equal tables of files are one object, kept in `shared`."""
     sources = record.parts.get("sources", {})
     sources = shared.setdefault(frozenset(sources.items()), sources)
     return Origin(record.hardware, record.parts.get("versions", {}), sources)

@@ -2,49 +2,22 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from medseg_lab.evaluation.metrics import DISTANCES, UNBOUNDED
 from medseg_lab.survey.measures import measures
 
+if TYPE_CHECKING:
+    from medseg_lab.training.run import Run
+
 AXES = ("method", "seed", "case", "class")
 
 
-class Judged(Protocol):
-    """What a comparison asks of a run (`medseg_lab.training.runs.Run`)."""
-
-    @property
-    def record(self) -> Any:
-        """The run's facts as in `run.json`."""
-
-    @property
-    def cases(self) -> pd.DataFrame | None:
-        """The judge's table."""
-
-
-Results = Sequence[Judged] | pd.DataFrame
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A metric of every method, seed, case and class, each there once.
-
-    Args:
-        seeds, cases, classes: the axes after the methods.
-        patients: whose each case is.
-        values: `(methods, seeds, cases, classes)`.
-    """
-
-    seeds: tuple[int, ...]
-    cases: tuple[str, ...]
-    classes: tuple[str, ...]
-    patients: tuple[str, ...]
-    values: NDArray
+Results = Sequence["Run"] | pd.DataFrame
+"""Runs, one a seed, or a table of their cases with a column `seed`."""
 
 
 def collect(
@@ -93,8 +66,10 @@ def with_penalty(frame: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, int]:
     return frame, int(missed.sum())
 
 
-def grid(frame: pd.DataFrame, metric: str) -> Grid:
-    """A table of `collect` as an array; seeds sorted, all else in its order.
+def grid(frame: pd.DataFrame, metric: str) -> dict[str, Any]:
+    """A table of `collect` as an array: seeds, cases, patients, classes and values of a `Comparison`.
+
+    Seeds are sorted; all else keeps its order.
 
     Raises:
         ValueError: where a method lacks a seed, a case or a class, or has one twice.
@@ -108,10 +83,11 @@ def grid(frame: pd.DataFrame, metric: str) -> Grid:
     values[cell] = frame[metric]
     seeds, cases, classes = (tuple(coded[name][1].tolist()) for name in AXES[1:])
     patients = tuple(map(str, frame.drop_duplicates("case")["patient"]))
-    return Grid(seeds, cases, classes, patients, values.reshape(shape))
+    found = {"seeds": seeds, "cases": cases, "patients": patients, "classes": classes}
+    return {**found, "values": values.reshape(shape)}
 
 
-def _conditions(run: Judged, across_labels: bool) -> dict[str, Any]:
+def _conditions(run: "Run", across_labels: bool) -> dict[str, Any]:
     """What must be the same for two runs to be compared, by name.
 
     Which parts the judge scored may differ: on a part that both have, they were scored alike. So may, if

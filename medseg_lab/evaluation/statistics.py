@@ -45,7 +45,7 @@ class Resampling:
 
     Args:
         n_seeds: S.
-        patients: whose each of the C cases is; a patient's cases are drawn together.
+        patients: the patient of each of the C cases; a patient's cases are drawn together.
         seed: random seed of the draws.
     """
 
@@ -106,7 +106,7 @@ def signed_rank(differences: NDArray, patients: Sequence[str]) -> float:
 
     Args:
         differences: `(cases,)`.
-        patients: whose each case is.
+        patients: the patient of each case.
     """
     from scipy.stats import wilcoxon
 

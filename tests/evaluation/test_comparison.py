@@ -136,9 +136,9 @@ def test_a_measure_of_one_class_is_compared_on_that_class():
 
 def test_a_metric_that_was_not_measured_is_refused():
     for frame in (results([[[0.5]]]), results([[[0.5], [0.6]]]).assign(hd95=[1.0, np.nan])):
-        with pytest.raises(ValueError, match="hd95: not measured on every case: .* spacing in mm"):
+        with pytest.raises(ValueError, match=r"hd95: not measured on every case: .* spacing in mm"):
             compare({"a": frame}, metric="hd95")
-    with pytest.raises(ValueError, match="metric: expected one of dice, .* got 'dise'"):
+    with pytest.raises(ValueError, match=r"metric: expected one of dice, .* got 'dise'"):
         compare({"a": results([[[0.5]]])}, metric="dise")
 
 
