@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from medseg_lab.data.cohort import Cohort, load_cohort
 from medseg_lab.evaluation.claims import judged
 from medseg_lab.evaluation.judge import PARTS
-from medseg_lab.evaluation.ledgers import ledger_of
+from medseg_lab.evaluation.ledger import ledger_of
 from medseg_lab.evaluation.protocol import Protocol
 from medseg_lab.evaluation.verdicts import Verdict
 from medseg_lab.evaluation.wording import counted

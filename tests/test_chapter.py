@@ -8,8 +8,8 @@ import pytest
 
 from medseg_lab import chapter
 from medseg_lab.data.case import Case
-from medseg_lab.evaluation import ledger
 from medseg_lab.evaluation.claims import judged
+from medseg_lab.evaluation.ledger import read_ledger
 from medseg_lab.networks.unet import UNet
 from medseg_lab.show.note import Note
 from medseg_lab.survey.configurations import configuration
@@ -77,7 +77,7 @@ def test_the_chapter_and_the_page_of_claims_judge_the_same_runs_alike(lesson: ch
     assert skips.evidence
     assert (skips.state, skips.evidence.seeds) == ("inconclusive", 2)
     assert skips.reason == "Smoke budget (3 steps): proves that it runs, tests nothing."
-    (same,) = [found.verdict for found in judged(ledger()) if found.claim.id == "skips-help"]
+    (same,) = [found.verdict for found in judged(read_ledger()) if found.claim.id == "skips-help"]
     assert repr(skips) == repr(same)  # one patient has no interval, and NaN is not equal to itself
 
 

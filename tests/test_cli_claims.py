@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from medseg_lab.cli.app import app
-from medseg_lab.evaluation.ledgers import Ledger
+from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.survey.claims import claims
 from tests.evaluation.claim_runs import ledger, runs
 
@@ -24,7 +24,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> None:
         runs("U-Net", -0.05, **ACDC),
         runs("U-Net without skips", **ACDC),
     )
-    monkeypatch.setattr("medseg_lab.evaluation.ledger", lambda root=None: made)
+    monkeypatch.setattr("medseg_lab.cli.comparisons.read_ledger", lambda root=None: made)
 
 
 def medseg(*arguments: str, width: int = 140) -> Result:
@@ -88,7 +88,7 @@ def test_what_the_ledger_leaves_out_is_a_note(monkeypatch: pytest.MonkeyPatch) -
         warnings.warn("left out 2 runs", stacklevel=2)
         return ledger()
 
-    monkeypatch.setattr("medseg_lab.evaluation.ledger", ledger_with_gaps)
+    monkeypatch.setattr("medseg_lab.cli.comparisons.read_ledger", ledger_with_gaps)
     result = medseg("--section", "2.1.1")
     assert result.stderr == "note: left out 2 runs\n"
     assert "0 runs in store: 7 not run" in result.output

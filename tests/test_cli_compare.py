@@ -105,12 +105,12 @@ def test_filters_choose_among_the_terms(store):
         (["--part", "test"], "part: got 'test', wanted one of validation"),
         (["--method", "U-Nett"], "method: got 'U-Nett', which has no runs here; there are runs of U-Net"),
         (["--baseline", "V-Net"], "method: got 'V-Net', which has no runs here"),
-        (["--metric", "beauty"], "metric: got 'beauty', wanted one of dice"),
+        (["--metric", "beauty"], "metric: expected one of dice"),
         (["--metric", "assd"], "assd: not measured"),
         (["--where", "steps"], "--where: got 'steps', wanted NAME=VALUE"),
         (["--where", "colour=red"], "--where: got 'colour=red', wanted NAME=VALUE, with one of method"),
         (["--where", "steps=many"], "--where: got 'steps=many', wanted a number for steps"),
-        (["--out", "x.xlsx"], "export: got x.xlsx, wanted a name that ends in .csv, .html, .tex"),
+        (["--out", "x.xlsx"], "export: expected a name that ends in .csv, .html, .tex, got x.xlsx"),
         (["--figure", "x.gif"], "figure: got x.gif, wanted a name that ends in .png, .svg, .pdf"),
         (["--figure", "nowhere/x.png"], "figure: got nowhere/x.png, wanted a folder that exists"),
     ],
@@ -126,10 +126,11 @@ def test_methods_that_share_no_terms_are_refused_with_the_reason(store):
     store_run(store, "V-Net", 0, spend="full")
     said = compare(store, "--method", "U-Net", "--method", "V-Net")
     assert said.exit_code == 2
-    assert "U-Net and V-Net cannot be compared: U-Net had the budget class" in plain(said)
+    assert "U-Net and V-Net cannot be compared: they differ in steps (300 and" in plain(said)
     said = compare(store, "--method", "V-Net", "--budget", "class")
-    assert "V-Net: got no runs with budget class, wanted dataset circles, budget full, labelled 4" in plain(
-        said
+    assert (
+        "V-Net: no runs with budget class; there are runs with dataset circles, budget full, labelled 4"
+        in plain(said)
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from medseg_lab.evaluation.ledgers import Ledger
+    from medseg_lab.evaluation.ledger import Ledger
     from medseg_lab.survey.claims import Claim
 
 
@@ -30,10 +30,9 @@ def claims(
 
     from medseg_lab.cli.comparisons import read
     from medseg_lab.cli.verdicts import tally, verdict_table
-    from medseg_lab.evaluation.claims import judged
-    from medseg_lab.evaluation.claims_table import claims_table
+    from medseg_lab.evaluation.claims import claims_table, judged
     from medseg_lab.evaluation.export import write_whole
-    from medseg_lab.evaluation.rules import STATES
+    from medseg_lab.evaluation.verdicts import STATES
     from medseg_lab.evaluation.wording import counted
 
     wanted = _of_section(section)

@@ -8,8 +8,7 @@ from typing import Any
 
 import typer
 
-from medseg_lab import evaluation
-from medseg_lab.evaluation.ledgers import Ledger
+from medseg_lab.evaluation.ledger import Ledger, read_ledger
 from medseg_lab.evaluation.naming import method_called
 from medseg_lab.evaluation.standings import Standing, standings
 from medseg_lab.evaluation.summary import Summary
@@ -21,7 +20,7 @@ def read(store: Path | None) -> Ledger:
     """The ledger of a store; what it leaves out is said."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        ledger = evaluation.ledger(store)
+        ledger = read_ledger(store)
     for warning in caught:
         typer.secho(f"note: {warning.message}", err=True, fg="yellow")
     return ledger

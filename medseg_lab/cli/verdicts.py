@@ -6,8 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from medseg_lab.evaluation.claims import Judgement
-from medseg_lab.evaluation.rules import STATES
-from medseg_lab.evaluation.verdicts import MARKS, Verdict
+from medseg_lab.evaluation.verdicts import MARKS, STATES, Verdict
 
 STYLES = {"supported": "green", "not supported": "red", "inconclusive": "yellow", "not run": "dim"}
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from medseg_lab.evaluation.ledgers import read_ledger
+from medseg_lab.evaluation.ledger import read_ledger
 from medseg_lab.publishing.data_pages import data_pages
 from medseg_lab.publishing.execute import Executed
 from medseg_lab.publishing.house import House

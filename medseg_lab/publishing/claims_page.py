@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from medseg_lab.evaluation.claims import Judgement, judged
-from medseg_lab.evaluation.ledgers import Ledger
-from medseg_lab.evaluation.rules import STATES
-from medseg_lab.evaluation.verdicts import MARKS, Verdict
+from medseg_lab.evaluation.ledger import Ledger
+from medseg_lab.evaluation.verdicts import MARKS, STATES, Verdict
 from medseg_lab.publishing.execute import Executed
 from medseg_lab.publishing.markdown import escape, table
 from medseg_lab.survey.methods import sections

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from medseg_lab.evaluation.ledgers import Ledger
+from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.publishing.claims_page import claims_page
 from medseg_lab.publishing.execute import Executed
 from medseg_lab.publishing.markdown import table

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from medseg_lab.data.catalogue import is_known, load_card
-from medseg_lab.evaluation.ledgers import Ledger
+from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.evaluation.standings import Standing, standings
 from medseg_lab.evaluation.wording import counted
 from medseg_lab.publishing.markdown import escape

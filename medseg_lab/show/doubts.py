@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
-from medseg_lab.evaluation.region import judged_voxels
-from medseg_lab.evaluation.sampling import Drawn
+from medseg_lab.evaluation.sampling import Drawn, judged_voxels
 from medseg_lab.losses.entropy import entropy
 from medseg_lab.show.cases import case_dice
 from medseg_lab.show.contours import CONTOURS, Cut, panel, small_title

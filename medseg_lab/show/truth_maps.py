@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg_lab.evaluation.entropies import Kind
+from medseg_lab.evaluation.pooled import Kind
 from medseg_lab.evaluation.sampling import Drawn
 from medseg_lab.losses.entropy import entropy
 from medseg_lab.show.contours import Cut, panel, small_title

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medseg_lab.evaluation.ledgers import Ledger
+from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.evaluation.naming import recipe_called
 
 STEPS = {"smoke": 3, "class": 300, "full": 20_000}

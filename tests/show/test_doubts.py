@@ -10,8 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.task import Task
-from medseg_lab.evaluation.region import judged_voxels
-from medseg_lab.evaluation.sampling import Drawn
+from medseg_lab.evaluation.sampling import Drawn, judged_voxels
 from medseg_lab.show.disputed import disputed
 from medseg_lab.show.doubts import LEAST, LOOKS, in_words, show_doubts
 from medseg_lab.uncertainty.measures.entropy_split import entropy_split

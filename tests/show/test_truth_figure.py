@@ -189,7 +189,7 @@ def test_what_cannot_be_compared_is_refused():
     fine = [knows(case())]
     with pytest.raises(ValueError, match="drawn: got no method"):
         show_truth({}, TASK)
-    with pytest.raises(ValueError, match="cases: got none"):
+    with pytest.raises(ValueError, match="cases: expected at least one, got none"):
         show_truth({"a": []}, TASK)
     with pytest.raises(ValueError, match="drawn: got other cases"):
         show_truth({"a": fine, "b": [knows(case(name="d"))]}, TASK)

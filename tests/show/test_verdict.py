@@ -3,8 +3,7 @@
 import pytest
 
 from medseg_lab.evaluation.effects import Effect, Terms
-from medseg_lab.evaluation.rules import STATES
-from medseg_lab.evaluation.verdicts import MARKS, Verdict
+from medseg_lab.evaluation.verdicts import MARKS, STATES, Verdict
 from medseg_lab.show.verdict import show_verdicts
 from medseg_lab.survey.claims import claims
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medseg_lab.evaluation.ledgers import read_ledger
+from medseg_lab.evaluation.ledger import read_ledger
 from medseg_lab.sweeps import look, work
 from medseg_lab.sweeps.sweep import sweep
 from medseg_lab.training.runs import RunStore

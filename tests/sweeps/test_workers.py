@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medseg_lab.evaluation.ledgers import read_ledger
+from medseg_lab.evaluation.ledger import read_ledger
 from medseg_lab.sweeps.summary import Summary
 from medseg_lab.sweeps.sweep import sweep
 from tests.sweeps.sweep_toys import TINY, bits, grid_file, lives, run_folders, training_now, until
