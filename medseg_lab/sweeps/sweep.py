@@ -1,22 +1,25 @@
-"""Run a grid: what is missing, on whatever workers there are."""
+"""Run a grid: what is missing of it, on whatever workers there are."""
 
 import os
-import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Mapping
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from medseg_lab.evaluation.wording import counted
-from medseg_lab.sweeps.board import Lines, Table
-from medseg_lab.sweeps.desk import markers, open_desk
-from medseg_lab.sweeps.hands import hired
-from medseg_lab.sweeps.jobs import Place
-from medseg_lab.sweeps.plan import Plan, read_plan
-from medseg_lab.sweeps.summary import Summary, homely
-from medseg_lab.sweeps.work import Work
+from medseg_lab.sweeps.execute import execute
+from medseg_lab.sweeps.plan import Plan, Training, read_plan
+from medseg_lab.sweeps.precheck import Check, Place, precheck
+from medseg_lab.sweeps.summary import Failure, Summary, homely
 from medseg_lab.training.runs import run_store
+from medseg_lab.workers.cluster import Workers, open_workers
+from medseg_lab.workers.jobs import Job, Outcome
+from medseg_lab.workers.progress import shown
+from medseg_lab.workers.run import forget_failure, run_jobs, settled
+
+FAILED = ".failed"
 
 
 def sweep(
@@ -53,45 +56,110 @@ def sweep(
     start = time.monotonic()
     plan = read_plan(grid)
     root = (run_store().root if store is None else Path(store).expanduser()).resolve()
-    with open_desk(root) as desk, _board(desk) as board:
-        work, stood = Work(plan, root, board), ""
+    environment = _environment(plan, root)
+    kind = {"workers": workers, "scheduler": scheduler, "executor": executor}
+    left_out, outcomes, failures = list(plan.left_out), [], []
+    missing: list[Job] = []
+    root.mkdir(parents=True, exist_ok=True)
+    with shown() as progress, NamedTemporaryFile(prefix=".sweep-", dir=root) as marker:
+        progress.total = len(plan.jobs)
         try:
-            with hired(plan.grid, desk, workers, scheduler, executor) as hands:
-                place = Place(str(root), str(desk), _data(), _house(plan), hands.neighbours)
-                jobs = counted(len(plan.jobs), "job")
-                board.say(f"{plan.path.name}: {jobs} on {hands.description}; runs in {homely(root)}")
-                try:
-                    work.look(place, hands.executor)
-                    if not dry_run:
-                        work.do(place, hands.executor)
-                except KeyboardInterrupt:
-                    stood = work.stood([marker.job for marker in markers(desk)], hands.endless)
-                    raise
+            with open_workers(len(plan.jobs), plan.grid.threads, plan.grid.gpus, **kind) as found:
+                place, jobs = Place(str(root), marker.name, found.neighbours), counted(len(plan.jobs), "job")
+                progress.write(f"{plan.path.name}: {jobs} on {found.description}; runs in {homely(root)}")
+                checks = _prechecked(plan, place, environment, found)
+                for job in plan.jobs:
+                    check = checks.get(job.id, Check(job.id))
+                    if check.unfit:
+                        left_out.append((job.title, check.unfit))
+                    elif check.done:
+                        outcomes.append(Outcome(job.id, check.key, replayed=True))
+                        forget_failure(root / FAILED, job)
+                    else:
+                        missing.append(job)
+                progress.before, progress.total = len(outcomes), len(outcomes) + len(missing)
+                if outcomes:
+                    progress.write(f"there already: {len(outcomes)} of {progress.total}")
+                ended = run_jobs(
+                    [] if dry_run else _chains(missing, checks),
+                    execute,
+                    found,
+                    progress,
+                    root / FAILED,
+                    arguments=lambda job: (place, checks.get(job.id)),
+                    environment=environment,
+                )
+                for job, outcome in ended:
+                    if outcome.traceback:
+                        path = root / FAILED / f"{job.id}.json"
+                        failures.append(Failure(job.title, outcome.error, path))
+                    else:
+                        outcomes.append(outcome)
         except KeyboardInterrupt:
-            board.say(stood or "stopped before anything was begun.")
+            progress.write(progress.stopped(keep_on=bool(scheduler or executor)))
             raise
-    return work.summary(time.monotonic() - start)
+    return Summary(
+        grid=plan.path,
+        store=root,
+        total=progress.total,
+        outcomes=tuple(outcomes),
+        failures=tuple(failures),
+        left_out=tuple(left_out),
+        seconds=time.monotonic() - start,
+        waiting=tuple(job.title for job in missing) if dry_run else (),
+    )
 
 
-@contextmanager
-def _board(desk: Path) -> Iterator[Lines]:
-    if not sys.stdout.isatty():
-        yield Lines()
-        return
-    from rich.console import Console
+def _prechecked(
+    plan: Plan, place: Place, environment: Mapping[str, str], workers: Workers
+) -> dict[str, Check]:
+    """By job, what is known of each training: a worker loads each cohort once, where training will be.
 
-    with Table(Console(), lambda: markers(desk)) as board:
-        yield board
+    Raises:
+        ValueError: as `precheck`, with the grid file.
+        RuntimeError: as `precheck`, or if a worker was lost.
+    """
+    cohorts: dict[object, list[Training]] = defaultdict(list)
+    for job in plan.trainings:
+        cohorts[job.cohort].append(job)
+    pending: list[Future[list[Check]]] = [
+        workers.executor.submit(precheck, tuple(jobs), place, environment) for jobs in cohorts.values()
+    ]
+    checks: dict[str, Check] = {}
+    try:
+        while pending:
+            for future in settled(pending):
+                checks |= {check.job: check for check in future.result()}
+                pending.remove(future)
+    except ValueError as error:
+        raise ValueError(f"{plan.path}: {error}") from error
+    except (BrokenExecutor, CancelledError) as error:
+        raise RuntimeError(f"{plan.path}: the worker that checked the data was lost") from error
+    except RuntimeError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise RuntimeError(f"{plan.path}: checking the data, a worker failed: {said}") from error
+    return checks
 
 
-def _data() -> str:
-    said = os.environ.get("MEDSEG_DATA")
-    return str(Path(said).expanduser().resolve()) if said else ""
+def _chains(jobs: list[Job], checks: Mapping[str, Check]) -> list[list[Job]]:
+    """The jobs, one chain for all whose runs rest on the same training; that training itself comes first."""
+    chains: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        check = checks.get(job.id, Check(job.id))
+        chain = chains[check.root or job.id]
+        chain.insert(0 if check.key == check.root else len(chain), job)
+    return list(chains.values())
 
 
-def _house(plan: Plan) -> str:
-    if not plan.chapters:
-        return ""
-    from medseg_lab.publishing.house import find_house
+def _environment(plan: Plan, store: Path) -> dict[str, str]:
+    """The variables of every job; a chapter's own process inherits them."""
+    found = {"MEDSEG_RUNS": str(store), "MEDSEG_PROGRESS": "0"}
+    if data := os.environ.get("MEDSEG_DATA"):
+        found["MEDSEG_DATA"] = str(Path(data).expanduser().resolve())
+    if plan.chapters:
+        from medseg_lab.publishing.house import find_house
 
-    return str(find_house().root)
+        found["MEDSEG_HOME"] = str(find_house().root)
+    return found
