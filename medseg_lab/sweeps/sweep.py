@@ -4,14 +4,14 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from medseg_lab.evaluation.wording import counted
 from medseg_lab.sweeps.execute import execute
 from medseg_lab.sweeps.plan import Plan, Training, read_plan
-from medseg_lab.sweeps.precheck import Check, Place, precheck
+from medseg_lab.sweeps.precheck import MARKER, Check, precheck
 from medseg_lab.sweeps.summary import Failure, Summary, homely
 from medseg_lab.training.runs import run_store
 from medseg_lab.workers.cluster import Workers, open_workers
@@ -56,64 +56,48 @@ def sweep(
     start = time.monotonic()
     plan = read_plan(grid)
     root = (run_store().root if store is None else Path(store).expanduser()).resolve()
-    environment = _environment(plan, root)
+    root.mkdir(parents=True, exist_ok=True)
     kind = {"workers": workers, "scheduler": scheduler, "executor": executor}
     left_out, outcomes, failures = list(plan.left_out), [], []
     missing: list[Job] = []
-    root.mkdir(parents=True, exist_ok=True)
     with shown() as progress, NamedTemporaryFile(prefix=".sweep-", dir=root) as marker:
+        environment = _environment(plan, root) | {MARKER: marker.name}
         progress.total = len(plan.jobs)
         try:
             with open_workers(len(plan.jobs), plan.grid.threads, plan.grid.gpus, **kind) as found:
-                place, jobs = Place(str(root), marker.name, found.neighbours), counted(len(plan.jobs), "job")
+                jobs = counted(len(plan.jobs), "job")
                 progress.write(f"{plan.path.name}: {jobs} on {found.description}; runs in {homely(root)}")
-                checks = _prechecked(plan, place, environment, found)
+                checks = _prechecked(plan, environment, found)
                 for job in plan.jobs:
-                    check = checks.get(job.id, Check(job.id))
-                    if check.unfit:
-                        left_out.append((job.title, check.unfit))
-                    elif check.done:
-                        outcomes.append(Outcome(job.id, check.key, replayed=True))
+                    if checks[job.id].unfit:
+                        left_out.append((job.title, checks[job.id].unfit))
+                    elif checks[job.id].done:
+                        outcomes.append(Outcome(job.id, checks[job.id].key, replayed=True))
                         forget_failure(root / FAILED, job)
                     else:
                         missing.append(job)
                 progress.before, progress.total = len(outcomes), len(outcomes) + len(missing)
                 if outcomes:
-                    progress.write(f"there already: {len(outcomes)} of {progress.total}")
-                ended = run_jobs(
-                    [] if dry_run else _chains(missing, checks),
-                    execute,
-                    found,
-                    progress,
-                    root / FAILED,
-                    arguments=lambda job: (place, checks.get(job.id)),
-                    environment=environment,
-                )
-                for job, outcome in ended:
+                    progress.write(f"{len(outcomes)} of {counted(progress.total, 'job')} done already")
+                chains = [] if dry_run else _chains(missing, checks)
+                folder = root / FAILED
+                for job, outcome in run_jobs(
+                    chains, execute, found, progress, folder, lambda job: (checks[job.id],), environment
+                ):
                     if outcome.traceback:
-                        path = root / FAILED / f"{job.id}.json"
-                        failures.append(Failure(job.title, outcome.error, path))
+                        failures.append(Failure(job.title, outcome.error, folder / f"{job.id}.json"))
                     else:
                         outcomes.append(outcome)
         except KeyboardInterrupt:
             progress.write(progress.stopped(keep_on=bool(scheduler or executor)))
             raise
-    return Summary(
-        grid=plan.path,
-        store=root,
-        total=progress.total,
-        outcomes=tuple(outcomes),
-        failures=tuple(failures),
-        left_out=tuple(left_out),
-        seconds=time.monotonic() - start,
-        waiting=tuple(job.title for job in missing) if dry_run else (),
-    )
+    seconds, waiting = time.monotonic() - start, tuple(job.title for job in missing) if dry_run else ()
+    done, failed, out = tuple(outcomes), tuple(failures), tuple(left_out)
+    return Summary(plan.path, root, progress.total, done, failed, out, seconds, waiting)
 
 
-def _prechecked(
-    plan: Plan, place: Place, environment: Mapping[str, str], workers: Workers
-) -> dict[str, Check]:
-    """By job, what is known of each training: a worker loads each cohort once, where training will be.
+def _prechecked(plan: Plan, environment: Mapping[str, str], workers: Workers) -> dict[str, Check]:
+    """By job, what is known before it begins: a worker loads each cohort once, where training will be.
 
     Raises:
         ValueError: as `precheck`, with the grid file.
@@ -122,24 +106,23 @@ def _prechecked(
     cohorts: dict[object, list[Training]] = defaultdict(list)
     for job in plan.trainings:
         cohorts[job.cohort].append(job)
-    pending: list[Future[list[Check]]] = [
-        workers.executor.submit(precheck, tuple(jobs), place, environment) for jobs in cohorts.values()
+    pending: list[Future[dict[str, Check]]] = [
+        workers.executor.submit(precheck, tuple(jobs), environment, workers.neighbours)
+        for jobs in cohorts.values()
     ]
-    checks: dict[str, Check] = {}
+    checks = {job.id: Check() for job in plan.chapters}
     try:
         while pending:
             for future in settled(pending):
-                checks |= {check.job: check for check in future.result()}
+                checks |= future.result()
                 pending.remove(future)
     except ValueError as error:
         raise ValueError(f"{plan.path}: {error}") from error
-    except (BrokenExecutor, CancelledError) as error:
-        raise RuntimeError(f"{plan.path}: the worker that checked the data was lost") from error
-    except RuntimeError:
-        raise
     except Exception as error:
+        if type(error) is RuntimeError:  # a sentence already
+            raise
         said = f"{type(error).__name__}: {error}"
-        raise RuntimeError(f"{plan.path}: checking the data, a worker failed: {said}") from error
+        raise RuntimeError(f"{plan.path}: a worker failed to check the data: {said}") from error
     return checks
 
 
@@ -147,7 +130,7 @@ def _chains(jobs: list[Job], checks: Mapping[str, Check]) -> list[list[Job]]:
     """The jobs, one chain for all whose runs rest on the same training; that training itself comes first."""
     chains: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
-        check = checks.get(job.id, Check(job.id))
+        check = checks[job.id]
         chain = chains[check.root or job.id]
         chain.insert(0 if check.key == check.root else len(chain), job)
     return list(chains.values())

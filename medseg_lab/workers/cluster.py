@@ -74,7 +74,7 @@ def open_workers(
         executor: any other executor.
 
     Raises:
-        ValueError: for an impossible number of workers, more than one kind of them, or unsuitable Dask workers.
+        ValueError: for an impossible number, several kinds, or unsuitable Dask workers.
         RuntimeError: if the scheduler does not answer, or the processes end as they start.
     """
     kinds = {"workers": workers, "scheduler": scheduler, "executor": executor}
@@ -88,7 +88,8 @@ def open_workers(
         with _connected(scheduler) as client:
             hosts = _checked_hosts(client, gpus)
             takes: dict[str, Any] = {"resources": {"GPU": gpus}} if gpus else {}
-            said = f"the Dask scheduler at {scheduler}, {len(hosts)} worker{'s' * (len(hosts) != 1)} so far, {each}"
+            known = f"{len(hosts)} worker{'s' * (len(hosts) != 1)} so far"
+            said = f"the Dask scheduler at {scheduler}, {known}, {each}"
             neighbours = max((hosts.count(host) for host in hosts), default=1)
             found = client.get_executor(pure=False, **takes)
             yield Workers(found, said, neighbours, client, topic)
@@ -133,9 +134,12 @@ def _local(environments: Sequence[Mapping[str, str]]) -> "Iterator[tuple[Client,
             client = Client(cluster, set_as_default=False)
         try:
             yield client, Path(folder)
-        finally:
+        except BaseException:
             with _no_interrupt():
                 _kill(cluster)
+            raise
+        finally:
+            with _no_interrupt():
                 client.close()
                 cluster.close()
 
@@ -158,11 +162,13 @@ def _kill(cluster: "SpecCluster") -> None:
     """End the workers now, with all that they have started, such as a chapter's kernel."""
     for nanny in cluster.workers.values():
         nanny.auto_restart = False
+        process = nanny.process
+        if process is None or process.status.name != "running":  # one that still starts is left to its nanny
+            continue
         with suppress(psutil.NoSuchProcess):
-            if nanny.pid:
-                worker = psutil.Process(nanny.pid)
-                for process in (*worker.children(recursive=True), worker):
-                    process.kill()
+            worker = psutil.Process(process.pid)
+            for one in (*worker.children(recursive=True), worker):
+                one.kill()
 
 
 @contextmanager
@@ -189,8 +195,8 @@ def _checked_hosts(client: "Client", gpus: int) -> list[str]:
     for address, worker in workers.items():
         if worker["nthreads"] != 1:
             raise ValueError(
-                f"scheduler: expected workers with 1 thread, got {worker['nthreads']} at {address}: two runs in "
-                f"one process would share their random numbers (dask worker --nthreads 1 --nworkers N)"
+                f"scheduler: expected workers with 1 thread, got {worker['nthreads']} at {address}: two runs "
+                f"in one process would share their random numbers (dask worker --nthreads 1 --nworkers N)"
             )
     if gpus and workers and not any(worker["resources"].get("GPU") for worker in workers.values()):
         raise ValueError(

@@ -125,7 +125,7 @@ def _announce(job: Job, topic: str) -> None:
     from distributed import get_worker
 
     said = {"title": job.title, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
-    get_worker().log_event(topic, {"job": job.id, **said})
+    get_worker().log_event(topic, {"began": {"job": job.id, **said}})
 
 
 def dask_setup(worker: Any) -> None:

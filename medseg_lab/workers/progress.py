@@ -127,8 +127,10 @@ class Progress:
         if len(found) > rows or not found:
             said = f"and {len(found) - rows} more" if found else "nothing at this moment"
             table.add_row(Text(said, style="dim"), "", "")
-        bar = ProgressBar(total=max(1, self.total), completed=self.ended)
-        return Group(bar, Text(self.line()), table)
+        head = Table.grid(expand=True)
+        head.add_row(ProgressBar(total=max(1, self.total), completed=self.ended))
+        head.add_row(Text(self.line()))
+        return Group(head, table)
 
 
 @contextmanager

@@ -21,7 +21,6 @@ def run_jobs(
     workers: Workers,
     progress: Progress,
     failures: Path,
-    *,
     arguments: Callable[[Job], tuple[Any, ...]] = lambda job: (),
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Job, Outcome]]:
@@ -50,7 +49,7 @@ def run_jobs(
 
     progress.start()
     if workers.client is not None:
-        workers.client.subscribe_topic(workers.topic, lambda event: progress.job_began(event[1]))
+        workers.client.subscribe_topic(workers.topic, lambda event: progress.job_began(event[1]["began"]))
     for chain in chains:
         begin(deque(chain))
     while running:
