@@ -34,13 +34,10 @@ def _amount(value: Any) -> Any:
 
 
 def _seeds(value: Any) -> Any:
-    if _is_whole(value, 1):
+    listed = isinstance(value, list) and value and all(_is_whole(seed, 0) for seed in value)
+    if _is_whole(value, 1) or (listed and len(set(value)) == len(value)):
         return value
-    if not isinstance(value, list) or not all(_is_whole(seed, 0) for seed in value) or not value:
-        raise ValueError("expected a number of seeds, or a list of different seeds such as [0, 1, 2]")
-    if len(set(value)) < len(value):
-        raise ValueError("expected a number of seeds, or a list of different seeds such as [0, 1, 2]")
-    return value
+    raise ValueError("expected a number of seeds, or a list of different seeds such as [0, 1, 2]")
 
 
 class ChapterGrid(BaseModel):

@@ -57,14 +57,20 @@ def sweep(
     plan = read_plan(grid)
     root = (run_store().root if store is None else Path(store).expanduser()).resolve()
     root.mkdir(parents=True, exist_ok=True)
-    kind = {"workers": workers, "scheduler": scheduler, "executor": executor}
-    left_out, outcomes, failures = list(plan.left_out), [], []
-    missing: list[Job] = []
+    left_out, missing = list(plan.left_out), list[Job]()
+    outcomes, failures = list[Outcome](), list[Failure]()
     with shown() as progress, NamedTemporaryFile(prefix=".sweep-", dir=root) as marker:
         environment = _environment(plan, root) | {MARKER: marker.name}
         progress.total = len(plan.jobs)
         try:
-            with open_workers(len(plan.jobs), plan.grid.threads, plan.grid.gpus, **kind) as found:
+            with open_workers(
+                len(plan.jobs),
+                plan.grid.threads,
+                plan.grid.gpus,
+                workers=workers,
+                scheduler=scheduler,
+                executor=executor,
+            ) as found:
                 jobs = counted(len(plan.jobs), "job")
                 progress.write(f"{plan.path.name}: {jobs} on {found.description}; runs in {homely(root)}")
                 checks = _prechecked(plan, environment, found)

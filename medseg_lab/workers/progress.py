@@ -144,8 +144,13 @@ def shown() -> Iterator[Progress]:
 
     console = Console()
     progress = Progress(lambda text: console.print(text, markup=False, highlight=False), brief=True)
-    drawn = {"get_renderable": lambda: progress.table(console.height)}
-    with Live(console=console, refresh_per_second=2, transient=True, **drawn):
+    live = Live(
+        console=console,
+        refresh_per_second=2,
+        transient=True,
+        get_renderable=lambda: progress.table(console.height),
+    )
+    with live:
         yield progress
 
 
