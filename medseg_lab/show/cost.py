@@ -57,7 +57,7 @@ def cost(
         said = [
             f"{name} {mean:.3f} at "
             + ", ".join(f"{short(costs[name][key])} {label}" for key, label in axes.items())
-            for name, mean in comparison.table["mean"].items()
+            for name, mean in zip(comparison.methods, comparison.table["mean"].tolist(), strict=True)
         ]
         fig.set_label(f"{comparison.title} against {', '.join(axes.values())}: {'; '.join(said)}.")
     return fig
@@ -94,7 +94,7 @@ def show_value_for_compute(
         said = [
             f"{name} {with_interval(row, digits=comparison.digits)} after {seconds[name]:.3g} s, "
             f"{passes[name]} at test time"
-            for name, row in comparison.table.to_dict("index").items()
+            for name, row in zip(comparison.methods, comparison.table.to_dict("records"), strict=True)
         ]
         fig.set_label(f"{comparison.title} against seconds of training, and passes: {'; '.join(said)}.")
     return fig

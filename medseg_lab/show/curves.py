@@ -1,7 +1,7 @@
 """How the training loss fell."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -50,7 +50,7 @@ def curves(
     ends = {}
     with house():
         fig = canvas(7.0, 3.8)
-        ax = fig.add_subplot()
+        ax: Any = fig.add_subplot()
         for index, (name, found) in enumerate(runs.items()):
             lines = np.stack([smoothed(run.curves, smoothing, term) for run in found])
             x, y = np.mean([run.curves[over] for run in found], axis=0), lines.mean(axis=0)

@@ -115,7 +115,7 @@ def _box(axes: Axes, structure: Structure, name: str, place: tuple[int, int], us
     axes.add_patch(box)
     lines = (name, 7, "normal"), (f"{stage.channels}", 9.5, "bold"), (stage.content or "channel", 7, "normal")
     for height, (text, points, weight) in zip((y - 0.18, y, y + 0.19), lines, strict=True):
-        look = {"fontsize": points, "weight": weight, "alpha": ink, "zorder": 4}
+        look: dict[str, Any] = {"fontsize": points, "weight": weight, "alpha": ink, "zorder": 4}
         axes.text(x, height, text, ha="center", va="center", **look)
     if stage.shortcut:
         ends = (x - 0.3 * WIDTH, y + HEIGHT / 2), (x + 0.3 * WIDTH, y + HEIGHT / 2)

@@ -65,7 +65,7 @@ def against_count(ax: Any, comparisons: Mapping[int, Comparison], methods: Seque
         there = [count for count in counts if name in comparisons[count].methods]
         if not there:
             continue
-        style, rows = look(index), [comparisons[count].table.loc[name] for count in there]
+        style, rows = look(index), [comparisons[count].table.loc[name].to_dict() for count in there]
         lines[name] = ax.errorbar(
             *(np.exp(shift) * np.array(there), [row["mean"] for row in rows]),
             yerr=np.hstack([bars(row) for row in rows]),

@@ -30,10 +30,10 @@ def ranks(ranking: Ranking) -> "Figure":
     n, names, said = len(ranking.methods), fitted(ranking.methods), []
     with house():
         fig = canvas(7.0, 1.0 + row_height(names, 0.36) * n)
-        ax = fig.add_subplot()
+        ax: Any = fig.add_subplot()
         for y, method in enumerate(ranking.methods):
-            row = ranking.table.loc[method]
-            for rank, share in ranking.shares.loc[method].items():
+            row = ranking.table.loc[method].to_dict()
+            for rank, share in enumerate(ranking.shares.loc[[method]].to_numpy()[0], start=1):
                 _cell(ax, rank, y, facecolor=COLOURS[0], alpha=share, linewidth=0)
                 if share >= WRITTEN:
                     ink = {"color": "white" if share > DARK else "black", "fontsize": 8.5}

@@ -51,6 +51,11 @@ class Sheet:
     aspect: float
     colour: bool = False
 
+    @property
+    def marked(self) -> NDArray[np.bool_]:
+        """Where any rater marked any class, `(H, W)`."""
+        return np.asarray(is_marked(self.labels).any(axis=0))
+
     def ratio(self, box: Box | None = None) -> float:
         """Height over width on the page, of the whole or of a box."""
         height, width = (self.image[:, *box] if box else self.image).shape[1:]
@@ -64,7 +69,7 @@ def look_at(raw: Raw, card: Card) -> Sheet:
     a photograph keeps its own.
     """
     axis = card.preprocessing.slice_axis
-    index = middle(is_marked(raw.labels).any(axis=0), axis) if raw.image.ndim == 4 else 0
+    index = middle(np.any(is_marked(raw.labels), axis=0), axis) if raw.image.ndim == 4 else 0
     labels = {str(r): reading for r, reading in enumerate(raw.labels)}
     cuts = [cut_slice(channel, labels, raw.spacing, axis, index) for channel in raw.image]
     colour = is_colour(card)
@@ -87,14 +92,14 @@ def close_up(sheet: Sheet, crowded: bool = False) -> Box | None:
     Around what is marked, where that is small; of a large image, where most is marked; and of a `crowded`
     one, on which many outlines run side by side, the third in which the readings differ most.
     """
-    marked, shape = is_marked(sheet.labels).any(axis=0), sheet.image.shape[1:]
+    marked, shape = sheet.marked, sheet.image.shape[1:]
     if not marked.any():
         return None
     box = square_box(marked, [sheet.aspect, 1.0])
     if max((part.stop - part.start) / edge for part, edge in zip(box, shape, strict=True)) <= SMALL_SHARE:
         return box
     if crowded:
-        return densest((sheet.labels != sheet.labels[0]).any(axis=0), max(shape) // 3)
+        return densest(np.any(sheet.labels != sheet.labels[0], axis=0), max(shape) // 3)
     return densest(marked, NEAR) if max(shape) > LARGE else None
 
 

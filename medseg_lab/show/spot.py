@@ -66,7 +66,7 @@ def fullest(case: Case, slice_axis: int, least: Sequence[int] = ()) -> Spot:
     """
     if not len(case.labels):
         raise ValueError(f"case {case.id}: expected a reference label, got none")
-    known = marked(case)
+    known: NDArray = marked(case)
     axis = slice_axis % 3 if known.ndim == 3 else None
     index = 0
     if axis is not None:

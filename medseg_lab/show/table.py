@@ -47,9 +47,10 @@ def class_table(comparison: Comparison) -> None:
 
 def table_html(comparison: Comparison, extra: Mapping[str, Mapping[str, object]] | None = None) -> str:
     """The markup of `table`."""
+    means = comparison.table.to_dict("records")
     rows = {
         name: [with_interval(row, digits=comparison.digits)]
-        for name, row in comparison.table.to_dict("index").items()
+        for name, row in zip(comparison.methods, means, strict=True)
     }
     heads = ["method", f"{comparison.title}, mean [95%]"]
     if len(comparison.seeds) > 1 and len(comparison.methods) > 1:

@@ -24,9 +24,9 @@ def planes(case: Case, task: Task, *, channel: int | None = None) -> "Figure":
     The planes go through the middle of what the reference marks.
     """
     image, label = pictured(case, channel), case.label.cpu().numpy()
-    titles, where = ("image",), "One slice"
-    if label.ndim == 3:
-        titles, where = PLANES, "Sagittal, coronal and axial slices"
+    solid = label.ndim == 3
+    titles: tuple[str, ...] = PLANES if solid else ("image",)
+    where = "Sagittal, coronal and axial slices" if solid else "One slice"
     cuts = [
         cut_slice(image, {"reference": label}, case.spacing, axis, middle(is_marked(label), axis))
         for axis in range(len(titles))
