@@ -11,7 +11,7 @@ from medseg_lab.data.case import Case
 from medseg_lab.evaluation.claims import judged
 from medseg_lab.evaluation.ledger import read_ledger
 from medseg_lab.networks.unet import UNet
-from medseg_lab.show.note import Note
+from medseg_lab.show.page import Note
 from medseg_lab.survey.configurations import configuration
 from medseg_lab.training.budget import BUDGETS
 from medseg_lab.training.notation import parse

@@ -111,8 +111,8 @@ def test_filters_choose_among_the_terms(store):
         (["--where", "colour=red"], "--where: got 'colour=red', wanted NAME=VALUE, with one of method"),
         (["--where", "steps=many"], "--where: got 'steps=many', wanted a number for steps"),
         (["--out", "x.xlsx"], "export: expected a name that ends in .csv, .html, .tex, got x.xlsx"),
-        (["--figure", "x.gif"], "figure: got x.gif, wanted a name that ends in .png, .svg, .pdf"),
-        (["--figure", "nowhere/x.png"], "figure: got nowhere/x.png, wanted a folder that exists"),
+        (["--figure", "x.gif"], "figure: expected a name that ends in .png, .svg, .pdf, got x.gif"),
+        (["--figure", "nowhere/x.png"], "figure: expected a folder that exists, got nowhere"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_code_2(store, arguments, reason):
@@ -275,7 +275,7 @@ def test_one_seed_is_not_drawn(tmp_path):
         store_run(tmp_path / "runs", name)
     said = compare(tmp_path / "runs", "--figure", str(tmp_path / "x.png"))
     assert said.exit_code == 2
-    assert "got one seed, wanted two or more" in plain(said)
+    assert "expected two seeds or more, got one" in plain(said)
 
 
 def test_the_command_imports_no_torch(store):

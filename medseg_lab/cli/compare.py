@@ -32,7 +32,7 @@ def compare(
     from medseg_lab.cli.comparisons import chosen, draw, load, one_only, summarised
     from medseg_lab.cli.summaries import print_summary
     from medseg_lab.evaluation.export import check, export
-    from medseg_lab.show.stacked import check as check_figure
+    from medseg_lab.show.figure import check as check_figure
 
     for path in out or ():
         check(path)

@@ -129,9 +129,9 @@ def draw(summary: Summary, path: Path) -> Path:
         ValueError: for one seed, one method, or an unknown suffix.
     """
     from medseg_lab.show.dots import dots
+    from medseg_lab.show.figure import save_stacked
     from medseg_lab.show.forest import forest
     from medseg_lab.show.ranks import ranks
-    from medseg_lab.show.stacked import save_stacked
 
     figures = [forest(summary.comparison), dots(summary.comparison)]
     if summary.comparison.ranking.told:

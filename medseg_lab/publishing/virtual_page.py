@@ -12,8 +12,7 @@ from medseg_lab.data.choose import choose
 from medseg_lab.data.describe import change
 from medseg_lab.publishing.data_pictures import BESIDE, Picture, at_hand, draw, figure, fresh, kept
 from medseg_lab.publishing.markdown import escape
-from medseg_lab.show.beside import beside
-from medseg_lab.show.sheet import Sheet, look_at
+from medseg_lab.show.sheet import Sheet, beside, look_at
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

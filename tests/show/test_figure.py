@@ -1,17 +1,57 @@
-"""Figures in one file."""
+"""A figure on a page carries its description; in a file, several stand one below the other."""
 
 import io
 import re
 import xml.etree.ElementTree as ElementTree
 
+import matplotlib
 import pytest
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from medseg_lab.show.stacked import save_stacked
-from medseg_lab.show.style import canvas, house
+from medseg_lab.show.figure import figure, image, png, save_stacked
+from medseg_lab.show.style import canvas, house, look
 
 SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_a_figure_is_shown_with_its_description(shown):
+    figure(canvas(2, 1), alt='A "quoted" <finding>')
+    (output,) = shown
+    assert 'alt="A &quot;quoted&quot; &lt;finding&gt;"' in output["text/html"]
+    assert "http" not in output["text/html"]
+    assert output["text/plain"] == '[figure: A "quoted" <finding>]'
+
+
+def test_a_figure_without_description_is_refused():
+    with pytest.raises(ValueError, match="alt: expected a sentence"):
+        figure(canvas(2, 1))
+
+
+def test_a_pyplot_figure_is_not_shown_twice(shown):
+    import matplotlib.pyplot as plt
+
+    fig = plt.figure()
+    figure(fig, alt="An empty figure.")
+    assert not plt.fignum_exists(fig.number)
+
+
+def test_a_page_of_7_inches_is_drawn_at_1400_pixels_and_shown_at_700():
+    fig = canvas(7, 1)
+    assert Image.open(io.BytesIO(png(fig))).size == (1400, 200)
+    assert "width:700px" in image(fig, "x")
+
+
+def test_the_house_style_leaves_matplotlib_as_it_was():
+    before = matplotlib.rcParams["font.size"], matplotlib.rcParams["axes.grid"]
+    with house():
+        assert matplotlib.rcParams["axes.grid"]
+    assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["axes.grid"]) == before
+
+
+def test_methods_differ_by_marker_not_by_colour_alone():
+    looks = [look(i) for i in range(8)]
+    assert len({one.marker for one in looks}) == len({one.colour for one in looks}) == 8
 
 
 def figures():
@@ -54,25 +94,17 @@ def test_what_one_drawing_defines_is_not_that_of_the_next(tmp_path):
     assert len(clips) == len(set(clips)) >= 2
 
 
-def test_a_pdf_has_a_page_for_each(tmp_path):
-    save_stacked(figures(), tmp_path / "x.pdf")
-    assert (tmp_path / "x.pdf").read_bytes().count(b"/Type /Page ") == 2
-
-
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_the_same_figures_give_the_same_file(tmp_path, suffix):
     made = [save_stacked(figures(), tmp_path / f"{name}.{suffix}").read_bytes() for name in "ab"]
     assert made[0] == made[1]
+    if suffix == "pdf":
+        assert made[0].count(b"/Type /Page ") == 2, "each has its page"
 
 
 def test_another_suffix_and_no_folder_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"wanted a name that ends in \.png, \.svg, \.pdf"):
+    with pytest.raises(ValueError, match=r"figure: expected a name that ends in \.png, \.svg, \.pdf, got"):
         save_stacked(figures(), tmp_path / "x.gif")
-    with pytest.raises(ValueError, match="wanted a folder that exists"):
+    with pytest.raises(ValueError, match="figure: expected a folder that exists, got"):
         save_stacked(figures(), tmp_path / "nowhere" / "x.png")
     assert not list(tmp_path.iterdir())
-
-
-def test_a_picture_can_be_read_again(tmp_path):
-    content = save_stacked(figures()[:1], tmp_path / "x.png").read_bytes()
-    assert Image.open(io.BytesIO(content)).size == (800, 200)
