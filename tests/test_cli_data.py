@@ -149,6 +149,7 @@ def test_show_of_ones_own_folder(msd_folder: Callable[..., Path], tmp_path: Path
     result = medseg("show", str(folder), "-o", str(tmp_path / "own.png"))
     assert result.exit_code == 0, result.output
     assert "Task99_Toy" in plain(result.output)
+    assert "a folder of your own (6 cases of" in plain(result.output)
     with Image.open(tmp_path / "own.png") as image:
         assert np.asarray(image.convert("L")).std() > 10
 

@@ -33,16 +33,18 @@ def print_list() -> None:
     show("Data sets", header, rows, fixed=("id", "size", "here"))
     for card in cards:
         if locate.find(card):
-            typer.echo(f"{card.id}: {at_hand(card)}")
+            typer.echo(f"{card.id}: {place(card)}")
     typer.echo("`medseg data show ID` shows a data set.")
 
 
-def at_hand(card: Card) -> str:
-    """The folder of the data set, "no" where there is none."""
+def place(card: Card) -> str:
+    """The folder of the data set, or that there is none."""
     if card.virtual is not None:
         return "generated on this machine"
+    if not catalogue.is_known(card.id):
+        return "a folder of your own"
     folder = locate.find(card)
-    return "no" if folder is None else str(folder)
+    return "not on this machine" if folder is None else str(folder)
 
 
 def card_and_reader(dataset: str) -> "tuple[Card, Reader | None]":
@@ -76,7 +78,7 @@ def card_rows(card: Card, reader: "Reader | None") -> list[tuple[str, str]]:
         for name, whole, inside in describe.shares(card)
     ]
     split = [f"{part}: {n} patients, {cases} cases" for part, n, cases in describe.parts(card, whose)]
-    hand = "no" if reader is None else at_hand(card)
+    hand = place(card)
     if whose is not None:
         hand += f" ({len(whose)} cases of {len(set(whose.values()))} patients)"
     rows = [
@@ -87,7 +89,7 @@ def card_rows(card: Card, reader: "Reader | None") -> list[tuple[str, str]]:
         ("citation", card.citation),
         ("home", card.home),
         ("size", describe.size(card)),
-        ("at hand", hand),
+        ("files", hand),
         ("cases", describe.cases(card)),
         ("channels", ", ".join(card.modality)),
         ("raters", str(card.raters)),

@@ -80,7 +80,7 @@ def test_a_page_without_a_heading_has_the_words_of_its_name(house: House) -> Non
 
 
 def test_unknown_names_name_the_known(house: House) -> None:
-    with pytest.raises(ValueError, match=r"got 'a_pag' \(0 match\), wanted one of 2\.1\.1, a_page"):
+    with pytest.raises(ValueError, match=r"expected one of 2\.1\.1, a_page, or .* got 'a_pag'$"):
         house.chapter("a_pag")
 
 
