@@ -12,7 +12,6 @@ from nbformat.v4 import new_output
 from medseg_lab.publishing.book import BookError, assemble, build_book, with_chapters
 from medseg_lab.publishing.execute import Executed, run_chapter
 from medseg_lab.publishing.house import House
-from medseg_lab.publishing.markdown import table
 from medseg_lab.publishing.pages import status, survey_map
 from medseg_lab.publishing.standings_page import standings_pages
 from medseg_lab.survey.methods import methods
@@ -117,43 +116,33 @@ def test_a_warning_fails_the_build(tmp_path: Path, root: Path) -> None:
         build_book([], house)
 
 
-@pytest.mark.usefixtures("no_data_pages")
-def test_the_book_takes_the_ledger_of_the_usual_store(
-    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path / "runs"))
-    assemble([], with_book(small_house(tmp_path), root), tmp_path / "source")
-    assert "There are no runs" in (tmp_path / "source" / "comparison" / "_standings.md").read_text()
-
-
-def test_chapters_follow_the_survey_and_empty_parts_are_left_out() -> None:
-    contents = {"parts": [{"chapters": [{"glob": "2_a/*"}]}, {"chapters": [{"glob": "3_b/*"}]}]}
-    pages = ["2_a/2.1.2_x.ipynb", "2_a/2.1.10_y.ipynb"]
-    assert with_chapters(contents, pages)["parts"] == [{"chapters": [{"file": page} for page in pages]}]
-
-
-def test_pages_are_where_the_contents_place_them() -> None:
-    part = {"chapters": [{"file": "comparison/standings"}, {"file": "claims"}, {"glob": "comparison/*"}]}
-    found = with_chapters({"parts": [part]}, ["2_a/2.1.1_x.ipynb", "comparison/run_your_own.ipynb"])
-    files = [entry["file"] for entry in found["parts"][0]["chapters"]]
-    assert files == ["comparison/standings", "claims", "comparison/run_your_own.ipynb"]
+def test_chapters_follow_the_survey_where_the_contents_place_them() -> None:
+    """A part without a chapter is left out."""
+    own = [{"file": "comparison/standings"}, {"file": "claims"}, {"glob": "comparison/*"}]
+    parts = [{"chapters": [{"glob": "2_a/*"}]}, {"chapters": [{"glob": "3_b/*"}]}, {"chapters": own}]
+    pages = ["2_a/2.1.2_x.ipynb", "2_a/2.1.10_y.ipynb", "comparison/run_your_own.ipynb"]
+    found = with_chapters({"parts": parts}, pages)["parts"]
+    assert [[entry["file"] for entry in part["chapters"]] for part in found] == [
+        pages[:2],
+        ["comparison/standings", "claims", pages[2]],
+    ]
 
 
 @pytest.mark.usefixtures("no_data_pages")
-def test_widget_is_replaced_by_its_twin_and_refused_without(
+def test_sources_have_twins_of_widgets_and_the_standings_of_the_usual_store(
     built: Built, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LEDGER, nothing)
+    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path / "runs"))
     house = with_book(small_house(tmp_path), root)
-    (tmp_path / "notebook.ipynb").write_bytes(built.executed[0].notebook.read_bytes())
+    notebook = nbformat.read(built.executed[0].notebook, as_version=4)
     executed = Executed(house.chapter("2.1.1"), tmp_path / "notebook.ipynb", built.executed[0].record, False)
-    notebook = nbformat.read(executed.notebook, as_version=4)
     view = {"application/vnd.jupyter.widget-view+json": {"model_id": "m"}, "text/html": "<i>twin</i>"}
     notebook.cells[-1].outputs = [new_output("display_data", data=view)]
     nbformat.write(notebook, executed.notebook)
     assemble([executed], house, tmp_path / "source")
     page = json.loads((tmp_path / "source" / "2_supervised" / "2.1.1_small.ipynb").read_text())
     assert list(page["cells"][-1]["outputs"][0]["data"]) == ["text/html"]
+    assert "There are no runs" in (tmp_path / "source" / "comparison" / "_standings.md").read_text()
     del notebook.cells[-1].outputs[0]["data"]["text/html"]
     nbformat.write(notebook, executed.notebook)
     with pytest.raises(BookError, match="widget"):
@@ -164,13 +153,9 @@ def test_status_states_cost_and_versions(built: Built) -> None:
     page, record = status(built.executed), built.executed[0].record
     cost = f"{record.seconds:.0f} | {record.peak_memory_mb} MB"
     assert f"| 2.1.1 A small chapter | none | class | {cost} |" in page
+    assert "| Run your own | none | class |" in page
     assert record.key in page
     assert record.versions["torch"] in page
-
-
-def test_a_page_without_a_number_has_its_title_in_the_status(built: Built) -> None:
-    assert built.executed[1].notebook.parent.parent.name == "run_your_own"
-    assert "| Run your own | none | class |" in status(built.executed)
 
 
 def test_survey_map_holds_every_method_with_its_state(built: Built) -> None:
@@ -180,7 +165,3 @@ def test_survey_map_holds_every_method_with_its_state(built: Built) -> None:
     ready = [method for method in methods() if method.state == "ready"]
     places = [method.path.removeprefix("medseg_lab.") for method in ready]
     assert all(f"**ready**: `{place}`" in page for place in places)
-
-
-def test_bars_in_cells_do_not_break_a_table() -> None:
-    assert table(("a",), [("|x|",)]).splitlines()[-1] == r"| \|x\| |"

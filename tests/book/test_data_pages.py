@@ -11,7 +11,7 @@ from medseg_lab.data.catalogue import known_cards, load_card
 from medseg_lab.publishing import data_pictures
 from medseg_lab.publishing.data_pages import card_page, data_pages, examples, index, is_shift
 from medseg_lab.publishing.data_pictures import KEPT, KEPT_BYTES, Picture, jpeg, keep, kept
-from medseg_lab.publishing.markdown import escape, figure, prose
+from medseg_lab.publishing.markdown import escape, figure, prose, table
 from medseg_lab.show.style import canvas
 
 VIRTUAL = load_card("virtual-brain")
@@ -130,17 +130,12 @@ def test_a_shift_changes_the_scan_alone() -> None:
     assert {name for name in VIRTUAL.variants if not is_shift(VIRTUAL, name)} == {"lesion", "raters"}
 
 
-def test_text_of_cards_is_no_markdown() -> None:
+def test_markdown_of_text_links_commands_descriptions_and_cells() -> None:
     assert escape("Image_01L * $5 <b>") == r"Image\_01L \* \$5 \<b\>"
-
-
-def test_addresses_become_links_and_commands_code() -> None:
     said = "Register at https://a.org/b_c/#d and wait. Then: medseg data get x --from Y"
     assert prose(said) == "Register at <https://a.org/b_c/#d> and wait. Then: `medseg data get x --from Y`"
-
-
-def test_a_description_of_several_lines_stays_one_option() -> None:
     assert figure("a.jpg", "One\ntwo.", 700, "C").splitlines()[1] == ":alt: One two."
+    assert table(("a",), [("|x|",)]).splitlines()[-1] == r"| \|x\| |"
 
 
 def test_a_description_travels_inside_its_picture(tmp_path: Path) -> None:

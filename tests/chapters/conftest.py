@@ -22,8 +22,8 @@ REAL = {
     "4.1.2": "msd-hippocampus",
     "4.2": "chase-db1",
 }
-"""The real set of each chapter; others take the first. Together: anisotropic volumes; small volumes, also with
-one rater in a chapter on uncertainty; pictures with readings that may be empty; large photographs."""
+"""The real set of each chapter; others take the first. Together: anisotropic volumes; small volumes, which
+have one rater in a chapter on uncertainty; pictures with readings that may be empty; large photographs."""
 
 
 def data_root(dataset: str) -> Path | None:

@@ -90,7 +90,7 @@ def test_a_volume_method_is_left_out_on_slices_with_the_reason(tmp_path):
         ),
         ({"chapters": [{"section": "9.9"}]}, "chapter: got '9.9'"),
         ({"chapters": [{"section": "2.1.1", "sead": 3}]}, "parameter 'sead'"),
-        ({"chapters": [{"section": "2.1.1", "seeds": ["many"]}]}, "seeds: got 'many', wanted int"),
+        ({"chapters": [{"section": "2.1.1", "seeds": ["many"]}]}, "seeds: expected int, got 'many'"),
         ({"chapters": [{"section": "2.1.1", "budget": ["huge"]}]}, "budget: got 'huge', wanted one of smoke"),
         ({"chapters": [{"section": "2.1.1", "dataset": ["x"]}]}, "data set: got 'x', wanted one of auto"),
     ],
