@@ -58,7 +58,7 @@ def claims(
     if out is not None:
         write_whole(out, claims_table(found).to_csv(index=False, lineterminator="\n").encode())
     what = f"{counted(len(found), 'claim')} of the survey, {counted(len(runs.runs), 'run')} in {runs.root}"
-    counts = Counter(one.verdict.state for one in found)
+    counts: Counter[str] = Counter(one.verdict.state for one in found)
     if found:
         tally = ", ".join(f"{counts[name]} {name}" for name in STYLES if counts[name])
         Console().print(_table(f"{what}: {tally}", found, details))

@@ -99,7 +99,7 @@ def with_chapters(contents: dict[str, Any], pages: list[str]) -> dict[str, Any]:
     """
     parts = []
     for part in contents["parts"]:
-        entries = []
+        entries: list[dict[str, str]] = []
         for entry in part["chapters"]:
             matched = [{"file": name} for name in pages if fnmatch(name, entry.get("glob", ""))]
             entries += matched if "glob" in entry else [entry]

@@ -57,7 +57,7 @@ def claims_page(executed: Sequence[Executed], ledger: Ledger) -> str:
         lines.append(EMPTY)
     elif all(one.terms.proves_nothing for one in evidence):
         lines.append(SMOKE)
-    counts = Counter(one.verdict.state for one in found)
+    counts: Counter[str] = Counter(one.verdict.state for one in found)
     summary = [(_badge(state), str(counts[state]), meaning) for state, (_, meaning) in STATE.items()]
     lines += ["## In short", "", table(("Verdict", "Claims", "Meaning"), summary)]
     titles = {section.id: section.title for section in sections()}
