@@ -1,54 +1,62 @@
-"""A comparison on the terminal."""
+"""Tables on the terminal."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
-from medseg_lab.evaluation.summary import Summary
-
-if TYPE_CHECKING:
-    from rich.table import Table
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 HEAD, NAME, LEAST, GAP = 16, 20, 12, 2
-"""Characters: of a heading's line, of a name that stands on one line, that a name gets in any case, and
-between columns."""
+"""Characters: of a heading's line, of a name that fits on one line, of a name at least, between columns."""
 UNDER = {"Holm p", "first", "cases", "memory", "para-\nmeters"}
-"""Columns that stand below the one before them where there is no room beside it."""
+"""Columns that are printed below the one before them where there is no room beside it."""
 
 
-def print_summary(one: Summary) -> None:
-    """Heading, table, what the numbers stand for, remarks; as wide as the terminal allows."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console()
-    console.print(Text(one.title, style="bold"))
-    console.print(_table(one.words, console.width))
-    console.print()
-    for said in (one.explanation, *one.remarks):
-        console.print(Text(said, style="dim"))
-    console.print()
+def table(title: str, header: Sequence[str], fixed: Sequence[str] = ()) -> Table:
+    """An empty table; columns in `fixed` are never wrapped."""
+    made = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    made.show_header = any(header)
+    for name in header:
+        made.add_column(name, overflow="fold", no_wrap=name in fixed)
+    return made
 
 
-def _table(words: Mapping[str, Sequence[str]], width: int) -> "Table":
-    """A line a method where there is room for its name; else its numbers stand below each other."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def show(
+    title: str, header: Sequence[str], rows: Iterable[Sequence[str | Text]], fixed: Sequence[str] = ()
+) -> None:
+    """A table, or one line where there are no rows; brackets in cells are printed as they are."""
+    made = table(title, header, fixed)
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    if made.row_count:
+        Console().print(made)
+    else:
+        typer.echo(f"{title}: none")
 
+
+def summary_table(words: Mapping[str, Sequence[str]], width: int) -> Table:
+    """A summary: a line a method where there is room for its name; else its numbers are stacked.
+
+    Args:
+        words: cells by heading, the names of the methods under "method".
+        width: of the terminal.
+    """
     flat = {head: [cell.replace("\n", " ") for cell in cells] for head, cells in words.items()}
     longest = max(len(name) for name in words["method"])
     fits = width - _taken(flat) >= min(longest, NAME)
     shown = flat if fits else _stacked(words)
     room = max(min(width - _taken(shown), longest), LEAST)
-    table = Table(
+    made = Table(
         box=box.SIMPLE_HEAD, leading=0 if fits else 1, pad_edge=False, show_edge=False, collapse_padding=True
     )
     for number, head in enumerate(shown):
-        table.add_column(Text(_wrapped(head)), justify="right" if number else "left", no_wrap=number > 0)
+        made.add_column(Text(_wrapped(head)), justify="right" if number else "left", no_wrap=number > 0)
     for name, *cells in zip(*shown.values(), strict=True):
-        table.add_row(Text(broken(name, room)), *map(Text, cells))
-    return table
+        made.add_row(Text(broken(name, room)), *map(Text, cells))
+    return made
 
 
 def broken(name: str, width: int) -> str:
@@ -75,7 +83,7 @@ def _wrapped(head: str) -> str:
 
 
 def _stacked(words: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Columns that belong together as one, its cells below each other."""
+    """Columns that belong together as one, their cells below each other."""
     groups: list[list[str]] = []
     for head in words:
         if head in UNDER:
@@ -84,8 +92,7 @@ def _stacked(words: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
             groups.append([head])
     return {
         "\n".join(head.replace("-\n", "") for head in group): [
-            "\n".join(cell for cell in cells if cell)
-            for cells in zip(*(words[head] for head in group), strict=True)
+            "\n".join(filter(None, cells)) for cells in zip(*(words[head] for head in group), strict=True)
         ]
         for group in groups
     }
