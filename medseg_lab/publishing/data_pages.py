@@ -7,7 +7,6 @@ from medseg_lab.data import describe
 from medseg_lab.data.card import Card
 from medseg_lab.data.catalogue import known_cards, load_card
 from medseg_lab.data.choose import choose
-from medseg_lab.data.regions import is_nested
 from medseg_lab.publishing.data_index import index
 from medseg_lab.publishing.data_pictures import Picture, at_hand, draw, figure, kept
 from medseg_lab.publishing.markdown import escape, prose, table
@@ -107,7 +106,7 @@ def _classes(card: Card) -> str:
     if card.regions:
         rows = [(escape(name), escape(members)) for name, members in describe.regions(card)]
         nested = "Regions, as they are scored: unions of classes"
-        nested += ", each inside a larger one." if is_nested(card) else "."
+        nested += ", each inside a larger one." if card.has_nested_regions else "."
         text += f"\n\n{nested}\n\n" + "\n".join(table(("Region", "Classes"), rows))
     return text
 

@@ -126,7 +126,7 @@ def test_what_wants_unlabelled_cases_is_left_out_where_there_are_none(tmp_path, 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"labelled": [7]}, r"grid\.toml: labelled: got 7 patients, wanted 1 to 5"),
+        ({"labelled": [7]}, r"grid\.toml: labelled: expected 1 to 5 patients, got 7"),
         (
             {"recipes": {"tiny": TINY, "odd": "Supervised(network=UNet(), loss='odd')"}},
             "loss: got 'odd', wanted one of",

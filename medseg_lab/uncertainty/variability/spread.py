@@ -76,7 +76,7 @@ def variability(
     Args:
         readings: `(R, *S)`, class indices, of two raters or more. A voxel that any of them left open
             (`IGNORE`) is in no mask: there they cannot be compared.
-        marked: the class, or the classes of the region (`medseg_lab.data.regions`).
+        marked: the class, or the classes of the region (`Card.regions`).
         spacing: millimetres along each axis of S, or None where it is not known.
 
     Raises:

@@ -97,28 +97,28 @@ BROKEN = {
         "imagesTr",
         lambda a: a[:-1],
         None,
-        r"got shape \(8, 10, 11\), wanted the label's, \(9, 10, 11\)",
+        r"expected the label's shape \(9, 10, 11\), got \(8, 10, 11\)",
     ),
-    "affine": ("imagesTr", lambda a: a, np.diag([1, 1, 2.0, 1]), "got the affine"),
+    "affine": ("imagesTr", lambda a: a, np.diag([1, 1, 2.0, 1]), "expected the label's affine"),
     "value": (
         "labelsTr",
         lambda a: np.where(a == 2, 7, a),
         None,
-        r"got label values \[0, 1, 7\], wanted 0 to 2",
+        r"expected label values 0 to 2, got \[0, 1, 7\]",
     ),
-    "fraction": ("labelsTr", lambda a: a.astype(np.float32) / 2, None, r"got label values \[0.0, 0.5, 1.0\]"),
+    "fraction": ("labelsTr", lambda a: a.astype(np.float32) / 2, None, r"got \[0.0, 0.5, 1.0\]"),
     "nan": (
         "imagesTr",
         lambda a: np.where(a > 120, np.nan, a),
         None,
-        "got 147 entries that are NaN or infinite, wanted finite numbers",
+        "expected finite numbers, got 147 entries that are NaN or infinite",
     ),
-    "channels": ("imagesTr", lambda a: np.stack([a, a], -1), None, "got 2 channels, wanted 1"),
+    "channels": ("imagesTr", lambda a: np.stack([a, a], -1), None, "expected 1 channels, got 2"),
 }
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_file_that_lies_is_named_with_what_it_holds(msd_folder, fault):
+def test_an_inconsistent_file_is_named_with_what_it_holds(msd_folder, fault):
     part, change, affine, message = BROKEN[fault]
     folder = msd_folder(2)
     source = reader_of(folder)
@@ -135,7 +135,7 @@ def test_a_broken_archive_is_named(msd_folder):
     whole = (folder / "imagesTr" / "toy_000.nii.gz").read_bytes()
     (folder / "imagesTr" / "toy_000.nii.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(
-        ValueError, match=r"imagesTr/toy_000\.nii\.gz: got .*, wanted a whole, readable NIfTI volume"
+        ValueError, match=r"imagesTr/toy_000\.nii\.gz: expected a complete, readable NIfTI volume"
     ):
         source.read("toy_000")
 
@@ -146,34 +146,34 @@ def test_half_a_pair_is_refused_by_name(msd_folder, part, what, nnunet):
     folder = msd_folder(3, nnunet)
     suffix = "_0000" if nnunet and part == "imagesTr" else ""
     (folder / part / f"toy_001{suffix}.nii.gz").unlink()
-    with pytest.raises(ValueError, match=f"toy_001{suffix}.nii.gz: got no such file, wanted {what}"):
+    with pytest.raises(ValueError, match=f"toy_001{suffix}.nii.gz: no such file; {what} is missing"):
         folder_card(folder)
 
 
 def test_a_missing_channel_is_refused_by_name(msd_folder):
     folder = msd_folder(2, nnunet=True, channels=2)
     (folder / "imagesTr" / "toy_001_0001.nii.gz").unlink()
-    with pytest.raises(ValueError, match=r"toy_001_0001\.nii\.gz: got no such file"):
+    with pytest.raises(ValueError, match=r"toy_001_0001\.nii\.gz: no such file"):
         folder_card(folder)
 
 
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ("{", "got no JSON"),
-        ("{}", "wanted the tables 'labels'"),
-        ('{"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 2}}', r"got label values \[0, 2\]"),
+        ("{", "expected a JSON object"),
+        ("{}", "expected the tables 'labels'"),
+        ('{"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 2}}', r"got \[0, 2\]"),
         (
             '{"channel_names": {"0": "T1"}, "labels": {"background": 0, "ignore": 1}}',
-            r"got label values \[0\], wanted 0, 1, ... without a gap",
+            r"expected label values 0, 1, ... without a gap, .*, got \[0\]",
         ),
         (
             '{"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 1}, "file_ending": ".nrrd"}',
-            "got file_ending '.nrrd'",
+            "expected a file_ending of .nii.gz, .nii, got '.nrrd'",
         ),
     ],
 )
-def test_a_dataset_json_that_cannot_be_meant_is_refused(tmp_path, said, message):
+def test_a_wrong_dataset_json_is_refused(tmp_path, said, message):
     (tmp_path / "dataset.json").write_text(said)
     with pytest.raises(ValueError, match=message):
         read_layout(tmp_path)
