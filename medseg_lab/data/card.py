@@ -1,7 +1,7 @@
 """A data card: what a data set is, whose, and how this library prepares it.
 
-A card is `cards/<id>.toml` (`catalogue.load_card`); its fields are the keys of that file. The card of a folder
-of your own is its `card.toml`, or made from its `dataset.json` (`readers.folder.folder_card`).
+A card is `cards/<id>.toml` (`catalogue.load_card`); its fields are the keys of that file. A folder of your
+own has its card in `card.toml`, or gets one from `dataset.json` (`readers.folder.folder_card`).
 """
 
 import re

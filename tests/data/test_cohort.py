@@ -12,6 +12,7 @@ from medseg_lab.data.case import IGNORE
 from medseg_lab.data.catalogue import load_card
 from medseg_lab.data.choose import Chosen
 from medseg_lab.data.cohort import load_cohort
+from medseg_lab.data.fingerprint import CaseDigest, refuse_duplicates
 from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.readers.reader import Raw
 
@@ -219,6 +220,16 @@ def test_the_same_image_under_two_patients_is_refused(toy):
     with pytest.raises(ValueError, match=r"cases toy_00[03] and toy_00[03]: .* two patients, toy_00[03] and"):
         load_cohort(toy)
     assert load_cohort(toy, cases=5)
+
+
+def test_one_patient_may_have_an_image_twice():
+    cases = [
+        CaseDigest(f"c{i}", patient, image, None, None)
+        for i, (patient, image) in enumerate(["ax", "ax", "by"])
+    ]
+    refuse_duplicates(cases)
+    with pytest.raises(ValueError, match="cases c0 and d: the same image belongs to two patients, a and b"):
+        refuse_duplicates([*cases, CaseDigest("d", "b", "x", None, None)])
 
 
 def test_a_patient_who_comes_into_two_parts_is_refused(toy, monkeypatch):

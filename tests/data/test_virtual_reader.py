@@ -87,71 +87,51 @@ def test_the_digest_follows_seed_index_settings_and_variants():
     assert len(set(digests)) == 6
 
 
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-2000])
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
 
 
-def pickled(path: Path) -> None:
-    path.write_bytes(pickle.dumps(np.zeros(3)))
+def archive(**arrays: np.ndarray):
+    """Writes these arrays instead."""
+
+    def write(path: Path) -> None:
+        with path.open("wb") as stream:
+            np.savez(stream, **arrays)
+
+    return write
 
 
-def pickled_array(path: Path) -> None:
-    with path.open("wb") as stream:
-        np.save(stream, np.array([{}], dtype=object), allow_pickle=True)
+def bare(*values: object):
+    """Writes one array that is in no archive instead."""
+
+    def write(path: Path) -> None:
+        with path.open("wb") as stream:
+            np.save(stream, np.array(values), allow_pickle=True)
+
+    return write
 
 
-def pickled_member(path: Path) -> None:
-    with path.open("wb") as stream:
-        np.savez(stream, image=np.array([{}], dtype=object), labels=np.zeros(3, np.uint8))
-
-
-def other_shape(path: Path) -> None:
-    with path.open("wb") as stream:
-        np.savez(stream, image=np.zeros((1, 2, 2, 2), np.float32), labels=np.zeros((1, 2, 2, 2), np.uint8))
-
-
-def no_labels(path: Path) -> None:
-    with path.open("wb") as stream:
-        np.savez(stream, image=np.zeros((1, 40, 48, 40), np.float32))
-
-
-def bare(path: Path) -> None:
-    with path.open("wb") as stream:
-        np.save(stream, np.zeros(3))
-
-
-def folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-DAMAGES = (
-    truncate,
-    empty,
-    flip,
-    pickled,
-    pickled_array,
-    pickled_member,
-    other_shape,
-    no_labels,
-    bare,
-    folder,
-)
+DAMAGES = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-2000]),
+    "empty": lambda path: path.write_bytes(b""),
+    "a flipped byte": flip,
+    "pickled": lambda path: path.write_bytes(pickle.dumps(np.zeros(3))),
+    "a pickled array": bare({}),
+    "a pickled member": archive(image=np.array([{}], dtype=object), labels=np.zeros(3, np.uint8)),
+    "other shapes": archive(
+        image=np.zeros((1, 2, 2, 2), np.float32), labels=np.zeros((1, 2, 2, 2), np.uint8)
+    ),
+    "no labels": archive(image=np.zeros((1, 40, 48, 40), np.float32)),
+    "no archive": bare(0.0, 1.0),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_in_the_cache_is_named(damage, kept):
-    damage(kept)
+    DAMAGES[damage](kept)
     with pytest.raises(ValueError, match=r"expected .+, got .+; delete it to make it again") as caught:
         reader().read("subject-0000")
     assert str(caught.value).startswith(f"{kept}: expected ")

@@ -31,7 +31,7 @@ _LENGTHS = {348: "NIfTI-1 or Analyze", 540: "NIfTI-2"}
 
 
 def size_of(path: Path) -> int:
-    """The number of bytes of a file; it must not be missing, empty, or a pipe, whose reading would never end."""
+    """The number of bytes of a file, which must be neither missing nor empty nor a pipe."""
     if not path.is_file():
         found = "something else" if path.exists() else "no such file"
         raise ValueError(f"{path}: expected a plain file, got {found}")
@@ -63,8 +63,8 @@ def require_format(path: Path, expected: str) -> None:
 def require_plausible(path: Path, shape: tuple[int, ...], itemsize: float, stored: int) -> int:
     """The number of bytes of an array of `shape`, checked against the `stored` bytes on disk.
 
-    No axis may be empty, and there may be no more voxels than `MAX_VOXELS` or than deflate can pack. `itemsize`
-    is bytes an entry, less than one where bits are packed.
+    No axis may be empty, and there may be no more voxels than `MAX_VOXELS` or than deflate can pack.
+    `itemsize` is bytes an entry, less than one where bits are packed.
     """
     voxels = math.prod(shape) if all(n > 0 for n in shape) else 0
     if not 0 < voxels <= MAX_VOXELS:
