@@ -39,7 +39,7 @@ def content_digest(*arrays: Tensor | None) -> str:
         if array is not None:
             values = np.ascontiguousarray(array.numpy())
             digest.update(f"{values.dtype.str} {values.shape}\n".encode())
-            digest.update(memoryview(values.reshape(-1).view(np.uint8)))
+            digest.update(values.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

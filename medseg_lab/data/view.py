@@ -1,6 +1,7 @@
 """Where patches were cut and how they were transformed: from a case to what a learner sees, and back."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -8,8 +9,19 @@ from torch import Tensor
 
 from medseg_lab.data import augment as augmentation
 
-if TYPE_CHECKING:
-    from medseg_lab.data.pool import Pool
+
+class Windows(Protocol):
+    """What patches are cut from: a `Pool`, or a memory of predictions."""
+
+    def windows(
+        self,
+        cases: Sequence[int],
+        starts: Sequence[list[int]],
+        patch: tuple[int, ...],
+        margin: tuple[int, ...] | None = None,
+        skip: Sequence[int] | np.ndarray = (),
+    ) -> tuple[Tensor, Tensor]:
+        """Patches grown by `margin`, `(N, C, *P)` and a label each, `(N, *P)`."""
 
 
 class View(NamedTuple):
@@ -36,7 +48,7 @@ class View(NamedTuple):
         matrix = np.broadcast_to(np.eye(d), (n, d, d))
         return cls(cases, starts, patch, matrix, np.zeros((n, d), dtype=bool))
 
-    def of(self, pool: "Pool") -> tuple[Tensor, Tensor]:
+    def of(self, pool: Windows) -> tuple[Tensor, Tensor]:
         """Transformed patches of `pool`: `(N, C, *P)` linearly, and labels `(N, *P)` by the nearest voxel."""
         chosen = augmentation.turned(self.matrix)
         image, label = pool.windows(self.cases, self.starts, self.patch, skip=chosen)
