@@ -141,7 +141,7 @@ def test_add_prints_what_it_saw_and_writes_a_card(msd_folder: Callable[..., Path
     assert tomllib.loads((folder / "card.toml").read_text())["classes"] == ["background", "front", "back"]
     again = medseg("add", str(folder))
     assert again.exit_code == 2
-    assert "got a card, wanted none" in again.stderr
+    assert "there is a card already" in again.stderr
 
 
 def test_show_of_ones_own_folder(msd_folder: Callable[..., Path], tmp_path: Path) -> None:  # noqa: F811
@@ -157,7 +157,7 @@ def test_show_of_ones_own_folder(msd_folder: Callable[..., Path], tmp_path: Path
 def test_add_of_no_folder_is_one_error(tmp_path: Path) -> None:
     result = medseg("add", str(tmp_path / "nowhere"))
     assert result.exit_code == 2
-    assert "got no folder" in result.stderr
+    assert "no such folder" in result.stderr
 
 
 def test_brackets_in_a_table_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:

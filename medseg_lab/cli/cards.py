@@ -13,7 +13,7 @@ from medseg_lab.data.card import Card
 from medseg_lab.data.choose import choose
 
 if TYPE_CHECKING:
-    from medseg_lab.data.look import Look
+    from medseg_lab.data.draft import Inspection
     from medseg_lab.data.readers.reader import Reader
 
 
@@ -122,11 +122,11 @@ def draw(card: Card, reader: "Reader", path: Path) -> None:
         raise RuntimeError(f"{path}: the picture could not be written: {error.strerror}") from None
 
 
-def print_look(look: "Look") -> None:
-    """What a folder contains, what looks wrong, and how its cases were grouped by patient."""
-    show(f"Seen in {look.folder}", ("what", "seen"), look.rows())
-    show("What looks wrong", ("where", "what"), look.doubts)
-    if groups := look.groups():
-        show(f"Patients: {look.patient_rule}", ("patient", "cases"), groups)
+def print_inspection(found: "Inspection") -> None:
+    """What was found in a folder, what looks wrong, and how its cases were grouped by patient."""
+    show(f"Found in {found.folder}", ("what", "found"), found.rows())
+    show("What looks wrong", ("where", "what"), found.warnings)
+    if patients := found.patients():
+        show(f"Patients: {found.card.patient_rule}", ("patient", "cases"), patients)
     else:
-        typer.echo(f"Patients: {look.patient_rule}")
+        typer.echo(f"Patients: {found.card.patient_rule}")

@@ -81,10 +81,10 @@ def verify(
 def add(
     folder: Annotated[Path, typer.Argument(help="A folder in the MSD or nnU-Net layout.")],
 ) -> None:
-    """Check a folder of your own, and write a draft card into it."""
-    from medseg_lab.cli.cards import print_look
-    from medseg_lab.data.draft import look_over, write_card
+    """Look a folder of your own over, and write a draft card into it."""
+    from medseg_lab.cli.cards import print_inspection
+    from medseg_lab.data.draft import inspect_folder, write_card
 
-    look = look_over(folder)
-    print_look(look)
-    typer.echo(f"draft card: {write_card(look)}; read it, then: medseg run 2.1.1 --dataset {folder}")
+    found = inspect_folder(folder)
+    print_inspection(found)
+    typer.echo(f"draft card: {write_card(found)}; read it through, then: medseg run 2.1.1 --dataset {folder}")

@@ -7,7 +7,6 @@ from medseg_lab.data import describe
 from medseg_lab.data.card import Card
 from medseg_lab.data.catalogue import known_cards, load_card
 from medseg_lab.data.choose import choose
-from medseg_lab.data.regions import is_nested
 from medseg_lab.publishing import data_pictures
 from medseg_lab.publishing.data_pictures import BESIDE, REAL, SUBJECTS, Picture, at_hand, kept
 from medseg_lab.publishing.markdown import bullets, escape, prose, table
@@ -138,7 +137,7 @@ def _classes(card: Card) -> list[str]:
         said = [bullets(lines), "The class frequencies were not measured."]
     if card.regions:
         rows = [(escape(name), escape(members)) for name, members in describe.regions(card)]
-        nested = ", each inside a larger one." if is_nested(card) else "."
+        nested = ", each inside a larger one." if card.has_nested_regions else "."
         said += [
             f"Regions are scored, which are unions of classes{nested}",
             table(("Region", "Classes"), rows),

@@ -106,7 +106,7 @@ def test_the_files_in_the_folder_are_an_input(house: House, tmp_path: Path) -> N
 
 
 def test_a_folder_that_is_not_there_is_named_before_anything_runs(house: House) -> None:
-    with pytest.raises(ValueError, match=r"got 'no/such', wanted one of .*, or a folder"):
+    with pytest.raises(ValueError, match=r"expected one of .*, or a folder .*, got 'no/such'"):
         run_chapter("a_page", {"folder": "no/such"}, house=house)
 
 

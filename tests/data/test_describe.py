@@ -1,4 +1,4 @@
-"""Facts are counted case by case, and the cards state what the files say."""
+"""Data sets are measured case by case, and the cards state what the files say."""
 
 import threading
 import time
@@ -10,8 +10,7 @@ import pytest
 from medseg_lab.data.case import IGNORE
 from medseg_lab.data.catalogue import known_cards, load_card
 from medseg_lab.data.choose import choose
-from medseg_lab.data.describe import parts
-from medseg_lab.data.facts import case_facts, facts, part_sizes
+from medseg_lab.data.describe import class_shares, measure, part_sizes, parts
 from medseg_lab.data.readers.reader import Raw
 
 CARD = load_card("msd-hippocampus")
@@ -44,7 +43,7 @@ class Stub:
 
 
 def test_shares_are_means_over_cases_each_counting_alike():
-    found = facts(Stub({"a_1": [[0, 0, 1, 2]], "a_2": [[0, 0, 0, 0, 0, 0, 0, 1]], "b_1": [[0, 2]]}), CARD)
+    found = measure(Stub({"a_1": [[0, 0, 1, 2]], "a_2": [[0, 0, 0, 0, 0, 0, 0, 1]], "b_1": [[0, 2]]}), CARD)
     assert (found.cases, found.patients) == (3, 2)
     assert found.shape == ((2,), (4,), (8,))
     shares = {"background": (4 + 7 + 4) / 24, "anterior": (2 + 1) / 24, "posterior": (2 + 4) / 24}
@@ -53,23 +52,23 @@ def test_shares_are_means_over_cases_each_counting_alike():
 
 def test_raters_count_alike_and_unknown_voxels_not_at_all():
     raters = [[0, 0, 1, 1], [0, 1, 1, IGNORE], [IGNORE] * 4]
-    found = case_facts(Raw("a", "a", np.zeros((1, 4)), np.array(raters, np.uint8), None), 3)
-    assert found.shares == pytest.approx([(1 / 2 + 1 / 3) / 2, (1 / 2 + 2 / 3) / 2, 0])
+    found = class_shares(Raw("a", "a", np.zeros((1, 4)), np.array(raters, np.uint8), None), 3)
+    assert found == pytest.approx([(1 / 2 + 1 / 3) / 2, (1 / 2 + 2 / 3) / 2, 0])
 
 
 def test_a_case_that_nobody_annotated_changes_no_share():
-    found = facts(Stub({"a": [[0, 1]], "b": [[IGNORE, IGNORE]]}), CARD)
+    found = measure(Stub({"a": [[0, 1]], "b": [[IGNORE, IGNORE]]}), CARD)
     assert found.shares["anterior"] == 0.5
 
 
 def test_a_spacing_that_some_files_lack_is_not_stated():
-    assert facts(Stub({"a": [[0, 1]]}, spacing=None), CARD).spacing is None
-    assert facts(Stub({"a": [[0, 1]]}), CARD).spacing == ((1,), (1,), (1,))
+    assert measure(Stub({"a": [[0, 1]]}, spacing=None), CARD).spacing is None
+    assert measure(Stub({"a": [[0, 1]]}), CARD).spacing == ((1,), (1,), (1,))
 
 
 def test_few_cases_are_read_at_once_and_each_is_told():
     stub, told = Stub({f"{i}": [[0, 1]] for i in range(40)}), []
-    facts(stub, CARD, done=told.append)
+    measure(stub, CARD, done=told.append)
     assert 1 < stub.most <= 4
     assert sorted(told) == sorted(stub.labels)
 
@@ -100,17 +99,17 @@ def test_the_card_states_what_the_files_say(dataset, root, monkeypatch):
         pytest.skip(f"{dataset} is not in {shared.parent.name}/{shared.name}")
     monkeypatch.setenv("MEDSEG_DATA", str(shared))
     card = load_card(dataset)
-    assert facts(choose(dataset).reader, card, card.measured.sources) == card.measured
+    assert measure(choose(dataset).reader, card, card.measured.sources) == card.measured
 
 
 def test_the_virtual_card_states_what_is_generated():
     chosen = choose("virtual-brain")
     stated, whose = chosen.card.measured, chosen.reader.patients()
     assert (stated.cases, stated.patients) == (len(whose), len(set(whose.values())))
-    found = [case_facts(chosen.reader.read(name), 4) for name in list(whose)[:2]]
-    assert {case.shape for case in found} == {stated.shape[0]} == {stated.shape[2]}
-    assert {case.spacing for case in found} == {stated.spacing[1]}
-    mean = np.mean([case.shares for case in found], axis=0)
+    raws = [chosen.reader.read(name) for name in list(whose)[:2]]
+    assert {raw.image.shape[1:] for raw in raws} == {stated.shape[0]} == {stated.shape[2]}
+    assert {raw.spacing for raw in raws} == {stated.spacing[1]}
+    mean = np.mean([class_shares(raw, 4) for raw in raws], axis=0)
     assert mean == pytest.approx(list(stated.shares.values()), rel=0.3)
 
 

@@ -1,4 +1,4 @@
-"""What the tests of files that lie share."""
+"""What the tests of damaged and inconsistent files share."""
 
 import io
 import os
@@ -24,8 +24,8 @@ def refused(made: Made, part: str, message: str, annotation: str = "dense") -> N
         with pytest.raises(ValueError, match=message) as error:
             source.read(made.first, annotation)
     said = str(error.value)
-    assert said.startswith(f"{path}: got ")
-    assert ", wanted " in said
+    assert said.startswith(f"{path}: expected ")
+    assert ", got " in said
     assert "\n" not in said
     source.read(max(made.files), annotation)
 

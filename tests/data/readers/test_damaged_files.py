@@ -1,4 +1,4 @@
-"""Files and folders that lie: one clear error each, naming the file, whatever the layout."""
+"""Damaged files and incomplete folders: one clear error each, naming the file, whatever the layout."""
 
 import gzip
 import os
@@ -7,7 +7,7 @@ import pytest
 
 from medseg_lab.data.readers.open import open_reader
 from tests.data.readers.layouts import LAYOUTS
-from tests.data.readers.lies import PARTS, pickled, pickled_npy, refused
+from tests.data.readers.refusals import PARTS, pickled, pickled_npy, refused
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -27,7 +27,7 @@ def test_a_file_that_ends_early(make, layout, part):
         made.file(part).write_bytes(whole[:kept])
         if made.file(part).suffix == ".jpg" and kept == len(whole) - 5:
             continue  # the mark of the end is missing, the picture is not
-        refused(made, part, "wanted a")
+        refused(made, part, "expected ")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -38,9 +38,8 @@ def test_a_file_that_vanished_after_the_listing(make, layout):
     with pytest.raises(ValueError, match="got no such file") as error:
         source.read(made.first)
     assert str(error.value).startswith(str(made.file("image")))
-    for digest in (source.digest, source.image_digest):
-        with pytest.raises(ValueError, match="got no such file"):
-            digest(made.first)
+    with pytest.raises(ValueError, match="got no such file"):
+        source.digest(made.first)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -48,16 +47,19 @@ def test_a_pipe_is_not_waited_on(make, layout):
     made = make(layout)
     made.file("image").unlink()
     os.mkfifo(made.file("image"))
-    refused(made, "image", "got something that is no plain file, wanted a file")
+    refused(made, "image", "expected a plain file, got something else")
 
 
 FOREIGN = {
-    "pickle": (pickled, "got pickle, wanted"),
-    "pickled numpy file": (pickled_npy, "got NumPy, wanted"),
-    "text": (lambda: b"hello, this is no image at all", "got the first bytes 68656c6c6f2c2074, wanted"),
-    "page": (lambda: b"<!DOCTYPE html><p>404 Not Found", "got HTML or XML, wanted"),
-    "zip": (lambda: b"PK\3\4" + bytes(60), "got zip, wanted"),
-    "zeros": (lambda: bytes(4096), "got the first bytes 0000000000000000, wanted"),
+    "pickle": (pickled, "expected a .* file, got pickle"),
+    "pickled numpy file": (pickled_npy, "expected a .* file, got NumPy"),
+    "text": (
+        lambda: b"hello, this is no image at all",
+        "expected a .* file, got the first bytes 68656c6c6f2c2074",
+    ),
+    "page": (lambda: b"<!DOCTYPE html><p>404 Not Found", "expected a .* file, got HTML or XML"),
+    "zip": (lambda: b"PK\3\4" + bytes(60), "expected a .* file, got zip"),
+    "zeros": (lambda: bytes(4096), "expected a .* file, got the first bytes 0000000000000000"),
 }
 
 
@@ -78,15 +80,15 @@ def test_a_picture_or_volume_of_another_reader(make, layout):
         theirs = make(other, "other").file("image")
         if theirs.suffix != made.file("image").suffix:
             made.file("image").write_bytes(theirs.read_bytes())
-            refused(made, "image", "got (gzip|PNG|JPEG|HDF5), wanted a (gzip|PNG|JPEG|HDF5) file")
+            refused(made, "image", "expected a (gzip|PNG|JPEG|HDF5) file, got (gzip|PNG|JPEG|HDF5)")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_empty_folder(make, layout, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"got no .*, wanted") as error:
+    with pytest.raises(ValueError, match=r"expected .*, got no") as error:
         open_reader(make(layout).card, tmp_path / "empty")
-    assert str(error.value).startswith(f"{tmp_path / 'empty'}: got")
+    assert str(error.value).startswith(f"{tmp_path / 'empty'}: expected")
 
 
 HALVES = [(layout, part) for layout in LAYOUTS if layout != "acdc-h5" for part in PARTS]
@@ -97,7 +99,7 @@ def test_half_a_pair_is_refused_before_anything_is_read(make, layout, part):
     made = make(layout)
     missing = made.file(part)
     missing.unlink()
-    with pytest.raises(ValueError, match=r"got (an|a|no) .*, wanted (both|an image|a label)") as error:
+    with pytest.raises(ValueError, match=r"missing") as error:
         _ = made.reader
     assert made.first.split("_")[0] in str(error.value)
 
@@ -106,7 +108,7 @@ def test_half_a_pair_is_refused_before_anything_is_read(make, layout, part):
 def test_a_reading_that_is_missing_is_refused(make, rater):
     made = make("lidc")
     made.file(f"mask {rater}").unlink()
-    with pytest.raises(ValueError, match=rf"got an image without its reading \(mask-{rater}\), wanted both"):
+    with pytest.raises(ValueError, match=rf"its reading \(mask-{rater}\) is missing"):
         _ = made.reader
 
 
@@ -114,7 +116,7 @@ def test_a_reading_that_is_missing_is_refused(make, rater):
 def test_an_observer_who_is_missing_is_refused(make, observer):
     made = make("chase")
     made.file(observer).unlink()
-    with pytest.raises(ValueError, match=rf"got an image without its mask \(_{observer}\), wanted both"):
+    with pytest.raises(ValueError, match=rf"its mask \(_{observer}\) is missing"):
         _ = made.reader
 
 
@@ -122,5 +124,5 @@ def test_a_volume_that_is_there_packed_and_unpacked(make):
     made = make("acdc-nifti")
     path = made.file("image")
     path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
-    with pytest.raises(ValueError, match=r"got a second file of patient001_frame01, wanted .*\.nii.* alone"):
+    with pytest.raises(ValueError, match=r"expected one file of patient001_frame01, got also .*\.nii"):
         _ = made.reader
