@@ -38,8 +38,7 @@ def claims(
 ) -> None:
     """The survey's claims, with the verdict of the runs on each."""
     from medseg_lab.cli.comparisons import having, read
-    from medseg_lab.evaluation.claims import judged
-    from medseg_lab.evaluation.claims import claims_table
+    from medseg_lab.evaluation.claims import claims_table, judged
     from medseg_lab.evaluation.export import write_whole
     from medseg_lab.evaluation.wording import counted
 

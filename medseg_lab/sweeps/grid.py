@@ -17,7 +17,8 @@ from pydantic import (
 
 from medseg_lab.survey.configurations import configuration
 from medseg_lab.training.budget import BUDGETS, Budget
-from medseg_lab.training.notation import parse, written
+from medseg_lab.training.names import recipe_called
+from medseg_lab.training.notation import add_own_modules, written
 
 Name = Annotated[str, Field(min_length=1)]
 ALL = "all"
@@ -140,8 +141,9 @@ def names(path: Path | str) -> dict[str, str]:
         ValueError: as `read_grid`, and for a recipe or method that cannot be read.
     """
     grid = read_grid(path)
+    add_own_modules(Path(path).resolve().parent)
     try:
         texts = {name: configuration(name).recipe for name in grid.methods} | grid.recipes
-        return {name: written(parse(text)) for name, text in texts.items() if text}
+        return {name: written(recipe_called(text)) for name, text in texts.items() if text}
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

@@ -8,6 +8,7 @@ from typing import Any
 
 from medseg_lab.sweeps.grid import ALL, ChapterGrid, Grid, read_grid
 from medseg_lab.sweeps.resolve import check_parameters, dataset_called, methods_of, unfit
+from medseg_lab.training.notation import add_own_modules
 from medseg_lab.workers.jobs import Job
 
 
@@ -22,6 +23,7 @@ class Training(Job):
         budget: the fields of a `Budget`.
         seed: random seed.
         parts: the cases that are scored.
+        modules: the folder of the user's own modules that the recipe names; empty where it names none.
     """
 
     dataset: str
@@ -30,6 +32,7 @@ class Training(Job):
     budget: dict[str, Any]
     seed: int
     parts: tuple[str, ...]
+    modules: str = ""
 
     @property
     def cohort(self) -> tuple[str, int | None, int | None]:
@@ -98,6 +101,7 @@ def read_plan(path: Path | str) -> Plan:
 
 
 def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Iterator[Training]:
+    add_own_modules(base.resolve())
     methods = methods_of(grid)
     if bool(methods) != bool(grid.datasets):
         have, lack = ("methods", "datasets") if methods else ("datasets", "methods or recipes")
@@ -107,8 +111,8 @@ def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Itera
         where = Path(dataset).name + (f", {labelled} labelled" if len(grid.labelled) > 1 else "")
         reasons = {name: unfit(name, recipe, grid, dims) for name, (recipe, _) in methods.items()}
         left_out += [(f"{name}, {where}", reason) for name, reason in reasons.items() if reason]
-        fit = {name: text for name, (_, text) in methods.items() if not reasons[name]}
-        for seed, (name, text) in itertools.product(grid.seed_numbers, fit.items()):
+        fit = {name: each for name, each in methods.items() if not reasons[name]}
+        for seed, (name, (recipe, text)) in itertools.product(grid.seed_numbers, fit.items()):
             yield Training(
                 title=f"{name}, {where}, seed {seed}",
                 threads=grid.threads,
@@ -119,6 +123,7 @@ def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Itera
                 budget=grid.budget.model_dump(),
                 seed=seed,
                 parts=tuple(grid.parts),
+                modules=str(base.resolve()) if recipe.is_own else "",
             )
 
 

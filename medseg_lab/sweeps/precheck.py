@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medseg_lab.sweeps.plan import Training
-from medseg_lab.training.notation import parse
+from medseg_lab.training.notation import add_own_modules, parse
 from medseg_lab.training.provenance import digest
 from medseg_lab.workers.jobs import conditions
 
@@ -26,7 +26,7 @@ class Check:
 
     Args:
         key: of its run.
-        root: the key of the run that is trained for it: its own, or that of its innermost base.
+        root: the key of the run that is trained for it: its own, or that of the first of its innermost bases.
         done: whether the store holds the run.
         parts: digests of what the key is made of, by name.
         mapped: whether the cohort is to be read from disk, so that all workers' share fits the memory.
@@ -65,8 +65,8 @@ def precheck(jobs: Sequence[Training], environment: Mapping[str, str], neighbour
             if job.recipe not in seen:  # all seeds of a recipe share the rest
                 given = fit_arguments(job, None)
                 recipe = root = given["recipe"]
-                while root.base is not None:
-                    root = root.base
+                while root.changes:
+                    root = root.bases[0]
                 reason = _unfit(recipe, given["cohort"])
                 seen[job.recipe] = key_parts_of(given), key_parts_of(given | {"recipe": root}), reason
             own, base, reason = seen[job.recipe]
@@ -105,6 +105,8 @@ def fit_arguments(job: Training, mapped: bool | None) -> dict[str, Any]:
 
     if job.gpus and not torch.cuda.is_available():
         raise RuntimeError(f"gpus: expected {job.gpus}, got no CUDA card on {socket.gethostname()}")
+    if job.modules:
+        add_own_modules(job.modules)
     return {
         "recipe": parse(job.recipe),
         "cohort": shared_cohort(job.cohort, mapped),
@@ -146,7 +148,7 @@ def _unfit(recipe: Any, cohort: "Cohort") -> str:
         raise ValueError(f"recipe {written(recipe)!r} on {cohort.id}: {error}") from error
     if learner.task.spatial_dims > cohort.task.spatial_dims:
         return f"works in {learner.task.spatial_dims} dimensions, the data has {cohort.task.spatial_dims}"
-    if learner.wants_unlabelled and not cohort.unlabelled:
+    if getattr(learner, "wants_unlabelled", False) and not cohort.unlabelled:
         return "needs cases without labels, of which there are none: labelled must be less than all"
     return ""
 

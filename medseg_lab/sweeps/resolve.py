@@ -5,7 +5,8 @@ from typing import Any
 
 from medseg_lab.survey.configurations import configurations
 from medseg_lab.sweeps.grid import Grid
-from medseg_lab.training.notation import parse, written
+from medseg_lab.training.names import recipe_called
+from medseg_lab.training.notation import written
 from medseg_lab.training.recipe import Recipe
 
 
@@ -25,8 +26,8 @@ def methods_of(grid: Grid) -> dict[str, tuple[Recipe, str]]:
         raise ValueError(f"methods: expected each once, got {grid.methods}")
     if taken := [name for name in grid.recipes if name in known]:
         raise ValueError(f"recipes: expected a name that no configuration has, got {taken[0]!r}")
-    recipes = {name: parse(known[name]) for name in grid.methods}
-    recipes |= {name: parse(text) for name, text in grid.recipes.items()}
+    recipes = {name: recipe_called(name) for name in grid.methods}
+    recipes |= {name: recipe_called(text) for name, text in grid.recipes.items()}
     first: dict[str, str] = {}
     for name, recipe in recipes.items():
         other = first.setdefault(written(recipe), name)
@@ -77,7 +78,7 @@ def unfit(name: str, recipe: Recipe, grid: Grid, dims: int) -> str:
 
     A configuration that names no dimension learns in three: on slices it would be another one's twin.
     """
-    while recipe.base is not None:
-        recipe = recipe.base
+    if recipe.changes:
+        return next(filter(None, (unfit(name, base, grid, dims) for base in recipe.bases)), "")
     needed = recipe.arguments.get("spatial_dims") or (3 if name in grid.methods else dims)
     return f"works in {needed} dimensions, the data has {dims}" if needed > dims else ""

@@ -161,7 +161,9 @@ class _Job:
         """How cases are scored, as text, whichever parts are; empty without a judge."""
         if self.judge is None:
             return ""
-        return written(Recipe(self.judge.target, {k: v for k, v in self.judge.arguments.items() if k != "parts"}))
+        return written(
+            Recipe(self.judge.target, {k: v for k, v in self.judge.arguments.items() if k != "parts"})
+        )
 
     def judged(self, learner: Segmenter) -> "pd.DataFrame | None":
         """The judge's table, or None without a judge."""

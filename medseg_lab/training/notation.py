@@ -42,6 +42,13 @@ def parse(text: str) -> Recipe:
         raise ValueError(f"recipe {text!r}: {error}") from error
 
 
+def add_own_modules(folder: Path | str) -> None:
+    """Let recipes name the modules in a folder: `mine.MyNet` is the class `MyNet` in its `mine.py`."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+        module_file.cache_clear()
+
+
 def varied(recipe: Recipe, arguments: str) -> Recipe:
     """The recipe with other arguments, given as text: `varied(mean_teacher, "weight=300, decay=0.99")`.
 

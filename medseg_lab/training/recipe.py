@@ -68,6 +68,11 @@ class Recipe:
         return cls(data["target"], {k: _revive(v) for k, v in data["arguments"].items()})
 
     @property
+    def is_own(self) -> bool:
+        """Whether it names a module outside this library: a user's own."""
+        return any(not module.startswith(f"{PACKAGE}.") for module in self.modules)
+
+    @property
     def modules(self) -> tuple[str, ...]:
         """The modules that this recipe names, nested recipes included: where its source is."""
         nested = (module for value in self.arguments.values() for module in _modules(value))
