@@ -3,13 +3,15 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-from medseg_lab.data.card import Card
 from medseg_lab.data.case import Case
+
+if TYPE_CHECKING:
+    from medseg_lab.data.card import Card
 
 SEEN = {"patch", "slice_patch", "slice_axis", "mirror"}
 """The preprocessing that training and judging see; the rest has its effect on the voxels."""
@@ -49,7 +51,7 @@ def case_digest(case: Case) -> CaseDigest:
     return CaseDigest(case.id, case.patient, content_digest(case.image), case.spacing, readings)
 
 
-def fingerprint(card: Card, parts: Mapping[str, Sequence[CaseDigest]]) -> str:
+def fingerprint(card: "Card", parts: Mapping[str, Sequence[CaseDigest]]) -> str:
     """SHA-256 of the task, of the preprocessing that training and judging see, and of the cases by part."""
     content = {
         "task": [len(card.modality), card.classes, card.spatial_dims],

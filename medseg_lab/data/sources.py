@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from medseg_lab.data.anchors import anchors, beyond
-from medseg_lab.data.case import Case
+from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.reading import Reading, consensus
+from medseg_lab.data.supervision import weakly_labelled
 
 Window = tuple[slice, ...]
 
@@ -42,7 +43,14 @@ def sources(
     """A case's voxels, once for each reading that may be asked for: R times if it is a random rater's.
 
     The case is moved to `device`; a mapped case is read from disk instead.
+
+    Raises:
+        ValueError: for boxes of a mapped case: they are found in a whole case.
     """
+    if reading == "boxes" and len(case.labels):
+        if isinstance(case, MappedCase):
+            raise ValueError(f"case {case.id}: expected one in memory for reading 'boxes', got one on disk")
+        case = weakly_labelled(case, "boxes", 1 + int(case.labels[case.labels != IGNORE].max()))
     opened = _on_disk(case, front) if isinstance(case, MappedCase) else _held(case, front, device)
     chosen = _chosen(reading, len(case.labels))
     return tuple(opened(one) for one in chosen)

@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
+from toys import tiny_cohort
 
+from medseg_lab.data.batches import Batches
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.supervision import boxes, present_classes, weakly_labelled
 
@@ -71,3 +75,19 @@ def test_a_learner_may_see_classes_of_every_reading_and_no_voxel():
     assert seen.distribution is None
     with pytest.raises(ValueError, match="kind: expected 'boxes' or 'classes', got 'points'"):
         weakly_labelled(case(), "points", 3)
+
+
+def test_a_learner_may_be_taught_boxes_alone():
+    """Neither the labels nor where patches are cut know more than the boxes."""
+    cohort = tiny_cohort(3, 2, labelled=2, unlabelled=0)
+    boxed = replace(
+        cohort, labelled=tuple(weakly_labelled(case, "boxes", 2) for case in cohort.labelled), fingerprint="b"
+    )
+    one, other = (
+        Batches(data, cohort.task, 3 * 8**3, 8, seed=4, reading=reading)
+        for data, reading in ((cohort, "boxes"), (boxed, "reference"))
+    )
+    for step in range(3):
+        assert all(torch.equal(a, b) for a, b in zip(one.batch(step)[:2], other.batch(step)[:2], strict=True))
+    plain = Batches(cohort, cohort.task, 3 * 8**3, 8, seed=4).batch(0)
+    assert (one.batch(0).label == 1).sum() > (plain.label == 1).sum()
