@@ -46,5 +46,5 @@ def test_a_slice_of_a_volume_is_shown_too():
 
 
 def test_a_learner_without_noise_is_refused():
-    with pytest.raises(ValueError, match="learner: got Supervised, wanted one with noise on its logits"):
+    with pytest.raises(ValueError, match="learner: expected one with noise on its logits, got Supervised"):
         show_noise(Supervised(TASK, recipe(UNet, features=(2, 4))), drawn(), TASK)

@@ -233,19 +233,19 @@ def test_cases_are_ranked_by_the_class_that_is_asked_for():
 
 
 def test_cases_that_nobody_marked_are_no_choice():
-    with pytest.raises(ValueError, match="cases: got 1, none of which is marked"):
+    with pytest.raises(ValueError, match="cases: expected one or more with a mark, got none in 1"):
         by_agreement([squares("none", 0, 0)])
 
 
 @pytest.mark.parametrize("sides", [(4,), (4, 4, 4, 4, 4)])
 def test_two_to_four_readings_are_shown(sides):
-    with pytest.raises(ValueError, match=f"raters: got {len(sides)} of c1, wanted 2 to 4"):
+    with pytest.raises(ValueError, match=f"case c1: expected 2 to 4 readings, got {len(sides)}"):
         show_raters({"one": squares("c1", *sides)}, FLAT)
 
 
 def test_no_cases_and_unknown_classes_are_refused():
-    with pytest.raises(ValueError, match="cases: got none"):
+    with pytest.raises(ValueError, match="cases: expected one or more, got none"):
         show_raters({}, FLAT)
     for marked in (2, -1, [0, 2], []):
-        with pytest.raises(ValueError, match="wanted classes from 0 to 1"):
+        with pytest.raises(ValueError, match="marked: expected classes from 0 to 1, got"):
             show_raters({"one": squares("c1", 4, 6)}, FLAT, marked=marked)
