@@ -189,7 +189,7 @@ def assumptions(seed: int = 1) -> "Figure":
     classes["label spreading"] = spread(moons) == 1
     right = {name: moons.accuracy(found) for name, found in classes.items()}
     reach = np.abs(points).max(axis=0) + 0.3
-    grid = np.meshgrid(*(np.linspace(-edge, edge, FINE) for edge in reach))
+    grid = list(np.meshgrid(*(np.linspace(-edge, edge, FINE) for edge in reach)))
     at = np.stack(grid, -1).reshape(-1, 2)
     maps = {name: predicted(learner, at).reshape(FINE, FINE) for name, learner in networks.items()}
     with house():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from medseg_lab.data.case import IGNORE
 from medseg_lab.data.task import Task
@@ -177,7 +178,7 @@ def _columns(cuts: Sequence[Cut], titles: Sequence[str], task: Task) -> "Figure"
     for (above, below), cut, title in zip(panels.T, cuts, titles, strict=False):
         panel(above, cut, "", 0)
         outlined(above, cut, ("consensus", "prediction"), n_classes)
-        small_title(above, title.replace(", ", "\n") if columns > 4 else title)
+        small_title(above, title.replace(", ", "\n") if columns > 3 else title)
         map_ = heat_map(below, cut, "map", log(n_classes))
         outlined(below, cut, ["prediction is wrong"], n_classes)
     colour_bar(panels[1, len(cuts) - 1], map_, "nats")
@@ -187,10 +188,11 @@ def _columns(cuts: Sequence[Cut], titles: Sequence[str], task: Task) -> "Figure"
 
 def _cut(one: Drawn, slice_axis: int, channel: int | None) -> Cut:
     """A case as `most_uncertain_cases` shows it."""
-    maps = {
+    place = disagreement_window(one.case, [one.prediction], slice_axis)
+    maps: dict[str, NDArray | Tensor] = {
+        "consensus": consensus_of(one.case),
         "prediction": one.prediction,
         "prediction is wrong": errors(one),
-        "consensus": consensus_of(one.case),
+        "map": entropy(one.mean[None].cpu())[0],
     }
-    place = disagreement_window(one.case, [one.prediction], slice_axis)
-    return cut_at(place, one.case, {**maps, "map": entropy(one.mean[None].cpu())[0]}, channel)
+    return cut_at(place, one.case, maps, channel)

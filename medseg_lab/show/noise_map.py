@@ -1,6 +1,6 @@
 """The noise that a network predicts in its logits, beside where raters differ (survey 4.2)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -60,7 +60,7 @@ def show_noise(
         panel(image, cut, "consensus", classes)
         small_title(image, "image, consensus")
         # an invisible bar, so that all panels have one size
-        below = {"location": "bottom", "aspect": 12, "shrink": 0.9}
+        below: dict[str, Any] = {"location": "bottom", "aspect": 12, "shrink": 0.9}
         fig.colorbar(image.images[0], ax=image, **below).ax.set_visible(False)
         for ax, (name, found) in zip(panels, maps.items(), strict=True):
             fig.colorbar(heat_map(ax, cut, name, max(float(found.max()), LEAST), name), ax=ax, **below)

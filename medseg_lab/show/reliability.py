@@ -45,17 +45,20 @@ def show_reliability(curves: Mapping[str, Reliability]) -> "Figure":
         legend = {}
         for index, (name, share) in enumerate(shares.items()):
             style = look(index)
-            line = {"color": style.colour, "linestyle": style.line}
-            marks = {"color": style.colour, "marker": style.marker, "markersize": 6}
+            line: dict[str, Any] = {"color": style.colour, "linestyle": style.line}
+            marks: dict[str, Any] = {"marker": style.marker, "markersize": 6}
             upper.plot(*points[name][:, share > 0], **line, linewidth=1.2)
             for chosen, face in (((share > 0) & (share < FEW), "white"), (share >= FEW, style.colour)):
-                upper.plot(*points[name][:, chosen], **marks, linestyle="none", markerfacecolor=face)
+                (rare,) = upper.plot(
+                    *points[name][:, chosen], color=style.colour, markerfacecolor=face, **marks
+                )
+                rare.set_linestyle("none")
             lower.stairs(share, edges, **line, linewidth=1.3, baseline=None)
-            entry = Line2D([], [], **marks, linestyle=style.line, linewidth=1.2)
-            legend[f"{short[index]}\n{curves[name].ece:.3f}"] = entry
+            legend[f"{short[index]}\n{curves[name].ece:.3f}"] = Line2D([], [], **line, **marks, linewidth=1.2)
         if any(((share > 0) & (share < FEW)).any() for share in shares.values()):
-            hollow = {"marker": "o", "markersize": 6, "linestyle": "none", "markerfacecolor": "white"}
-            legend[f"under {FEW:.1%} of\nthe voxels"] = Line2D([], [], color="#777777", **hollow)
+            hollow = Line2D([], [], color="#777777", marker="o", markersize=6, linestyle="none")
+            hollow.set_markerfacecolor("white")
+            legend[f"under {FEW:.1%} of\nthe voxels"] = hollow
         ticks = edges[lowest :: -(-(bins - lowest) // 10)]
         accuracies = [
             of[1][share > 0].min() for of, share in zip(points.values(), shares.values(), strict=True)

@@ -46,14 +46,13 @@ def show_retention(curves: Curves, ideals: Curves | None = None) -> "Figure":
     with house():
         fig = canvas(7.0, max(3.9, 1.2 + legend_height(short)))
         ax = fig.add_subplot()
-        legend = {}
+        legend: dict[str, Any] = {}
         for index, (name, curve) in enumerate(zip(short, found.values(), strict=True)):
             style = look(index)
-            (legend[f"{name}\n{curve.area:.4f}"],) = ax.plot(
-                *(1 - curve.kept, curve.error),
-                **{"color": style.colour, "linestyle": style.line, "linewidth": 1.4},
-                **{"marker": style.marker, "markevery": (4 + index, 14), "markersize": 5},
-            )
+            line: dict[str, Any] = {"color": style.colour, "linestyle": style.line, "linewidth": 1.4}
+            marks: dict[str, Any] = {"marker": style.marker, "markevery": (4 + index, 14), "markersize": 5}
+            (drawn,) = ax.plot(1 - curve.kept, curve.error, **line, **marks)
+            legend[f"{name}\n{curve.area:.4f}"] = drawn
         level = [Retention(one.kept, one.error[-1].expand(len(one.error))) for one in found.values()]
         legend[f"in random order\n{_areas(level)}"] = _band(ax, level, GREY)
         if best:

@@ -85,7 +85,7 @@ def show_uncertainty_maps(
         marks = {"prediction": one.prediction, "prediction is wrong": torch.from_numpy(errors(one))}
         maps = {kind: getattr(split, kind) for kind in MAPS}
         rows.append((f"{fitted([name], 26, 1)[0]}: {in_words(one, split, task, slice_axis)}", marks | maps))
-    headings, shared = [said for said, _ in rows], {"consensus": consensus_of(case)}
+    headings, shared = [said for said, _ in rows], {"consensus": torch.from_numpy(consensus_of(case))}
     with house():
         cuts = [cut_at(place, case, shared | maps, channel) for _, maps in rows]
         fig = _draw(headings, cuts, log(n_classes), n_classes)
@@ -121,7 +121,7 @@ def look_handles(names: Iterable[str]) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patheffects import Normal, Stroke
 
-    line = {"lw": 2.2, "path_effects": [Stroke(linewidth=3.2, foreground="black"), Normal()]}
+    line: dict[str, Any] = {"lw": 2.2, "path_effects": [Stroke(linewidth=3.2, foreground="black"), Normal()]}
     return [Line2D([], [], color=LOOKS[name][0], ls=LOOKS[name][1], label=name, **line) for name in names]
 
 
@@ -160,7 +160,11 @@ def _draw(headings: Sequence[str], cuts: Sequence[Cut], largest: float, n_classe
             outlined(ax, cut, ["prediction is wrong"], n_classes)
             if cut is cuts[-1]:
                 extend = "max" if kind == "mutual_information" else "neither"
-                look = {"orientation": "horizontal", "ticks": MaxNLocator(3), "extend": extend}
+                look: dict[str, Any] = {
+                    "orientation": "horizontal",
+                    "ticks": MaxNLocator(3),
+                    "extend": extend,
+                }
                 fig.colorbar(map_, cax=bar, label=f"{MAPS[kind]}\n(nats)", **look)
     panels[-1, 0].set(xticks=[], yticks=[])
     panels[-1, 0].set_axis_off()

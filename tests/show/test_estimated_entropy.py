@@ -66,8 +66,9 @@ def texts(legend) -> list[str]:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("shape", [(24, 30), (24, 30, 3)], ids=["2D", "3D"])
-@pytest.mark.parametrize("names", [SEVEN[:1], SEVEN[:3], SEVEN], ids=len)
+@pytest.mark.parametrize(
+    ("names", "shape"), [(SEVEN[:1], (24, 30)), (SEVEN[:3], (24, 30, 3)), (SEVEN, (24, 30))]
+)
 def test_no_words_are_cut_off_or_cover_each_other(names, shape):
     drawn = {name: [noisy(case(shape), 0.1 + 0.3 * i)] for i, name in enumerate(names)}
     assert_legible(show_estimated_entropy(drawn, TASK))

@@ -1,4 +1,4 @@
-"""What is shown first: the voxels above the quantile, and the cases in most doubt."""
+"""The voxels above the quantile, and the most uncertain cases."""
 
 from math import log
 
@@ -69,10 +69,10 @@ def test_the_title_says_what_share_is_shown_and_what_share_of_the_errors_that_ho
 
 
 def test_a_share_is_of_the_whole_case_and_not_of_its_window():
-    """25 voxels of 1600 are in case_uncertainty, in a window of 32 x 32: 16 of them are one in a hundred."""
-    samples = sure(torch.zeros(40, 40, dtype=torch.uint8), odds=0.99)
-    odds = torch.linspace(0.55, 0.8, 25).reshape(5, 5)
-    samples[0, 10:15, 10:15], samples[1, 10:15, 10:15] = odds, 1 - odds
+    """25 voxels of 1600 are uncertain, in a window of 32 x 32: 16 of them are one in a hundred."""
+    samples = sure(torch.zeros(40, 40, dtype=torch.uint8), p=0.99)
+    p = torch.linspace(0.55, 0.8, 25).reshape(5, 5)
+    samples[0, 10:15, 10:15], samples[1, 10:15, 10:15] = p, 1 - p
     case = flat_case([SMALL])
     fig = most_uncertain_voxels({"a": Drawn(case, samples[None])}, TASK, method="a", share=0.01)
     painted = masks(fig)
@@ -151,7 +151,7 @@ def test_wrong_requests_are_refused():
             most_uncertain_voxels(methods, TASK, method="a", share=share)
 
 
-def test_doubt_is_the_mean_entropy_where_an_object_is_possible():
+def test_uncertainty_is_the_mean_entropy_where_an_object_is_possible():
     """A nodule at 9 to 1 with a border at 1 to 1, in a background that is nearly sure."""
     samples = sure(LARGE)[None].clone()
     samples[0, 1, LARGE == 0] = POSSIBLE - 0.01
@@ -162,40 +162,40 @@ def test_doubt_is_the_mean_entropy_where_an_object_is_possible():
     )
 
 
-def test_doubt_is_of_the_mean_of_the_samples():
+def test_uncertainty_is_of_the_mean_of_the_samples():
     case = flat_case([LARGE])
     wanted = (25 * TENTH + 75 * log(2)) / 100
-    samples = torch.stack([sure(SMALL, odds=0.9), sure(LARGE, odds=0.9)])
+    samples = torch.stack([sure(SMALL, p=0.9), sure(LARGE, p=0.9)])
     samples[:, 0, LARGE == 0], samples[:, 1, LARGE == 0] = 1.0, 0.0
     assert case_uncertainty(Drawn(case, samples)) == pytest.approx(wanted, rel=1e-5)
 
 
-@pytest.mark.parametrize("odds", [0.6, 0.9])
-def test_an_object_as_doubtful_is_not_in_more_doubt_for_being_larger(odds):
+@pytest.mark.parametrize("p", [0.6, 0.9])
+def test_a_larger_object_is_not_more_uncertain_for_its_size(p):
     def of(label: torch.Tensor) -> float:
-        samples = torch.where(label == 1, sure(label, odds=odds), sure(label, odds=0.99))
+        samples = torch.where(label == 1, sure(label, p=p), sure(label, p=0.99))
         return case_uncertainty(Drawn(flat_case([label]), samples[None]))
 
     assert of(square(10, 12)) == pytest.approx(of(square(0, 40)), rel=1e-5)
 
 
-def test_where_no_object_is_possible_there_is_no_doubt():
+def test_where_no_object_is_possible_there_is_no_uncertainty():
     nothing = torch.zeros(40, 40, dtype=torch.uint8)
-    assert case_uncertainty(drawn(flat_case([LARGE]), nothing, odds=0.99)) == 0
+    assert case_uncertainty(drawn(flat_case([LARGE]), nothing, p=0.99)) == 0
 
 
 def several() -> list[Drawn]:
-    """Doubtful in the order two, one, three; with Dice 0.4, 1 and 1."""
+    """Uncertain in the order two, one, three; with Dice 0.4, 1 and 1."""
     cases = [flat_case([LARGE], name) for name in ("one", "two", "three")]
-    labels, odds = (LARGE, SMALL, LARGE), (0.7, 0.6, 0.99)
-    return [drawn(case, label, odds=p) for case, label, p in zip(cases, labels, odds, strict=True)]
+    labels, sureness = (LARGE, SMALL, LARGE), (0.7, 0.6, 0.99)
+    return [drawn(case, label, p=p) for case, label, p in zip(cases, labels, sureness, strict=True)]
 
 
 def panel_titles(fig) -> list[str]:
     return [ax.get_title() for ax in fig.axes if ax.get_title()]
 
 
-def test_the_cases_in_most_doubt_are_shown_in_order():
+def test_the_most_uncertain_cases_are_shown_in_order():
     cases = several()
     fig = most_uncertain_cases(cases, TASK, n=2)
     found = [case_uncertainty(one) for one in cases]
@@ -255,7 +255,7 @@ def test_no_words_of_the_cases_are_cut_off_or_cover_each_other(n):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", ["total", "mutual_information"])
-def test_no_words_of_a_frame_are_cut_off_or_cover_each_other(kind):
+def test_no_words_of_the_voxels_are_cut_off_or_cover_each_other(kind):
     name = "heteroscedastic noise with a very long name"
     fig = most_uncertain_voxels({name: noise(flat_case([LARGE]))}, TASK, method=name, share=0.123, kind=kind)
     assert_legible(fig)

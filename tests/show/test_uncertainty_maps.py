@@ -22,7 +22,7 @@ TASK = Task(1, ("background", "nodule"), 2)
 SMALL, LARGE = square(10, 15), square(10, 20)
 CASE = flat_case([SMALL, LARGE, LARGE])
 TENTH = -(0.9 * log(0.9) + 0.1 * log(0.1))
-"""Nats of odds of 9 to 1."""
+"""Nats of probabilities .9 and .1."""
 
 
 def rows(fig, number: int) -> np.ndarray:
@@ -66,14 +66,14 @@ def test_above_stands_the_entropy_of_the_votes():
     fig = show_uncertainty_maps({"a": drawn(CASE, LARGE)}, TASK)
     top = rows(fig, 2)[0]
     differ = disagreement_window(CASE, [LARGE]).of((SMALL != LARGE).numpy())
-    odds = -(log(1 / 3) / 3 + 2 * log(2 / 3) / 3)
-    np.testing.assert_allclose(value(top[1]), np.where(differ, odds, 0), atol=1e-6)
+    votes = -(log(1 / 3) / 3 + 2 * log(2 / 3) / 3)
+    np.testing.assert_allclose(value(top[1]), np.where(differ, votes, 0), atol=1e-6)
     assert not any(ax.images[0].get_visible() for ax in top[2:])
     assert headings(fig, 2)[0] == "votes of 3 raters"
 
 
 def test_where_the_truth_is_known_its_entropy_stands_above():
-    case = replace(CASE, distribution=sure(LARGE, odds=0.9))
+    case = replace(CASE, distribution=sure(LARGE, p=0.9))
     fig = show_uncertainty_maps({"a": drawn(case, LARGE)}, TASK)
     np.testing.assert_allclose(value(rows(fig, 2)[0, 1]), TENTH, rtol=1e-5)
     assert headings(fig, 2)[0] == "the truth, p*(y | x)"
@@ -90,7 +90,7 @@ def test_a_single_rater_has_no_votes():
 
 
 def test_the_same_entropy_has_the_same_colour_in_all_rows():
-    methods = {"a": drawn(CASE, SMALL, LARGE), "b": drawn(CASE, LARGE, odds=0.6)}
+    methods = {"a": drawn(CASE, SMALL, LARGE), "b": drawn(CASE, LARGE, p=0.6)}
     scales = [
         [ax.images[1].get_clim() for ax in row[1:3]]
         for row in rows(show_uncertainty_maps(methods, TASK), 3)[1:]
@@ -200,7 +200,7 @@ def test_the_maps_of_a_volume_are_upright():
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("number", [1, 2, 6])
+@pytest.mark.parametrize("number", [1, 6])
 def test_no_words_are_cut_off_or_cover_each_other(number):
     _, one = volume(4)
     names = ["heteroscedastic noise with a very long name", "U-Net", "MC dropout", "PHiSeg", "b", "c"]
