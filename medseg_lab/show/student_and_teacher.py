@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from copy import copy
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from medseg_lab.inference.predict import predict_case
 from medseg_lab.semi.teacher import TeacherStudent, Who
 from medseg_lab.show.cases import case_dice
 from medseg_lab.show.contours import Cut, handles, panel, small_title
+from medseg_lab.show.heat_map import ratio
 from medseg_lab.show.paint import in_rows, painted
 from medseg_lab.show.spot import fullest
 from medseg_lab.show.style import canvas, house
@@ -23,12 +24,14 @@ from medseg_lab.training.learner import Learner
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+L = TypeVar("L", bound=Learner)
+
 WHO: tuple[Who, Who] = ("student", "teacher")
 RIGHT = {"teacher right": "#0072B2", "student right": "#F0E442", "neither right": "#CC79A7"}
-"""Where the two differ: who has the reference's class. Of different lightness, too."""
+"""Where the two differ: who predicts the reference's class. The colours differ in lightness, too."""
 
 
-def teaching(
+def student_and_teacher(
     learners: Mapping[int, Learner],
     case: Case,
     task: Task,
@@ -38,21 +41,21 @@ def teaching(
 ) -> Callable[[int], "Figure"]:
     """A function that draws student and teacher after so many steps: outlines, and where the two differ.
 
-    Made for `medseg_lab.show.explorer.explore(teaching(learners, case, task), step=list(learners))`. The
-    slice shown is the one on which the reference marks most; the Dice is the whole case's, mean over the
-    classes.
+    Made for `explore(student_and_teacher(learners, case, task), step=list(learners))`, with
+    `medseg_lab.show.explorer.explore`. The slice is the one on which the reference marks most; the Dice is
+    that of the whole case, mean over the classes.
 
     Args:
         learners: with a teacher, by the steps they have learned (`medseg_lab.training.watch.watched`).
         case: with a reference label.
         task: names the classes.
-        slice_axis: across which a volume is cut.
+        slice_axis: axis across which a volume is cut.
         channel: of the image; by default the first, or the colours of a photograph.
 
     Raises:
         ValueError: for no learner, or one without a teacher.
     """
-    checked = with_teacher(learners)
+    checked = checked_learners(learners, TeacherStudent, "one with a teacher")
     reference = case.label.cpu().numpy()
     place = fullest(case, slice_axis, next(iter(checked.values())).patch)
 
@@ -63,31 +66,35 @@ def teaching(
     def draw(step: int) -> "Figure":
         volumes = predicted(step)
         dice: dict[str, float] = {who: case_dice(volumes[who], reference, task) for who in WHO}
-        shown = {name: place.of(volume) for name, volume in {"reference": reference, **volumes}.items()}
-        sides = verdicts(**shown)
-        drawn = {name: np.where(shown["reference"] == IGNORE, 0, label) for name, label in shown.items()}
-        cut = place.cut(case, {**drawn, **sides}, channel)
+        labels = {name: place.of(volume) for name, volume in {"reference": reference, **volumes}.items()}
+        masks = who_is_right(**labels)
+        counts = {name: int(mask.sum()) for name, mask in masks.items()}
+        known = {name: np.where(labels["reference"] == IGNORE, 0, label) for name, label in labels.items()}
+        scores = ", ".join(f"{who} Dice {value:.2f}" for who, value in dice.items())
+        said = ", ".join(f"{name} on {count}" for name, count in counts.items())
         with house():
-            fig = _frame(cut, dice, {name: int(side.sum()) for name, side in sides.items()}, task)
-            fig.suptitle(f"after {counted(step, 'step')}", fontsize=10)
-            fig.set_label(f"Case {case.id} {alt_text(step, dice, sides)}")
+            fig = _frame(place.cut(case, {**known, **masks}, channel), dice, counts, task)
+            after = f"after {counted(step, 'step')}"
+            fig.suptitle(after, fontsize=10)
+            fig.set_label(f"Case {case.id} {after}: {scores}. Pixels of the slice where they differ: {said}.")
         return fig
 
     return draw
 
 
-def with_teacher(learners: Mapping[int, Learner]) -> dict[int, TeacherStudent]:
-    """The same learners, if all of them have a teacher.
+def checked_learners(learners: Mapping[int, Learner], wanted: type[L], named: str) -> dict[int, L]:
+    """The same learners, if all are of a class.
 
     Raises:
         ValueError: if not, or if there are none.
     """
     if not learners:
-        raise ValueError("learners: got none, wanted one or more")
-    found = {step: one for step, one in learners.items() if isinstance(one, TeacherStudent)}
+        raise ValueError("learners: expected one or more, got none")
+    found = {}
     for step, one in learners.items():
-        if step not in found:
-            raise ValueError(f"learners: got {type(one).__name__}, wanted one with a teacher")
+        if not isinstance(one, wanted):
+            raise ValueError(f"learners: expected {named}, got {type(one).__name__} after {step} steps")
+        found[step] = one
     return found
 
 
@@ -98,38 +105,24 @@ def segmented(learner: TeacherStudent, who: Who, case: Case, slice_axis: int = 2
     return predict_case(asked, case.image, slice_axis=slice_axis).argmax(dim=0).cpu().numpy().astype(np.uint8)
 
 
-def verdicts(reference: NDArray, student: NDArray, teacher: NDArray) -> dict[str, NDArray]:
+def who_is_right(reference: NDArray, student: NDArray, teacher: NDArray) -> dict[str, NDArray]:
     """Where the two differ, by who is right: three masks of the shape of the labels."""
     differ = (student != teacher) & (reference != IGNORE)
-    right = {"teacher right": teacher == reference, "student right": student == reference}
-    masks = {name: differ & found for name, found in right.items()}
-    return {**masks, "neither right": differ & ~right["teacher right"] & ~right["student right"]}
-
-
-def alt_text(step: int, dice: Mapping[str, float], sides: Mapping[str, NDArray]) -> str:
-    """The frame in words."""
-    scores = ", ".join(f"{who} Dice {value:.2f}" for who, value in dice.items())
-    counts = ", ".join(f"{name} on {int(side.sum())}" for name, side in sides.items())
-    after = counted(step, "step")
-    return f"after {after}: {scores}. Pixels of the slice where they differ: {counts}."
+    sides = teacher == reference, student == reference, (teacher != reference) & (student != reference)
+    return {name: differ & side for name, side in zip(RIGHT, sides, strict=True)}
 
 
 def _frame(cut: Cut, dice: Mapping[str, float], counts: Mapping[str, int], task: Task) -> "Figure":
     from matplotlib.patches import Patch
 
-    height = cut.image.shape[0] * cut.aspect / cut.image.shape[1] * 6.8 / 4
-    fig = canvas(7.0, height + 1.25)
-    panels = fig.subplots(1, 4)
-    titles = [
-        "reference",
-        *(f"{who}, Dice {dice[who]:.2f}" for who in WHO),
-        f"differ: {sum(counts.values())}",
-    ]
-    for ax, name, title in zip(panels, ["reference", *WHO, "differ"], titles, strict=True):
+    fig = canvas(7.0, ratio(cut) * 6.8 / 4 + 1.25)
+    titles = {"reference": "reference"} | {who: f"{who}, Dice {dice[who]:.2f}" for who in WHO}
+    titles["differ"] = f"differ: {sum(counts.values())}"
+    for ax, (name, title) in zip(fig.subplots(1, 4), titles.items(), strict=True):
         panel(ax, cut, name, len(task.classes))
         small_title(ax, title)
     for name, colour in RIGHT.items():
-        painted(panels[-1], cut.labels[name], colour)
+        painted(ax, cut.labels[name], colour)
     sides = [Patch(facecolor=c, edgecolor="black", label=f"{n}: {counts[n]}") for n, c in RIGHT.items()]
     fig.legend(**in_rows(handles(task), sides), loc="outside lower center", columnspacing=1.2)
     return fig

@@ -1,4 +1,4 @@
-"""UA-MT's mask as a picture: the teacher as in training, the threshold of the step, what share is heeded."""
+"""UA-MT's mask as a picture: the teacher as in training, the threshold of the step, what share is used."""
 
 from math import log
 
@@ -12,8 +12,8 @@ from medseg_lab.losses.entropy import entropy
 from medseg_lab.networks.unet import UNet
 from medseg_lab.semi.mean_teacher import MeanTeacher
 from medseg_lab.semi.ua_mt import UAMT
-from medseg_lab.show.heeding import UNHEEDED, heeding, unsure
 from medseg_lab.show.spot import fullest, marked
+from medseg_lab.show.teacher_confidence import MASKED, teacher_confidence, teacher_entropy
 from medseg_lab.training.recipe import recipe
 from tests.show.legible import assert_legible
 
@@ -48,12 +48,12 @@ def test_the_teacher_is_asked_as_in_training():
     one = learner()
     with torch.no_grad():
         plain = entropy(one.taught(PLACE.image(case())))[0].numpy()
-    asked = unsure(one, case(), PLACE)
+    asked = teacher_entropy(one, case(), PLACE)
     assert np.abs(asked - plain).mean() > 0.05
     still = learner(dropout=0.0)
     with torch.no_grad():
         plain = entropy(still.taught(PLACE.image(case())))[0].numpy()
-    assert np.abs(unsure(still, case(), PLACE) - plain).mean() < np.abs(asked - plain).mean() / 2
+    assert np.abs(teacher_entropy(still, case(), PLACE) - plain).mean() < np.abs(asked - plain).mean() / 2
 
 
 def test_it_is_the_learners_own_uncertainty():
@@ -61,14 +61,14 @@ def test_it_is_the_learners_own_uncertainty():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
         wanted = one.uncertainty(PLACE.image(case()))[0].numpy()
-    np.testing.assert_array_equal(unsure(one, case(), PLACE, seed=5), wanted)
+    np.testing.assert_array_equal(teacher_entropy(one, case(), PLACE, seed=5), wanted)
 
 
 def test_it_is_drawn_from_its_seed_and_from_nothing_else():
     one = learner()
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    first, again, other = (unsure(one, case(), PLACE, seed) for seed in (1, 1, 2))
+    first, again, other = (teacher_entropy(one, case(), PLACE, seed) for seed in (1, 1, 2))
     assert torch.equal(before, torch.get_rng_state())
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -80,7 +80,7 @@ def test_the_learner_stays_in_the_mode_it_was_in():
     one.teacher.encoder.train()
     before = [module.training for module in one.modules()]
     state = {name: value.clone() for name, value in one.state_dict().items()}
-    unsure(one, case(), PLACE)
+    teacher_entropy(one, case(), PLACE)
     assert [module.training for module in one.modules()] == before
     assert all(torch.equal(state[name], value) for name, value in one.state_dict().items())
 
@@ -89,14 +89,14 @@ def test_the_mode_is_restored_even_if_the_learner_fails(monkeypatch):
     one = learner()
     monkeypatch.setattr(one, "uncertainty", lambda image: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        unsure(one, case(), PLACE)
+        teacher_entropy(one, case(), PLACE)
     assert not any(module.training for module in one.modules())
 
 
-@pytest.mark.parametrize(("step", "ramp"), [(1, np.exp(-5 * 0.75**2)), (4, 1.0), (10, 1.0)])
+@pytest.mark.parametrize(("step", "ramp"), [(1, np.exp(-5 * 0.75**2)), (4, 1.0)])
 def test_the_threshold_is_that_of_the_step_in_nats_and_as_a_share(step, ramp):
     """The term comes in over 0.4 of 10 steps."""
-    fig = heeding({step: learner()}, case(), TASK)(step)
+    fig = teacher_confidence({step: learner()}, case(), TASK)(step)
     share = 0.75 + 0.25 * ramp
     said = f"threshold {share * log(3):.2f} nats, {share:.0%} of ln 3"
     assert fig._suptitle.get_text() == f"after {step} step{'s' if step > 1 else ''}: {said}"
@@ -112,59 +112,58 @@ def shown(fig) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("step", [1, 3])
 def test_what_is_above_the_threshold_is_painted_over_and_the_rest_counted(step):
-    fig = heeding({step: learner()}, case(), TASK, seed=2)(step)
+    fig = teacher_confidence({step: learner()}, case(), TASK, seed=2)(step)
     values, painted = shown(fig)
+    np.testing.assert_allclose(
+        values, np.rot90(teacher_entropy(learner(), case(), PLACE, 2)) / log(3), rtol=1e-6
+    )
+    assert fig.axes[1].images[1].get_clim() == (0, 1)
     share = learner().threshold(step) / log(3)
     covered = painted[..., 3] == 1
     np.testing.assert_array_equal(covered, ~(values < share))
     assert 0 < covered.mean() < 1
     foreground = np.rot90(PLACE.of(marked(case())))
     title = fig.axes[2].get_title("center")
-    heeded = [1 - covered.mean(), 1 - covered[foreground].mean()]
-    assert title == f"heeded: {heeded[0]:.1%}\nof the foreground: {heeded[1]:.1%}"
+    used = [1 - covered.mean(), 1 - covered[foreground].mean()]
+    assert title == f"used: {used[0]:.1%}\nof the foreground: {used[1]:.1%}"
     assert f"Pixels {title.replace(chr(10), ', ')}." in fig.get_label()
 
 
-def test_the_map_is_the_entropy_upright_in_shares_of_the_largest():
-    fig = heeding({1: learner()}, case(), TASK, seed=2)(1)
-    values, _ = shown(fig)
-    np.testing.assert_allclose(values, np.rot90(unsure(learner(), case(), PLACE, 2)) / log(3), rtol=1e-6)
-    assert fig.axes[1].images[1].get_clim() == (0, 1)
-
-
-def test_at_the_end_of_the_ramp_all_is_heeded():
+def test_at_the_end_of_the_ramp_all_is_used():
     """Nothing is above ln K."""
-    _, painted = shown(heeding({10: learner()}, case(), TASK)(10))
+    _, painted = shown(teacher_confidence({10: learner()}, case(), TASK)(10))
     assert not painted[..., 3].any()
 
 
 def test_the_colour_of_the_legend_is_the_one_painted():
     from matplotlib.colors import to_rgb
 
-    fig = heeding({1: learner()}, case(), TASK)(1)
+    fig = teacher_confidence({1: learner()}, case(), TASK)(1)
     _, painted = shown(fig)
-    np.testing.assert_allclose(painted[painted[..., 3] == 1][0, :3], to_rgb(UNHEEDED))
-    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["a", "b", "not heeded"]
+    np.testing.assert_allclose(painted[painted[..., 3] == 1][0, :3], to_rgb(MASKED))
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["a", "b", "not used"]
 
 
 def test_each_step_has_its_own_learner():
     sure = learner()
     for parameter in sure.teacher.head.parameters():
         parameter.mul_(20)
-    draw = heeding({1: learner(), 2: sure}, case(), TASK)
+    draw = teacher_confidence({1: learner(), 2: sure}, case(), TASK)
     assert shown(draw(2))[0].mean() < shown(draw(1))[0].mean()
 
 
 @pytest.mark.filterwarnings("error")
 def test_no_words_are_cut_off_or_cover_each_other():
     task = Task(1, ("background", "right ventricle", "myocardium", "left ventricle"), 3)
-    assert_legible(heeding({1000: learner(classes=4)}, case(), task)(1000))
+    assert_legible(teacher_confidence({1000: learner(classes=4)}, case(), task)(1000))
 
 
 def test_other_learners_are_refused():
-    with pytest.raises(ValueError, match="learners: got none"):
-        heeding({}, case(), TASK)
-    with pytest.raises(ValueError, match="learners: got MeanTeacher, wanted UAMT"):
-        heeding({1: MeanTeacher(TASK, recipe(UNet, features=(4, 8)), spatial_dims=2)}, case(), TASK)
-    with pytest.raises(ValueError, match="learners: got one of 3 dimensions, wanted 2"):
-        heeding({1: UAMT(TASK, recipe(UNet, features=(4, 8)))}, case(), TASK)
+    with pytest.raises(ValueError, match="learners: expected one or more, got none"):
+        teacher_confidence({}, case(), TASK)
+    with pytest.raises(ValueError, match="learners: expected UAMT, got MeanTeacher"):
+        teacher_confidence(
+            {1: MeanTeacher(TASK, recipe(UNet, features=(4, 8)), spatial_dims=2)}, case(), TASK
+        )
+    with pytest.raises(ValueError, match="learners: expected 2 spatial dimensions, got 3"):
+        teacher_confidence({1: UAMT(TASK, recipe(UNet, features=(4, 8)))}, case(), TASK)

@@ -12,7 +12,7 @@ from medseg_lab.semi.mean_teacher import MeanTeacher
 from medseg_lab.semi.pi_model import PiModel
 from medseg_lab.show.cases import case_dice
 from medseg_lab.show.spot import fullest
-from medseg_lab.show.teaching import segmented, teaching, verdicts
+from medseg_lab.show.student_and_teacher import segmented, student_and_teacher, who_is_right
 from medseg_lab.training.recipe import recipe
 from tests.show.legible import assert_legible
 
@@ -58,7 +58,7 @@ def test_the_learner_stays_as_it_was(training):
     one = learner(3.5, 7.5).train(training)
     one.predicts = "student"
     before = {name: value.clone() for name, value in one.state_dict().items()}
-    teaching({4: one}, stairs(), TASK)(4)
+    student_and_teacher({4: one}, stairs(), TASK)(4)
     assert (one.predicts, one.training) == ("student", training)
     assert all(module.training == training for module in one.modules())
     assert all(torch.equal(before[name], value) for name, value in one.state_dict().items())
@@ -75,7 +75,7 @@ def test_who_is_right_is_told_pixel_by_pixel():
     reference = np.array([0, 1, 2, 1, 2, IGNORE, 0])
     student = np.array([0, 1, 1, 2, 0, 0, 1])
     teacher = np.array([0, 0, 2, 2, 1, 1, 0])
-    found = verdicts(reference, student, teacher)
+    found = who_is_right(reference, student, teacher)
     assert {name: np.flatnonzero(mask).tolist() for name, mask in found.items()} == {
         "teacher right": [2, 6],
         "student right": [1],
@@ -85,7 +85,7 @@ def test_who_is_right_is_told_pixel_by_pixel():
 
 def test_dice_is_the_whole_cases_and_the_counts_are_the_slices():
     """Of 90 voxels the student marks 8 x 60 with all of them, the teacher 4 x 60 with 60."""
-    fig = teaching({1: learner(3.5, 7.5)}, stairs(), TASK)(1)
+    fig = student_and_teacher({1: learner(3.5, 7.5)}, stairs(), TASK)(1)
     titles = [ax.get_title("center") for ax in fig.axes]
     student, teacher = 2 * 90 / (480 + 90), 2 * 60 / (240 + 90)
     assert titles[:3] == ["reference", f"student, Dice {student:.2f}", f"teacher, Dice {teacher:.2f}"]
@@ -99,7 +99,7 @@ def test_dice_is_the_whole_cases_and_the_counts_are_the_slices():
 
 def test_what_is_painted_lies_where_it_is_and_upright():
     """The first axis runs rightwards: the teacher is right on columns 4 and 5, the student on 6 and 7."""
-    fig = teaching({1: learner(3.5, 7.5)}, stairs(), TASK)(1)
+    fig = student_and_teacher({1: learner(3.5, 7.5)}, stairs(), TASK)(1)
     image, teacher, student, neither = (np.asarray(found.get_array()) for found in fig.axes[3].images)
     place = fullest(stairs(), 2, (8, 8))
     first = place.box[0].start
@@ -110,12 +110,12 @@ def test_what_is_painted_lies_where_it_is_and_upright():
 
 
 def test_outlines_are_those_of_each():
-    fig = teaching({1: learner(20.0, 3.5)}, stairs(), TASK)(1)
+    fig = student_and_teacher({1: learner(20.0, 3.5)}, stairs(), TASK)(1)
     assert [len(ax.collections) for ax in fig.axes] == [1, 0, 1, 0]
 
 
 def test_each_step_has_its_own_learner():
-    draw = teaching({1: learner(3.5, 3.5), 20: learner(5.5, 5.5)}, stairs(), TASK)
+    draw = student_and_teacher({1: learner(3.5, 3.5), 20: learner(5.5, 5.5)}, stairs(), TASK)
     assert "after 1 step" in draw(1)._suptitle.get_text()
     assert "after 20 steps" in draw(20)._suptitle.get_text()
     assert "Dice 0.32" in draw(1).get_label()  # 2 x 90 / (480 + 90)
@@ -125,14 +125,16 @@ def test_each_step_has_its_own_learner():
 def test_voxels_left_open_count_for_nobody():
     case = stairs()
     case.labels[0, :, :, 3][5:7] = IGNORE
-    fig = teaching({1: learner(3.5, 7.5)}, case, TASK)(1)
+    fig = student_and_teacher({1: learner(3.5, 7.5)}, case, TASK)(1)
     assert fig.axes[3].get_title("center") == "differ: 20"  # rows 4 and 7 are left
 
 
 def test_a_case_of_two_dimensions_is_its_own_slice():
     volume = stairs()
     flat = Case("flat", "flat", volume.image[..., 3], volume.labels[..., 3], None)
-    fig = teaching({1: learner(3.5, 7.5, Task(1, TASK.classes, 2))}, flat, Task(1, TASK.classes, 2))(1)
+    fig = student_and_teacher(
+        {1: learner(3.5, 7.5, Task(1, TASK.classes, 2))}, flat, Task(1, TASK.classes, 2)
+    )(1)
     assert fig.axes[3].get_title("center") == "differ: 40"
 
 
@@ -147,11 +149,11 @@ def test_no_words_are_cut_off_or_cover_each_other(names):
     task = Task(1, ("background", *names), 3)
     one = MeanTeacher(task, SMALL, spatial_dims=2)
     one.patch = (8, 8)
-    assert_legible(teaching({1000: one}, stairs(), task)(1000))
+    assert_legible(student_and_teacher({1000: one}, stairs(), task)(1000))
 
 
 def test_learners_without_a_teacher_are_refused():
-    with pytest.raises(ValueError, match="learners: got none"):
-        teaching({}, stairs(), TASK)
-    with pytest.raises(ValueError, match="learners: got PiModel, wanted one with a teacher"):
-        teaching({1: PiModel(TASK, SMALL, spatial_dims=2)}, stairs(), TASK)
+    with pytest.raises(ValueError, match="learners: expected one or more, got none"):
+        student_and_teacher({}, stairs(), TASK)
+    with pytest.raises(ValueError, match="learners: expected one with a teacher, got PiModel"):
+        student_and_teacher({1: PiModel(TASK, SMALL, spatial_dims=2)}, stairs(), TASK)

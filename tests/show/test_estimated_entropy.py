@@ -9,7 +9,7 @@ import torch
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.sampling import Drawn
-from medseg_lab.show.truth import binned, show_truth
+from medseg_lab.show.estimated_entropy import binned, show_estimated_entropy
 from tests.show.legible import assert_legible
 
 TASK = Task(1, ("background", "lesion"), 2)
@@ -66,15 +66,16 @@ def texts(legend) -> list[str]:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("shape", [(24, 30), (24, 30, 3)], ids=["2D", "3D"])
-@pytest.mark.parametrize("names", [SEVEN[:1], SEVEN[:3], SEVEN], ids=len)
+@pytest.mark.parametrize(
+    ("names", "shape"), [(SEVEN[:1], (24, 30)), (SEVEN[:3], (24, 30, 3)), (SEVEN, (24, 30))]
+)
 def test_no_words_are_cut_off_or_cover_each_other(names, shape):
     drawn = {name: [noisy(case(shape), 0.1 + 0.3 * i)] for i, name in enumerate(names)}
-    assert_legible(show_truth(drawn, TASK))
+    assert_legible(show_estimated_entropy(drawn, TASK))
 
 
 def test_one_who_knows_the_truth_is_on_the_diagonal():
-    total, expected = lines(show_truth({"knows": [knows(case())]}, TASK))
+    total, expected = lines(show_estimated_entropy({"knows": [knows(case())]}, TASK))
     for points, diagonal in (total, expected):
         assert len(points) > 5
         np.testing.assert_allclose(points[:, 0], points[:, 1], atol=1e-6)
@@ -82,7 +83,7 @@ def test_one_who_knows_the_truth_is_on_the_diagonal():
 
 
 def test_total_and_expected_have_a_panel_each():
-    fig = show_truth({"split": [split(case())], "sure": [sure(case())]}, TASK)
+    fig = show_estimated_entropy({"split": [split(case())], "sure": [sure(case())]}, TASK)
     (total, none, _), (expected, _, _) = lines(fig)
     np.testing.assert_allclose(total[:, 1], log(2), rtol=1e-5)
     np.testing.assert_allclose(none[:, 1], 0, atol=1e-6)
@@ -92,7 +93,7 @@ def test_total_and_expected_have_a_panel_each():
 
 
 def test_correlation_and_error_stand_in_the_legend():
-    fig = show_truth({"knows": [knows(case())], "sure": [sure(case())]}, TASK)
+    fig = show_estimated_entropy({"knows": [knows(case())], "sure": [sure(case())]}, TASK)
     known = case().distribution
     assert known is not None
     truth = float(-(known.double().xlogy(known.double())).sum(dim=0).mean())  # all voxels are near a mark
@@ -101,20 +102,20 @@ def test_correlation_and_error_stand_in_the_legend():
 
 def test_given_the_estimate_the_truth_goes_up():
     drawn = {"sure": [sure(case())], "noisy": [noisy(case(), 1)]}
-    fig = show_truth(drawn, TASK, given="estimate")
+    fig = show_estimated_entropy(drawn, TASK, given="estimate")
     known = case().distribution
     assert known is not None
     sure_points, noisy_points, _ = lines(fig)[0]
     assert sure_points[0].tolist() == pytest.approx([0, -float((known.xlogy(known)).sum(dim=0).mean())])
     assert fig.axes[0].get_xlabel() == "total entropy (nats)"
     assert fig.axes[0].get_ylabel() == "true entropy of p* (nats)"
-    other = lines(show_truth(drawn, TASK))[0][1]
+    other = lines(show_estimated_entropy(drawn, TASK))[0][1]
     assert noisy_points.shape != other.shape or not np.allclose(noisy_points, other)
 
 
 def test_all_cases_are_pooled():
     one, two = case(), case(name="d")
-    fig = show_truth({"half": [knows(one), sure(two)]}, TASK)
+    fig = show_estimated_entropy({"half": [knows(one), sure(two)]}, TASK)
     points = lines(fig)[0][0]
     np.testing.assert_allclose(points[:, 1], points[:, 0] / 2, atol=1e-6)
 
@@ -131,9 +132,9 @@ def test_bins_have_equal_width_and_enough_voxels():
 
 def test_bands_are_half_of_the_voxels():
     drawn = [noisy(case(), 1.5)]
-    ax = show_truth({"noisy": drawn}, TASK).axes[0]
+    ax = show_estimated_entropy({"noisy": drawn}, TASK).axes[0]
     band = ax.collections[0].get_paths()[0].vertices
-    (points, _), _ = lines(show_truth({"noisy": drawn}, TASK))
+    (points, _), _ = lines(show_estimated_entropy({"noisy": drawn}, TASK))
     for x, y in points:
         low, high = band[np.isclose(band[:, 0], x)][:, 1].min(), band[np.isclose(band[:, 0], x)][:, 1].max()
         assert low < y < high
@@ -146,7 +147,7 @@ def maps(fig) -> list[np.ndarray]:
 
 @pytest.mark.parametrize(("mapped", "level"), [("total", log(2)), ("expected", 0.0)])
 def test_maps_are_the_truth_the_estimate_the_image_and_the_difference(mapped, level):
-    fig = show_truth({"split": [split(case())]}, TASK, mapped=mapped)
+    fig = show_estimated_entropy({"split": [split(case())]}, TASK, mapped=mapped)
     true, estimate, image, difference = maps(fig)
     np.testing.assert_allclose(estimate, level, atol=1e-6)
     np.testing.assert_allclose(difference, estimate - true, atol=1e-6)
@@ -159,7 +160,7 @@ def test_maps_are_the_truth_the_estimate_the_image_and_the_difference(mapped, le
 
 
 def test_one_scale_for_all_maps_and_one_around_zero_for_all_differences():
-    fig = show_truth({"split": [split(case())], "sure": [sure(case())]}, TASK)
+    fig = show_estimated_entropy({"split": [split(case())], "sure": [sure(case())]}, TASK)
     shown = [ax.images[0].get_clim() for ax in fig.axes[2:] if ax.images]
     assert shown[:3] == [pytest.approx((0, log(2)))] * 3
     assert shown[4] == shown[5]
@@ -169,7 +170,7 @@ def test_one_scale_for_all_maps_and_one_around_zero_for_all_differences():
 
 
 def test_maps_go_on_below_after_four():
-    fig = show_truth({name: [noisy(case(), 1)] for name in SEVEN}, TASK)
+    fig = show_estimated_entropy({name: [noisy(case(), 1)] for name in SEVEN}, TASK)
     assert len(maps(fig)) == 2 * (1 + 4) + 2 * (1 + 3)
 
 
@@ -178,7 +179,7 @@ def test_it_is_said_in_words():
     assert known is not None
     truth = float(-(known.double().xlogy(known.double())).sum(dim=0).mean())
     off = f"correlation 0.00, mean absolute error {truth:.3f} nats, bias −{truth:.3f}"
-    assert show_truth({"sure": [sure(case())]}, TASK, mapped="expected").get_label() == (
+    assert show_estimated_entropy({"sure": [sure(case())]}, TASK, mapped="expected").get_label() == (
         f"Estimated against true entropy of 720 voxels, whose true mean is {truth:.3f} nats. "
         f"sure: total {off}; expected {off}. "
         "Maps of expected entropy and of its difference from the truth: a slice of c."
@@ -187,13 +188,13 @@ def test_it_is_said_in_words():
 
 def test_what_cannot_be_compared_is_refused():
     fine = [knows(case())]
-    with pytest.raises(ValueError, match="drawn: got no method"):
-        show_truth({}, TASK)
+    with pytest.raises(ValueError, match="drawn: expected one method or more, got none"):
+        show_estimated_entropy({}, TASK)
     with pytest.raises(ValueError, match="cases: expected at least one, got none"):
-        show_truth({"a": []}, TASK)
-    with pytest.raises(ValueError, match="drawn: got other cases"):
-        show_truth({"a": fine, "b": [knows(case(name="d"))]}, TASK)
-    with pytest.raises(ValueError, match="given: got 'guess', wanted one of truth, estimate"):
-        show_truth({"a": fine}, TASK, given="guess")
-    with pytest.raises(ValueError, match="mapped: got 'mutual', wanted one of total, expected"):
-        show_truth({"a": fine}, TASK, mapped="mutual")
+        show_estimated_entropy({"a": []}, TASK)
+    with pytest.raises(ValueError, match="drawn: expected the same cases"):
+        show_estimated_entropy({"a": fine, "b": [knows(case(name="d"))]}, TASK)
+    with pytest.raises(ValueError, match="given: expected one of truth, estimate, got 'guess'"):
+        show_estimated_entropy({"a": fine}, TASK, given="guess")
+    with pytest.raises(ValueError, match="mapped: expected one of total, expected, got 'mutual'"):
+        show_estimated_entropy({"a": fine}, TASK, mapped="mutual")

@@ -1,4 +1,4 @@
-"""What methods of section 3.2 make of an image: how they perturb it, and how MASSL rebuilds it."""
+"""What methods of section 3.2 make of an image: how they perturb it, and how MASSL reconstructs it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,27 +12,27 @@ from medseg_lab.semi.noise import noisy
 from medseg_lab.semi.transforms.similarity import Similarity, draw_similarity
 from medseg_lab.semi.transforms.warp import Warp, draw_warp
 from medseg_lab.show.contours import Cut, handles, panel, small_title
+from medseg_lab.show.heat_map import colour_bar, ratio
 from medseg_lab.show.style import canvas, house
 from medseg_lab.training.learner import Learner
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GRID = "#E69F00"
-LINES = 8
-"""Of the grid, along the longer edge of the image."""
+GRID, LINES = "#E69F00", 8
+"""Colour of the grid, and its lines along the longer edge of the image."""
 
 
-def perturbed(image: Tensor, *, seed: int = 0, channel: int = 0, upright: bool = True) -> "Figure":
+def perturbations(image: Tensor, *, seed: int = 0, channel: int = 0, upright: bool = True) -> "Figure":
     """One image under each perturbation, and how one elastic warp is carried over to another.
 
-    Above: the image; two draws of `noisy`; a `Similarity`. Below: a warp t1, with a regular grid that goes
-    with it; the same brought to the frame of a warp t2 by t2 o t1^-1, as semiTC does with predictions; the
-    image under t2; and how far these two are apart, where semiTC compares them.
+    Above: the image; two draws of `noisy`; a `Similarity`. Below: a warp t1, with a regular grid that moves
+    with the image; the same brought to the frame of a warp t2 by t2 o t1^-1, as semiTC does with predictions;
+    the image under t2; and the difference of these two, where semiTC compares them.
 
     Args:
         image: `(C, H, W)`, one slice, or a patch of it as a learner sees it. Quarter turns need a square one.
-        seed: of all that is drawn; the global generator stays as it was.
+        seed: random seed; the global generator stays as it was.
         channel: which is shown.
         upright: for a slice of a volume in RAS order, whose axes run rightwards and upwards; False for an
             image whose axes run downwards and rightwards.
@@ -60,14 +60,16 @@ def perturbed(image: Tensor, *, seed: int = 0, channel: int = 0, upright: bool =
         f"these two differ by {matched:.2f}\n(the warps by {unmatched:.2f})": (apart, None),
     }
     low, high = _window(x)
+    cuts = [_cut(of[0, 0], upright, (low, high)) for of, _ in panels.values()]
     with house():
-        fig = canvas(7.0, 2 * (6.7 / 4 * _ratio(x, upright) + 0.45) + 0.1)
-        for ax, (name, (shown, warp)) in zip(fig.subplots(2, 4).flat, panels.items(), strict=True):
-            window = (0.0, high - low) if shown is apart else (low, high)
-            panel(ax, Cut(_standing(shown[0, 0].numpy(), upright), {}, 1.0, window), "", 0)
+        fig = canvas(7.0, 2 * (6.7 / 4 * ratio(cuts[0]) + 0.45) + 0.1)
+        axes = fig.subplots(2, 4).flat
+        for ax, cut, (name, (_, warp)) in zip(axes, cuts, panels.items(), strict=True):
+            panel(ax, cut, "", 0)
             small_title(ax, name)
             if warp is not None:
                 _draw_grid(ax, warp, upright)
+        ax.images[0].set_clim(0, high - low)
         fig.set_layout_engine("constrained", w_pad=0.02, h_pad=0.06, wspace=0.01, hspace=0.01)
         fig.set_label(
             f"One image eight times. Above: as it is; twice under slight noise; {in_words(turn)}. "
@@ -87,9 +89,9 @@ def in_words(turn: Similarity) -> str:
 
 
 def grid_lines(warp: Warp, every: int) -> list[NDArray]:
-    """Where the lines of a regular grid go with what they lie on: each `(points, 2)`, in voxels.
+    """A regular grid, moved as the image is: each line `(points, 2)`, in voxels.
 
-    What was at q comes to the p with p + u(p) = q, which the inverse displacement gives at q.
+    The content at q moves to the p with p + u(p) = q, which the inverse displacement gives at q.
     """
     moves = warp.inverse_displacement[0].numpy()  # (2, H, W)
     places = np.indices(moves.shape[1:]) + moves
@@ -97,54 +99,53 @@ def grid_lines(warp: Warp, every: int) -> list[NDArray]:
     return [*(places[:, i].T for i in rows), *(places[:, :, j].T for j in columns)]
 
 
-def rebuilt(learner: Learner, image: Tensor, *, channel: int = 0, upright: bool = True) -> "Figure":
-    """What a trained MASSL predicts of an image, what it rebuilds in its place, and how far that is off.
+def reconstruction(learner: Learner, image: Tensor, *, channel: int = 0, upright: bool = True) -> "Figure":
+    """The classes that a trained MASSL predicts of an image, its reconstruction, and the error of that.
 
-    Of the image that each class rebuilds, its own pixels are shown: sum_k g_k r_k.
+    Of the image that each class reconstructs, the pixels of that class are shown: sum_k g_k r_k.
 
     Args:
         learner: a `MASSL` of slices; it stays in the mode it was in.
-        image, channel, upright: as in `perturbed`.
+        image, channel, upright: as in `perturbations`.
 
     Raises:
         ValueError: for another learner, or an image with other axes.
     """
     if not isinstance(learner, MASSL):
-        raise ValueError(f"learner: got {type(learner).__name__}, wanted MASSL")
-    x = _checked(image).to(next(learner.parameters()).device)
+        raise ValueError(f"learner: expected MASSL, got {type(learner).__name__}")
+    x, task = _checked(image).to(next(learner.parameters()).device), learner.task
     was_training = learner.training
     try:
         with torch.no_grad():
             found, gate = learner.eval().rebuilt(x)
     finally:
         learner.train(was_training)
-    original = x[0, channel].cpu().numpy()
-    composite = (gate.unsqueeze(2) * found).sum(dim=1)[0, channel].cpu().numpy()
-    predicted, error = gate[0].argmax(dim=0).cpu().numpy(), np.abs(composite - original)
-    window, task = _window(x[:, channel]), learner.task
+    original, composite = x[0, channel], (gate.unsqueeze(2) * found).sum(dim=1)[0, channel]
+    error, window = (composite - original).abs(), _window(original)
+    mean, scatter = float(error.mean()), float(original.std(correction=0))
+    panels = {"the image": original, "predicted classes": original, "reconstruction": composite}
+    panels[f"error, {mean:.2f} on average"] = error
+    cuts = {name: _cut(of, upright, window, gate[0].argmax(dim=0)) for name, of in panels.items()}
     with house():
-        fig = canvas(7.0, 6.2 / 4 * _ratio(x, upright) + 0.8)
-        panels = fig.subplots(1, 4)
-        names = "the image", "predicted classes", "rebuilt", f"error, {error.mean():.2f} on average"
-        for ax, name, shown in zip(panels, names, (original, original, composite, error), strict=True):
-            labels = {"predicted classes": _standing(predicted, upright)}
-            panel(ax, Cut(_standing(shown, upright), labels, 1.0, window), name, len(task.classes))
+        fig = canvas(7.0, 6.2 / 4 * ratio(cuts["the image"]) + 0.8)
+        for ax, (name, cut) in zip(fig.subplots(1, 4), cuts.items(), strict=True):
+            panel(ax, cut, name, len(task.classes))
             small_title(ax, name)
-        map_ = panels[-1].images[0]
-        map_.set(cmap="cividis", clim=(0, max(error.max(), 1e-6)))
-        fig.colorbar(map_, cax=panels[-1].inset_axes((1.04, 0, 0.06, 1)))
+        map_ = ax.images[0]
+        map_.set(cmap="cividis", clim=(0, max(float(error.max()), 1e-6)))
+        colour_bar(ax, map_)
         fig.legend(handles=handles(task), loc="outside lower center", ncols=len(task.foreground))
         fig.set_label(
             f"An image; on it, the outlines of what is predicted: {', '.join(task.foreground)}; the image as "
-            f"the second decoder rebuilds it; and the absolute error, {error.mean():.2f} on average, where "
-            f"the image's intensities have a standard deviation of {original.std():.2f}."
+            f"the second decoder reconstructs it; and the absolute error, {mean:.2f} on average, where "
+            f"the image's intensities have a standard deviation of {scatter:.2f}."
         )
     return fig
 
 
 def _checked(image: Tensor) -> Tensor:
     if image.ndim != 3:
-        raise ValueError(f"image: got {tuple(image.shape)}, wanted (C, H, W)")
+        raise ValueError(f"image: expected (C, H, W), got {tuple(image.shape)}")
     return image.detach().float()[None]
 
 
@@ -154,14 +155,12 @@ def _window(image: Tensor) -> tuple[float, float]:
     return float(low), float(max(high, low + 1e-6))
 
 
-def _standing(pixels: NDArray, upright: bool) -> NDArray:
-    return pixels.T[::-1] if upright else pixels
-
-
-def _ratio(image: Tensor, upright: bool) -> float:
-    """Height over width on the page."""
-    first, second = image.shape[2:]
-    return second / first if upright else first / second
+def _cut(image: Tensor, upright: bool, window: tuple[float, float], classes: Tensor | None = None) -> Cut:
+    """An image `(H, W)` as it stands on the page, with the classes predicted of it."""
+    pixels = {"image": image} if classes is None else {"image": image, "predicted classes": classes}
+    arrays = {name: of.cpu().numpy() for name, of in pixels.items()}
+    turned = {name: of.T[::-1] if upright else of for name, of in arrays.items()}
+    return Cut(turned.pop("image"), turned, 1.0, window)
 
 
 def _draw_grid(ax: Any, warp: Warp, upright: bool) -> None:
