@@ -21,10 +21,9 @@ from medseg_lab.data.locate import find
 from medseg_lab.data.readers.virtual import VirtualReader
 from medseg_lab.publishing.house import find_house
 from medseg_lab.publishing.markdown import figure
-from medseg_lab.show.beside import beside
 from medseg_lab.show.contact_sheet import contact_sheet, evenly
 from medseg_lab.show.figure import described, png
-from medseg_lab.show.sheet import Sheet, look_at
+from medseg_lab.show.sheet import Sheet, beside, look_at
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from medseg_lab.data.catalogue import is_known, known_cards, load_card
 from medseg_lab.data.choose import own_folder
 from medseg_lab.data.locate import find, require
@@ -104,9 +106,10 @@ def survey_rows(chapter: Chapter) -> dict[str, str]:
     """Digests of the rows that the chapter uses: configurations, sections and their claims, measures."""
     texts = {chapter.section, *literals(chapter)}
     configured = {one.name: one for one in configurations_of(chapter)}
-    used = {one.id: one for one in (*claims(), *measures()) if getattr(one, "section", "") in (*texts, "")}
+    claimed = {claim.id: claim for claim in claims() if claim.section in texts}
+    measured = {measure.id: measure for measure in measures()}
     titles = {section.id: section.title for section in sections() if section.id in texts}
-    rows = {**configured, **used}
+    rows: dict[str, BaseModel] = {**configured, **claimed, **measured}
     return {name: digest(row.model_dump(mode="json")) for name, row in rows.items()} | titles
 
 

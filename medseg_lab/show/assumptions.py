@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.task import Task
+from medseg_lab.losses.cross_entropy import CrossEntropy
 from medseg_lab.semi.noise import CLIP
 from medseg_lab.semi.pi_model import PiModel
 from medseg_lab.show.contours import small_title
@@ -110,7 +111,7 @@ def trained(moons: Moons, method: type[Supervised], **options: Any) -> Supervise
     batch = Batch(known, label, image[:, :, torch.from_numpy(moons.unlabelled)])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(moons.seed)
-        learner = method(TASK, recipe(Pointwise), loss="cross_entropy", **options)
+        learner = method(TASK, network=recipe(Pointwise), loss=recipe(CrossEntropy), **options)
         learner.prepare(STEPS, ())
         optimiser = torch.optim.Adam(learner.parameters(), RATE)
         for step in range(STEPS):

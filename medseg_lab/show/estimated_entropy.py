@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg_lab.data.task import Task
-from medseg_lab.evaluation.entropies import Kind, PooledEntropies, pooled_entropies
+from medseg_lab.evaluation.pooled import Kind, PooledEntropies, pooled_entropies
 from medseg_lab.evaluation.sampling import Drawn
 from medseg_lab.losses.entropy import entropy
 from medseg_lab.show.contours import Cut, panel, small_title
@@ -48,7 +48,7 @@ def show_estimated_entropy(
 
     Above, two estimates: the total entropy, of the mean of the samples, and the expected one, the mean of
     the samples' own. A line is a method's mean in bins of equal width, its band half of the bin's voxels
-    (25% to 75%). The voxels are those of `medseg_lab.evaluation.entropies.pooled_entropies`. Below, the slice
+    (25% to 75%). The voxels are those of `medseg_lab.evaluation.pooled.pooled_entropies`. Below, the slice
     of the first case on which the first rater marks most.
 
     Args:

@@ -14,11 +14,10 @@ from medseg_lab.evaluation.sampling import Drawn
 from medseg_lab.evaluation.wording import counted
 from medseg_lab.losses.entropy import entropy
 from medseg_lab.show.cases import case_dice
-from medseg_lab.show.contours import Cut, panel, small_title
+from medseg_lab.show.contours import Cut, in_rows, painted, panel, small_title
 from medseg_lab.show.disagreement import common_case, consensus_of, cut_at, disagreement_window, errors
 from medseg_lab.show.heat_map import colour_bar, heat_map, ratio
 from medseg_lab.show.names import fitted
-from medseg_lab.show.paint import in_rows, painted
 from medseg_lab.show.style import canvas, house
 from medseg_lab.show.uncertainty_maps import LOOKS, MAPS, look_handles, outlined
 from medseg_lab.uncertainty.measures.entropy_split import entropy_split

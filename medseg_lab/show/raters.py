@@ -9,11 +9,19 @@ from numpy.typing import NDArray
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.wording import joined
-from medseg_lab.show.contours import CONTOURS, cut_slice, pictured, small_title
+from medseg_lab.show.contact_sheet import ON_COLOUR
+from medseg_lab.show.contours import (
+    CONTOURS,
+    Line,
+    cut_slice,
+    in_rows,
+    outline,
+    painted,
+    pictured,
+    small_title,
+)
 from medseg_lab.show.cost import short
-from medseg_lab.show.marks import ON_COLOUR, Look, frame, outline, picture
-from medseg_lab.show.paint import in_rows, painted
-from medseg_lab.show.sheet import Box, Sheet, close_up, whole
+from medseg_lab.show.sheet import Box, Sheet, close_up, frame, picture, whole
 from medseg_lab.show.style import canvas, house
 from medseg_lab.uncertainty.variability.spread import Variability, variability
 
@@ -151,7 +159,7 @@ def _draw(row: Sequence[Any], sheet: Sheet, box: Box, spread: Variability) -> No
     small_title(row[2], f"{low} to {high} {spread.unit}\nrange / mean volume {spread.relative_range:.2f}")
 
 
-def _looks(sheet: Sheet) -> Sequence[Look]:
+def _looks(sheet: Sheet) -> Sequence[Line]:
     return ON_COLOUR if sheet.colour else CONTOURS
 
 

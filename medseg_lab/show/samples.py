@@ -11,11 +11,10 @@ from torch import Tensor
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.sampling import Drawn
 from medseg_lab.evaluation.wording import counted
-from medseg_lab.show.contours import CONTOURS, Cut, handles, panel, small_title
+from medseg_lab.show.contours import CONTOURS, Cut, handles, painted, panel, small_title
 from medseg_lab.show.disagreement import common_case, disagreement_window, filled_readings, row_heading
 from medseg_lab.show.heat_map import heat_map, ratio
 from medseg_lab.show.names import fitted
-from medseg_lab.show.paint import painted
 from medseg_lab.show.spot import Spot
 from medseg_lab.show.style import canvas, house
 from medseg_lab.uncertainty.measures.energy_distance import overlap

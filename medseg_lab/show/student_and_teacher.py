@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from copy import copy
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,10 @@ from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.wording import counted
 from medseg_lab.inference.predict import predict_case
-from medseg_lab.semi.teacher import TeacherStudent, Who
+from medseg_lab.semi.teacher import TeacherStudent
 from medseg_lab.show.cases import case_dice
-from medseg_lab.show.contours import Cut, handles, panel, small_title
+from medseg_lab.show.contours import Cut, handles, in_rows, painted, panel, small_title
 from medseg_lab.show.heat_map import ratio
-from medseg_lab.show.paint import in_rows, painted
 from medseg_lab.show.spot import fullest
 from medseg_lab.show.style import canvas, house
 from medseg_lab.training.learner import Learner
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 L = TypeVar("L", bound=Learner)
 
+Who = Literal["student", "teacher"]
 WHO: tuple[Who, Who] = ("student", "teacher")
 RIGHT = {"teacher right": "#0072B2", "student right": "#F0E442", "neither right": "#CC79A7"}
 """Where the two differ: who predicts the reference's class. The colours differ in lightness, too."""

@@ -12,9 +12,8 @@ from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.wording import counted
 from medseg_lab.semi.ua_mt import UAMT
-from medseg_lab.show.contours import Cut, handles, panel, small_title
+from medseg_lab.show.contours import Cut, handles, painted, panel, small_title
 from medseg_lab.show.heat_map import colour_bar, heat_map, ratio
-from medseg_lab.show.paint import painted
 from medseg_lab.show.spot import Spot, fullest, marked
 from medseg_lab.show.student_and_teacher import checked_learners
 from medseg_lab.show.style import canvas, house

@@ -10,11 +10,10 @@ from torch import Tensor
 
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
-from medseg_lab.evaluation.region import judged_voxels
-from medseg_lab.evaluation.sampling import Drawn
+from medseg_lab.evaluation.sampling import Drawn, judged_voxels
 from medseg_lab.losses.entropy import entropy
 from medseg_lab.show.cases import case_dice
-from medseg_lab.show.contours import CONTOURS, Cut, panel, small_title
+from medseg_lab.show.contours import CONTOURS, Cut, Line, outline, panel, small_title
 from medseg_lab.show.disagreement import (
     common_case,
     consensus_of,
@@ -25,18 +24,17 @@ from medseg_lab.show.disagreement import (
     row_heading,
 )
 from medseg_lab.show.heat_map import heat_map, ratio
-from medseg_lab.show.marks import Look, outline
 from medseg_lab.show.names import fitted
 from medseg_lab.show.samples import is_crowded
 from medseg_lab.show.style import canvas, house
 from medseg_lab.uncertainty.measures.entropy_split import EntropySplit, entropy_split
 from medseg_lab.uncertainty.measures.error_detection import error_auroc
-from medseg_lab.uncertainty.measures.shares import shares
+from medseg_lab.uncertainty.measures.readings import shares
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LOOKS: dict[str, Look] = {
+LOOKS: dict[str, Line] = {
     "consensus": CONTOURS[0],
     "prediction": CONTOURS[1],
     "prediction is wrong": ("#FFFFFF", "-"),

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from medseg_lab.evaluation.comparison import Comparison
 from medseg_lab.evaluation.wording import counted, joined, with_interval
-from medseg_lab.show.cost import short
+from medseg_lab.show.cost import check_passes, seconds_of, short
 from medseg_lab.show.page import escape, show
 from medseg_lab.show.table import CSS
-from medseg_lab.show.value_for_compute import check_passes, seconds_of
 from medseg_lab.survey.measures import measure
 from medseg_lab.training.run import Run
 

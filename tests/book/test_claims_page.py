@@ -5,9 +5,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from medseg_lab.evaluation.rules import STATES
 
 from medseg_lab.evaluation.claims import judged
+from medseg_lab.evaluation.verdicts import STATES
 from medseg_lab.publishing.claims_page import claims_page
 from medseg_lab.publishing.markdown import escape
 from medseg_lab.survey.claims import claims

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from medseg_lab.evaluation.rules import STATES
 from PIL import Image
 
 from medseg_lab.evaluation.comparison import compare
 from medseg_lab.evaluation.effects import Effect, Terms
-from medseg_lab.evaluation.verdicts import MARKS, Verdict
+from medseg_lab.evaluation.verdicts import MARKS, STATES, Verdict
 from medseg_lab.show import explorer, source, style, table
 from medseg_lab.show.page import show_verdicts, tree
 from medseg_lab.survey.claims import claims

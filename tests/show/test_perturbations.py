@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
+from toys import SMALL, task
 
 from medseg_lab.semi.massl import MASSL
 from medseg_lab.semi.mean_teacher import MeanTeacher
@@ -15,7 +16,6 @@ from medseg_lab.semi.noise import CLIP
 from medseg_lab.semi.transforms.similarity import Similarity
 from medseg_lab.semi.transforms.warp import Warp
 from medseg_lab.show.perturbations import grid_lines, in_words, perturbations, reconstruction
-from tests.semi.semi_toys import SMALL, task
 
 
 def smooth(height: int = 40, width: int = 40, channels: int = 1) -> Tensor:

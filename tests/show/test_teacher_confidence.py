@@ -47,12 +47,12 @@ def test_the_teacher_is_asked_as_in_training():
     """Without dropout and noise it would say the same in each pass, and so would its mean."""
     one = learner()
     with torch.no_grad():
-        plain = entropy(one.taught(PLACE.image(case())))[0].numpy()
+        plain = entropy(one.teacher_probabilities(PLACE.image(case())))[0].numpy()
     asked = teacher_entropy(one, case(), PLACE)
     assert np.abs(asked - plain).mean() > 0.05
     still = learner(dropout=0.0)
     with torch.no_grad():
-        plain = entropy(still.taught(PLACE.image(case())))[0].numpy()
+        plain = entropy(still.teacher_probabilities(PLACE.image(case())))[0].numpy()
     assert np.abs(teacher_entropy(still, case(), PLACE) - plain).mean() < np.abs(asked - plain).mean() / 2
 
 
