@@ -97,7 +97,7 @@ def test_slices_are_compared_with_one_seed_which_has_no_differences(house: House
     own = made_folder(tmp_path / "mine", (24, 24, 1), channels=1)
     executed = run_chapter(PAGE, {"folder": str(own), "budget": "smoke", "seeds": 1}, house=house)
     text = text_of(executed)
-    assert "'U-Net++'" in text
+    assert '["FCN-8s", "U-Net", "U-Net++"]' in text
     assert "U-Net++ - U-Net: " not in text
     assert [record["seed"] for record in records_of(own)] == [0, 0, 0]
 
