@@ -165,7 +165,8 @@ def test_code_that_changes_while_a_sweep_runs_fails_its_runs(tmp_path, monkeypat
 
 
 def test_a_worker_that_sees_another_store_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("medseg_lab.sweeps.precheck.Path.is_file", lambda path: False)
+    monkeypatch.setenv("NOT_THERE", str(tmp_path / "none"))
+    monkeypatch.setattr("medseg_lab.sweeps.precheck.MARKER", "NOT_THERE")
     with pytest.raises(RuntimeError, match=r"store: the worker on .* does not see .*store .*--store"):
         swept(grid_file(tmp_path))
 

@@ -16,7 +16,7 @@ from medseg_lab.workers.cluster import open_workers
 from tests.sweeps.sweep_toys import TINY, AtOnce, bits, grid_file, run_folders, until
 
 TWO = {"tiny": TINY, "other": "Supervised(network=UNet(features=[4, 6]), spatial_dims=2)"}
-LONG = {"steps": 60, "checkpoint_seconds": 0.01}
+LONG = {"steps": 30, "checkpoint_seconds": 0.01}
 
 
 def checkpoints(store: Path) -> set[str]:
