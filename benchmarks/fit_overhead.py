@@ -15,10 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
+from medseg_lab.losses.combined import dice_ce
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.task import Task
-from medseg_lab.losses.combined import dice_ce
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.checkpoint import Checkpoints

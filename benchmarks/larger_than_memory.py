@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from medseg_lab.losses.combined import dice_ce
 from rich.console import Console
 from rich.table import Table
 
@@ -42,7 +43,6 @@ from medseg_lab.data.case import Case
 from medseg_lab.data.cohort import Cohort, load_cohort
 from medseg_lab.data.task import Task
 from medseg_lab.data.virtual.templates import templates
-from medseg_lab.losses.combined import dice_ce
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.budget import budget
 from medseg_lab.training.device import channels_last, fast_bfloat16, inner_channels, peak_memory_mb

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from latent_toys import SMALL, batch, counted, sampled, seeded, task
+from medseg_lab.uncertainty.latent.unets import with_label
 from torch import nn
 
 from medseg_lab.data.batch import Batch
@@ -13,7 +14,6 @@ from medseg_lab.networks.unetpp import UNetPlusPlus
 from medseg_lab.training.recipe import recipe
 from medseg_lab.uncertainty.latent.phiseg import PHiSeg
 from medseg_lab.uncertainty.latent.probabilistic_unet import ProbabilisticUNet
-from medseg_lab.uncertainty.latent.unets import with_label
 
 both = pytest.mark.parametrize("method", [ProbabilisticUNet, PHiSeg])
 

@@ -3,13 +3,13 @@
 import pytest
 import torch
 from latent_toys import SMALL, apart, batch, divergence, other_label, sampled, seeded, task
+from medseg_lab.uncertainty.latent.unets import with_label
 from torch.nn import functional as F
 
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.recipe import recipe
 from medseg_lab.uncertainty.latent.hierarchy import Likelihood, partial_sums
 from medseg_lab.uncertainty.latent.phiseg import PHiSeg
-from medseg_lab.uncertainty.latent.unets import with_label
 
 SHAPES = [(16, 12), (8, 6), (4, 3)]
 

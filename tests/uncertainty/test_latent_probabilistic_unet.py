@@ -3,13 +3,13 @@
 import pytest
 import torch
 from latent_toys import apart, batch, divergence, other_label, sampled, seeded
+from medseg_lab.uncertainty.latent.unets import with_label
 from torch import nn
 from torch.nn import functional as F
 
 from medseg_lab.networks.blocks import InstanceNorm
 from medseg_lab.training.supervised import Supervised
 from medseg_lab.uncertainty.latent.probabilistic_unet import ProbabilisticUNet
-from medseg_lab.uncertainty.latent.unets import with_label
 
 
 def gaussians(learner, seen):
