@@ -1,6 +1,6 @@
 """Whose reading of an image a learner is taught: one rater's, any rater's, or what most of them say."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -9,17 +9,6 @@ from medseg_lab.data.case import IGNORE
 
 Reading = Literal["reference", "random", "consensus"]
 """The first rater's; that of a rater drawn anew for each patch; or the majority's."""
-
-
-def checked_reading(reading: Reading) -> Reading:
-    """The same.
-
-    Raises:
-        ValueError: for an unknown one, naming those that are known.
-    """
-    if reading not in get_args(Reading):
-        raise ValueError(f"reading: got {reading!r}, wanted one of {', '.join(get_args(Reading))}")
-    return reading
 
 
 def consensus(labels: Tensor) -> Tensor:

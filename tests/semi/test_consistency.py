@@ -4,6 +4,7 @@ from math import exp
 
 import pytest
 import torch
+from torch import Tensor
 from toys import (
     SMALL,
     VOXELWISE,
@@ -16,7 +17,6 @@ from toys import (
     trained,
     without_seconds,
 )
-from torch import Tensor
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.batches import Batches

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from toys import NAMES, SMALL, task, tiny_cohort, trained
 from torch import Tensor
+from toys import NAMES, SMALL, task, tiny_cohort, trained
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.task import Task

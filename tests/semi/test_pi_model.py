@@ -4,8 +4,8 @@ from math import exp
 
 import pytest
 import torch
-from toys import SMALL, in_turn, one_weight, pixels, task
 from torch import nn
+from toys import SMALL, in_turn, one_weight, pixels, task
 
 from medseg_lab.semi import noise, pi_model
 from medseg_lab.semi.pi_model import PiModel

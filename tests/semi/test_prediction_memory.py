@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from medseg_lab.data.augment import Strength, draw_spatial
+from medseg_lab.data.augment import Augmentation, draw_spatial
 from medseg_lab.data.view import View
 from medseg_lab.semi.memory import Memory
 
@@ -179,7 +179,7 @@ def test_where_there_is_a_past_it_is_one_of_probabilities(dims):
     everywhere = torch.full((1, 1, *patch), 0.8)
     counts = []
     for _ in range(12):
-        spatial = draw_spatial(rng, np.ones((1, dims)), (0, 1), Strength(resampled=1.0))
+        spatial = draw_spatial(rng, np.ones((1, dims)), (0, 1), Augmentation(resampled=1.0))
         place = View([0], [rng.integers(-2, 7, dims).tolist()], patch, spatial.matrix, spatial.mirrored)
         past, known = memory.recall(place)
         counts.append(int(known.sum()))

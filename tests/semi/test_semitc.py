@@ -4,8 +4,8 @@ from math import exp
 
 import pytest
 import torch
-from toys import SMALL, VOXELWISE, pixels, task
 from torch import Tensor, nn
+from toys import SMALL, VOXELWISE, pixels, task
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.semi import semitc

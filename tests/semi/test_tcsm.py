@@ -4,8 +4,8 @@ from math import exp
 
 import pytest
 import torch
-from toys import SMALL, VOXELWISE, in_turn, one_weight, pixels, task
 from torch import Tensor
+from toys import SMALL, VOXELWISE, in_turn, one_weight, pixels, task
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.semi import tcsm

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from toys import SMALL, VOXELWISE, one_weight, task, tiny_budget, tiny_cohort, trained
 from torch import nn
+from toys import SMALL, VOXELWISE, one_weight, task, tiny_budget, tiny_cohort, trained
 
 from medseg_lab.networks.unet import UNet
 from medseg_lab.semi.mean_teacher import MeanTeacher
