@@ -38,10 +38,10 @@ COMPARE = [str(Path(sys.executable).with_name("medseg")), "compare", "--store"]
 PARTS = """
 import sys, time
 start = time.process_time()
-from medseg_lab.evaluation import ledger
+from medseg_lab.evaluation.ledger import read_ledger
 from medseg_lab.evaluation.standings import standings
 imported = time.process_time()
-found = ledger(sys.argv[1])
+found = read_ledger(sys.argv[1])
 read = time.process_time()
 for standing in standings(found):
     standing.summary().words

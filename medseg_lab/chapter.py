@@ -21,12 +21,11 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from medseg_lab.data.cohort import Cohort, load_cohort
 from medseg_lab.evaluation.claims import judged
 from medseg_lab.evaluation.judge import PARTS
-from medseg_lab.evaluation.ledgers import ledger_of
+from medseg_lab.evaluation.ledger import ledger_of
 from medseg_lab.evaluation.protocol import Protocol
 from medseg_lab.evaluation.verdicts import Verdict
 from medseg_lab.evaluation.wording import counted
-from medseg_lab.show.note import show_note
-from medseg_lab.show.verdict import show_verdicts
+from medseg_lab.show.page import show_note, show_verdicts
 from medseg_lab.survey.claims import claims
 from medseg_lab.survey.methods import sections
 from medseg_lab.training.budget import Budget

@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from medseg_lab.cli.app import app
-from medseg_lab.cli.table import show as table
+from medseg_lab.cli.tables import show as table
 from medseg_lab.data.catalogue import known_cards, load_card
 from tests.data.conftest import msd_folder, own_cache  # noqa: F401
 from tests.data.readers.layouts import build
@@ -69,10 +69,10 @@ def test_show_prints_the_card_and_draws_a_sheet(at_hand: Path) -> None:
 def test_show_never_overwrites_unasked(at_hand: Path) -> None:
     sheet = at_hand / "here" / "dsb2018-nuclei.png"
     sheet.write_text("mine")
-    assert "left alone" in plain(medseg("show", "dsb2018-nuclei").output)
+    assert "already exists" in plain(medseg("show", "dsb2018-nuclei").output)
     named = medseg("show", "dsb2018-nuclei", "-o", str(sheet))
     assert named.exit_code == 2
-    assert "got a file that exists" in named.stderr
+    assert "already exists" in named.stderr
     assert sheet.read_text() == "mine"
     assert medseg("show", "dsb2018-nuclei", "-o", str(sheet), "--overwrite").exit_code == 0
     assert sheet.read_bytes().startswith(b"\x89PNG")
@@ -86,11 +86,11 @@ def test_show_into_a_folder_that_is_not_there_is_one_error(at_hand: Path) -> Non
     assert "No such file or directory" in result.stderr
 
 
-def test_show_of_what_is_not_at_hand_tells_how_to_get_it(at_hand: Path) -> None:
+def test_show_of_what_is_not_here_tells_how_to_get_it(at_hand: Path) -> None:
     result = medseg("show", "chase-db1")
     out = " ".join(plain(result.output).split())
     assert result.exit_code == 0
-    assert "chase-db1 is not at hand" in out
+    assert "chase-db1 is not on this machine" in out
     assert "medseg data get chase-db1" in out
     assert "CC BY 4.0" in out
     assert not list((at_hand / "here").iterdir())
@@ -141,7 +141,7 @@ def test_add_prints_what_it_saw_and_writes_a_card(msd_folder: Callable[..., Path
     assert tomllib.loads((folder / "card.toml").read_text())["classes"] == ["background", "front", "back"]
     again = medseg("add", str(folder))
     assert again.exit_code == 2
-    assert "got a card, wanted none" in again.stderr
+    assert "there is a card already" in again.stderr
 
 
 def test_show_of_ones_own_folder(msd_folder: Callable[..., Path], tmp_path: Path) -> None:  # noqa: F811
@@ -149,6 +149,7 @@ def test_show_of_ones_own_folder(msd_folder: Callable[..., Path], tmp_path: Path
     result = medseg("show", str(folder), "-o", str(tmp_path / "own.png"))
     assert result.exit_code == 0, result.output
     assert "Task99_Toy" in plain(result.output)
+    assert "a folder of your own (6 cases of" in plain(result.output)
     with Image.open(tmp_path / "own.png") as image:
         assert np.asarray(image.convert("L")).std() > 10
 
@@ -156,7 +157,7 @@ def test_show_of_ones_own_folder(msd_folder: Callable[..., Path], tmp_path: Path
 def test_add_of_no_folder_is_one_error(tmp_path: Path) -> None:
     result = medseg("add", str(tmp_path / "nowhere"))
     assert result.exit_code == 2
-    assert "got no folder" in result.stderr
+    assert "no such folder" in result.stderr
 
 
 def test_brackets_in_a_table_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:

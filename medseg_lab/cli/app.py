@@ -11,19 +11,19 @@ from medseg_lab.cli.claims import claims
 from medseg_lab.cli.compare import compare
 from medseg_lab.cli.data import data
 from medseg_lab.cli.sweep import sweep
-from medseg_lab.cli.table import show
+from medseg_lab.cli.tables import show
 
 WRONG_USE, FAILED = 2, 1
 
 
 class Plain(TyperGroup):
-    """Errors of use in one line, with exit code 2; what failed, with exit code 1. No traceback for either.
+    """Wrong use is one line and exit code 2; a failure is one line and exit code 1. Neither has a traceback.
 
-    `MEDSEG_TRACEBACK=1` shows the traceback after all, for those who look for a bug in the library.
+    `MEDSEG_TRACEBACK=1` shows the traceback, for those who look for a bug in the library.
     """
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; turn errors that are meant for people into lines."""
+        """Run the command; print errors that are meant for users."""
         try:
             return super().invoke(ctx)
         except (ValueError, RuntimeError) as error:
@@ -62,10 +62,16 @@ def run(
     budget: BudgetName = None,
     dataset: Dataset = None,
 ) -> None:
-    """Execute a chapter, or find it executed already."""
+    """Execute a chapter; replay it where nothing that it depends on has changed."""
     from medseg_lab.publishing.execute import run_chapter
 
-    executed = run_chapter(section, assignments(parameter or []), budget, dataset)
+    given = assignments(parameter or [])
+    for name, value in {"budget": budget, "dataset": dataset}.items():
+        if value is not None and given.setdefault(name, value) != value:
+            raise ValueError(
+                f"{name}: expected one value, got {given[name]!r} by -p and {value!r} by --{name}"
+            )
+    executed = run_chapter(section, given)
     typer.echo(executed)
     typer.echo(executed.notebook)
 
@@ -78,7 +84,7 @@ def book(
         Path | None, typer.Option(help="Folder for _build/html; by default build/book.")
     ] = None,
 ) -> None:
-    """Execute what has changed, and build the book."""
+    """Execute the chapters that have changed, and build the book."""
     from medseg_lab.publishing.book import build_book
     from medseg_lab.publishing.execute import run_chapter
     from medseg_lab.publishing.house import find_house
@@ -100,10 +106,10 @@ def chapters() -> None:
     from medseg_lab.publishing.house import find_house
     from medseg_lab.publishing.parameters import declared
 
-    rows = []
-    for chapter in find_house().chapters():
-        parameters = ", ".join(str(parameter) for parameter in declared(chapter).values())
-        rows.append((chapter.section, chapter.title, parameters))
+    rows = [
+        (one.section, one.title, ", ".join(map(str, declared(one).values())))
+        for one in find_house().chapters()
+    ]
     show("Chapters", ("section or name", "chapter", "parameters"), rows)
 
 
@@ -126,11 +132,18 @@ def runs() -> None:
     from medseg_lab.training.runs import run_store
 
     store = run_store()
-    rows = []
-    for run in store.runs():
-        record = run.record
-        what = record.key[:8], title(record.recipe), str(record.seed), record.cohort.id, record.budget.name
-        rows.append((*what, f"{record.seconds:.0f} s", record.started[:10]))
+    rows = [
+        (
+            run.record.key[:8],
+            title(run.record.recipe),
+            str(run.record.seed),
+            run.record.cohort.id,
+            run.record.budget.name,
+            f"{run.record.seconds:.0f} s",
+            run.record.started[:10],
+        )
+        for run in store.runs()
+    ]
     header = ("run", "learner", "seed", "data", "budget", "training", "date")
     show(f"Runs in {store.root}", header, rows)
 
@@ -153,5 +166,5 @@ def assignments(texts: list[str]) -> dict[str, str]:
     """
     for text in texts:
         if not text.partition("=")[0].strip() or "=" not in text:
-            raise ValueError(f"-p: got {text!r}, wanted name=value")
+            raise ValueError(f"-p: expected name=value, got {text!r}")
     return {name.strip(): value for name, _, value in (text.partition("=") for text in texts)}

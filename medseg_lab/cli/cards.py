@@ -1,65 +1,57 @@
-"""What `medseg data` prints: the list of data sets, one card, and what was seen in a folder."""
+"""What `medseg data` prints: the list of data sets, one card, and the check of a folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from medseg_lab.cli.table import show
+from medseg_lab.cli.tables import show
 from medseg_lab.data import catalogue, describe, locate
 from medseg_lab.data.card import Card
 from medseg_lab.data.choose import choose
 
 if TYPE_CHECKING:
-    from medseg_lab.data.look import Look
+    from medseg_lab.data.draft import Inspection
     from medseg_lab.data.readers.reader import Reader
 
 
 def print_list() -> None:
-    """Every known data set with its variants, and where those at hand lie."""
+    """Every known data set with its variants, and the folders of those on this machine."""
     cards = [catalogue.load_card(name) for name in catalogue.known_cards()]
-    table = Table(title="Data sets", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("id", no_wrap=True)
-    table.add_column("what")
-    table.add_column("cases", justify="right")
-    table.add_column("size", no_wrap=True)
-    table.add_column("licence")
-    table.add_column("here", no_wrap=True)
+    rows: list[Sequence[str | Text]] = []
     for card in cards:
-        table.add_row(*map(Text, _row(card)))
-        for name in card.variants:
-            table.add_row(*map(Text, (f"  +{name}", describe.change(card, name))), style="dim")
-    console = Console()
-    console.print(table)
-    lying = [f"{card.id}: {at_hand(card)}" for card in cards if locate.find(card)]
-    console.print(Text("\n".join([*lying, "medseg data show ID tells more."])), soft_wrap=True)
+        found, made, here = card.measured, card.virtual is not None, locate.find(card) is not None
+        number = found.cases if found else card.virtual.subjects if card.virtual else "?"
+        size, hand = ("-", "made") if made else (describe.size(card), "yes" if here else "no")
+        rows.append((card.id, describe.what(card), str(number), size, describe.short_licence(card), hand))
+        rows += [
+            (Text(f"  +{name}", "dim"), Text(describe.change(card, name), "dim")) for name in card.variants
+        ]
+    header = ("id", "what", "cases", "size", "licence", "here")
+    show("Data sets", header, rows, fixed=("id", "size", "here"))
+    for card in cards:
+        if locate.find(card):
+            typer.echo(f"{card.id}: {place(card)}")
+    typer.echo("`medseg data show ID` shows a data set.")
 
 
-def _row(card: Card) -> tuple[str, ...]:
-    found = card.measured
-    number = found.cases if found else card.virtual.subjects if card.virtual else "?"
-    hand = "made" if card.virtual else "yes" if locate.find(card) else "no"
-    size = "-" if card.virtual else describe.size(card)
-    return card.id, describe.what(card), str(number), size, describe.short_licence(card), hand
-
-
-def at_hand(card: Card) -> str:
-    """Where the data set lies, or that it does not."""
+def place(card: Card) -> str:
+    """The folder of the data set, or that there is none."""
     if card.virtual is not None:
         return "generated on this machine"
+    if not catalogue.is_known(card.id):
+        return "a folder of your own"
     folder = locate.find(card)
-    return "no" if folder is None else str(folder)
+    return "not on this machine" if folder is None else str(folder)
 
 
 def card_and_reader(dataset: str) -> "tuple[Card, Reader | None]":
-    """The data set; without a reader where it is known but not at hand.
+    """The data set; without a reader where it is known but not on this machine.
 
     Raises:
-        ValueError: as `choose` does for what is unknown, or for files at fault.
+        ValueError: as `choose` does, for an unknown data set or damaged files.
     """
     if catalogue.is_known(dataset):
         card = catalogue.load_card(dataset)
@@ -71,20 +63,14 @@ def card_and_reader(dataset: str) -> "tuple[Card, Reader | None]":
 
 def print_card(card: Card, reader: "Reader | None") -> None:
     """The card as a table, with what was counted in the files."""
-    table = Table(
-        title=Text(card.title, style="bold"), title_justify="left", show_header=False, box=box.SIMPLE_HEAD
-    )
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in card_rows(card, reader):
-        table.add_row(name, Text(value))
-    Console().print(table)
+    rows = [(Text(name, style="bold"), value) for name, value in card_rows(card, reader)]
+    show(card.title, ("", ""), rows)
     if reader is None:
-        Console().print(Text(f"{card.base} is not at hand: {locate.looked(card)}.\n{card.obtain}"))
+        typer.echo(f"{card.base} is not on this machine: {locate.looked(card)}.\n{card.obtain}")
 
 
 def card_rows(card: Card, reader: "Reader | None") -> list[tuple[str, str]]:
-    """Names and values of what a person wants to know of a data set; long lists a line an entry."""
+    """Names and values of a data set's properties; long lists have one line an entry."""
     found = card.measured
     whose = None if reader is None else reader.patients()
     balance = [
@@ -92,7 +78,7 @@ def card_rows(card: Card, reader: "Reader | None") -> list[tuple[str, str]]:
         for name, whole, inside in describe.shares(card)
     ]
     split = [f"{part}: {n} patients, {cases} cases" for part, n, cases in describe.parts(card, whose)]
-    hand = "no" if reader is None else at_hand(card)
+    hand = place(card)
     if whose is not None:
         hand += f" ({len(whose)} cases of {len(set(whose.values()))} patients)"
     rows = [
@@ -103,7 +89,7 @@ def card_rows(card: Card, reader: "Reader | None") -> list[tuple[str, str]]:
         ("citation", card.citation),
         ("home", card.home),
         ("size", describe.size(card)),
-        ("at hand", hand),
+        ("files", hand),
         ("cases", describe.cases(card)),
         ("channels", ", ".join(card.modality)),
         ("raters", str(card.raters)),
@@ -126,23 +112,21 @@ def draw(card: Card, reader: "Reader", path: Path) -> None:
     Raises:
         RuntimeError: if it cannot be written.
     """
+    from medseg_lab.evaluation.export import write_whole
     from medseg_lab.show.contact_sheet import contact_sheet
     from medseg_lab.show.figure import png
 
-    picture = png(contact_sheet(card, reader))
     try:
-        aside = path.with_name(f".{path.name}.part")
-        aside.write_bytes(picture)
-        aside.replace(path)
+        write_whole(path, png(contact_sheet(card, reader)))
     except OSError as error:
-        raise RuntimeError(f"{path}: got {error.strerror}, wanted to write a picture there") from None
+        raise RuntimeError(f"{path}: the picture could not be written: {error.strerror}") from None
 
 
-def print_look(look: "Look") -> None:
-    """What was seen in a folder, what looks wrong, and how its cases were grouped by patient."""
-    show(f"Seen in {look.folder}", ("what", "seen"), look.rows())
-    show("What looks wrong", ("where", "what"), look.doubts)
-    if groups := look.groups():
-        show(f"Patients: {look.patient_rule}", ("patient", "cases"), groups)
+def print_inspection(found: "Inspection") -> None:
+    """What was found in a folder, what looks wrong, and how its cases were grouped by patient."""
+    show(f"Found in {found.folder}", ("what", "found"), found.rows())
+    show("What looks wrong", ("where", "what"), found.warnings)
+    if patients := found.patients():
+        show(f"Patients: {found.card.patient_rule}", ("patient", "cases"), patients)
     else:
-        typer.echo(f"Patients: {look.patient_rule}")
+        typer.echo(f"Patients: {found.card.patient_rule}")

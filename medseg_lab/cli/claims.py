@@ -1,13 +1,24 @@
-"""`medseg claims`: what the run store says of the survey's statements."""
+"""`medseg claims`: the verdicts of the run store on the survey's statements."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.text import Text
+
+from medseg_lab.cli.tables import table
 
 if TYPE_CHECKING:
-    from medseg_lab.evaluation.ledgers import Ledger
+    from rich.table import Table
+
+    from medseg_lab.evaluation.claims import Judgement
     from medseg_lab.survey.claims import Claim
+
+STYLES = {"supported": "green", "not supported": "red", "inconclusive": "yellow", "not run": "dim"}
+"""Each state's colour."""
 
 
 def claims(
@@ -21,40 +32,37 @@ def claims(
     dataset: Annotated[str | None, typer.Option(help="Count the runs on this data set only.")] = None,
     store: Annotated[Path | None, typer.Option(help="Folder of runs; by default the run store.")] = None,
     details: Annotated[
-        bool, typer.Option("--details", help="Also the two sides, and why the verdict is what it is.")
+        bool, typer.Option("--details", help="Also the two sides, and the reason for the verdict.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Write the verdicts to this CSV file, too.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the verdicts to this CSV file.")] = None,
 ) -> None:
-    """The survey's claims, with what the runs say of each."""
-    from rich.console import Console
-
-    from medseg_lab.cli.comparisons import read
-    from medseg_lab.cli.verdicts import tally, verdict_table
-    from medseg_lab.evaluation.claims import judged
-    from medseg_lab.evaluation.claims_table import claims_table
+    """The survey's claims, with the verdict of the runs on each."""
+    from medseg_lab.cli.comparisons import having, read
+    from medseg_lab.evaluation.claims import claims_table, judged
     from medseg_lab.evaluation.export import write_whole
-    from medseg_lab.evaluation.rules import STATES
     from medseg_lab.evaluation.wording import counted
 
     wanted = _of_section(section)
-    states = {name.replace(" ", "-"): name for name in STATES}
-    if state is not None and state.replace(" ", "-") not in states:
-        raise ValueError(f"state: got {state!r}, wanted one of {', '.join(states)}")
+    known = {name.replace(" ", "-"): name for name in STYLES}
+    if state is not None and state.replace(" ", "-") not in known:
+        raise ValueError(f"--state: expected one of {', '.join(known)}, got {state!r}")
     if out is not None and out.suffix != ".csv":
-        raise ValueError(f"out: got {out.name}, wanted a name that ends in .csv")
+        raise ValueError(f"--out: expected a name that ends in .csv, got {out.name}")
     if out is not None and not out.parent.is_dir():
-        raise ValueError(f"out: got {out}, wanted a folder that exists")
-    runs = _on(read(store), dataset)
+        raise ValueError(f"--out: there is no folder {out.parent}")
+    runs = having(read(store), "dataset", dataset)
     found = judged(runs, wanted)
     if state is not None:
-        found = [one for one in found if one.verdict.state == states[state.replace(" ", "-")]]
+        found = [one for one in found if one.verdict.state == known[state.replace(" ", "-")]]
     if out is not None:
         write_whole(out, claims_table(found).to_csv(index=False, lineterminator="\n").encode())
     what = f"{counted(len(found), 'claim')} of the survey, {counted(len(runs.runs), 'run')} in {runs.root}"
+    counts: Counter[str] = Counter(one.verdict.state for one in found)
     if found:
-        Console().print(verdict_table(f"{what}: {tally(found)}", found, details))
+        tally = ", ".join(f"{counts[name]} {name}" for name in STYLES if counts[name])
+        Console().print(_table(f"{what}: {tally}", found, details))
     else:
-        typer.echo(f"{what}: none such")
+        typer.echo(f"{what}: no claim matches")
     if out is not None:
         typer.echo(f"written: {out}")
 
@@ -69,12 +77,24 @@ def _of_section(section: str | None) -> "list[Claim]":
     return [claim for claim in known() if f"{claim.section}.".startswith(f"{section}.")]
 
 
-def _on(ledger: "Ledger", dataset: str | None) -> "Ledger":
-    if dataset is None:
-        return ledger
-    ids = sorted(ledger.runs["dataset"].unique())
-    if dataset not in ids:
-        raise ValueError(
-            f"dataset: got {dataset!r}, wanted one with runs: {', '.join(ids) or 'there are none'}"
-        )
-    return ledger.where(dataset=dataset)
+def _table(title: str, found: "Sequence[Judgement]", details: bool) -> "Table":
+    """One row a claim; a line of evidence for each data set, and with details sides, margin and reasons."""
+    from medseg_lab.evaluation.verdicts import MARKS
+
+    made = table(title, ("section", "verdict", "claim, and the evidence"), fixed=("verdict",))
+    sections = [one.claim.section for one in found]
+    for one, following in zip(found, [*sections[1:], ""], strict=True):
+        claim, verdict, several = one.claim, one.verdict, len(one.by_data) > 1
+        said = Text(claim.statement)
+        for its in one.by_data:
+            said.append(f"\n{f'{MARKS[its.state]} ' if several else ''}{its.finding}: {its.place}", "bold")
+            if details and several:
+                said.append(f"\n{its.reason}", "dim")
+        if details:
+            kind = "" if claim.kind == "superior" else f", {claim.kind}"
+            margin = claim.measure.written(claim.margin, signed=False)
+            said.append(f"\n{claim.sides}; {claim.measure.title}, margin {margin}{kind}", "dim")
+            said.append(f"\n{verdict.reason}", "dim")
+        state = Text(f"{MARKS[verdict.state]} {verdict.state}", STYLES[verdict.state])
+        made.add_row(claim.section, state, said, end_section=claim.section != following)
+    return made

@@ -1,4 +1,4 @@
-"""What `medseg compare` does: choose runs, print tables, draw."""
+"""The steps of `medseg compare`: choose runs, print tables, draw."""
 
 import gc
 import warnings
@@ -7,28 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
-from medseg_lab import evaluation
-from medseg_lab.evaluation.ledgers import Ledger
+from medseg_lab.cli.tables import summary_table
+from medseg_lab.evaluation.ledger import Ledger, read_ledger
 from medseg_lab.evaluation.naming import method_called
 from medseg_lab.evaluation.standings import Standing, standings
 from medseg_lab.evaluation.summary import Summary
-from medseg_lab.evaluation.terms import apart, holding, shared_standing
+from medseg_lab.evaluation.terms import holding, shared_standing
 from medseg_lab.sweeps.grid import names as grid_names
 
 
 def read(store: Path | None) -> Ledger:
-    """The ledger of a store; what it leaves out is said."""
+    """The ledger of a store; what it leaves out is printed."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        ledger = evaluation.ledger(store)
+        ledger = read_ledger(store)
     for warning in caught:
         typer.secho(f"note: {warning.message}", err=True, fg="yellow")
     return ledger
 
 
 def load(store: Path | None, names: Path | None = None) -> Ledger | None:
-    """The ledger of a store; None, and a line, where it is empty. What it leaves out is said.
+    """The ledger of a store; None where it is empty. What is left out is printed.
 
     Args:
         store: its folder; None for the usual one.
@@ -39,12 +41,11 @@ def load(store: Path | None, names: Path | None = None) -> Ledger | None:
     """
     own = grid_names(names) if names else {}
     ledger = read(store).named(own)
-    gc.freeze()  # a short process: what was read stays, and need not be walked again, not even at the exit
+    gc.freeze()  # a short process: collecting what was read would only cost time, even at the exit
     if count := len(ledger.superseded):
         said = "run is left out: a newer one has" if count == 1 else "runs are left out: newer ones have"
         typer.echo(f"{count} {said} the same method, data, budget and seed")
-    unjudged = sum(not parts for parts in ledger.runs["parts"])
-    if unjudged:
+    if unjudged := sum(not parts for parts in ledger.runs["parts"]):
         typer.echo(
             f"{unjudged} of {len(ledger.runs)} runs have no results: they were trained without a judge"
         )
@@ -52,6 +53,19 @@ def load(store: Path | None, names: Path | None = None) -> Ledger | None:
         typer.echo(f"nothing to compare: no runs in {ledger.root}")
         return None
     return ledger
+
+
+def having(ledger: Ledger, name: str, value: Any) -> Ledger:
+    """The runs with this value in a column; all of them for None.
+
+    Raises:
+        ValueError: if there are none, with the values there are.
+    """
+    passed = ledger.where(**{name: value})
+    if value is not None and passed.runs.empty:
+        there = ", ".join(sorted({str(known) for known in ledger.runs[name]})) or "none: there are no runs"
+        raise ValueError(f"{name}: expected one of {there}, got {value!r}")
+    return passed
 
 
 def chosen(
@@ -68,32 +82,29 @@ def chosen(
         ValueError: for a filter that nothing passes, with what there is; for methods that share no terms.
     """
     wanted = [method_called(ledger.runs, name) for name in (*methods, *([baseline] if baseline else []))]
-    asked = dict(filters)
-    asked.update(_assignment(ledger, text) for text in where)
+    asked = {**filters, **dict(_assignment(ledger, text) for text in where)}
     passed = ledger
     for name, value in asked.items():
-        there = ", ".join(sorted({str(known) for known in passed.runs[name]}))
-        passed = passed.where(**{name: value})
-        if passed.runs.empty:
-            raise ValueError(f"{name}: got {value!r}, wanted one of {there}")
+        passed = having(passed, name, value)
     if methods:
         both = list(dict.fromkeys(wanted))
         return holding(passed, both, part) or [shared_standing(ledger, both, part, **asked)]
-    held = wanted[0] if baseline else None
     found = [one for one in standings(passed) if part in (None, one.part)]
     if not found:
         scored = sorted({its for parts in passed.runs["parts"] for its in parts})
-        raise ValueError(f"part: got {part!r}, wanted one of {', '.join(scored)}" if scored else NO_RESULTS)
-    if held and (without := sum(held not in one.methods for one in found)):
-        typer.echo(f"{without} of {len(found)} comparisons are left out: {held} is not in them")
-    return [one for one in found if held is None or held in one.methods]
-
-
-NO_RESULTS = "runs: got none with results, wanted some that were trained with a judge"
+        if not scored:
+            raise ValueError("runs: none has results; all were trained without a judge")
+        raise ValueError(f"part: expected one of {', '.join(scored)}, got {part!r}")
+    if not baseline:
+        return found
+    kept = [one for one in found if wanted[0] in one.methods]
+    if without := len(found) - len(kept):
+        typer.echo(f"{without} of {len(found)} comparisons are left out: {wanted[0]} is not in them")
+    return kept
 
 
 def summarised(found: Sequence[Standing], metric: str, baseline: str | None) -> list[Summary]:
-    """The summaries of all that have the metric; what has not is said.
+    """The summaries of all that have the metric; the others are printed, with the reason.
 
     Raises:
         ValueError: if none has it.
@@ -113,14 +124,13 @@ def summarised(found: Sequence[Standing], metric: str, baseline: str | None) -> 
     return summaries
 
 
-def one_only(found: Sequence[Standing]) -> None:
-    """Whether there is one comparison, which can be drawn.
-
-    Raises:
-        ValueError: if there are several, with the filters that choose one.
-    """
-    if len(found) > 1:
-        raise ValueError(f"--figure: got {len(found)} comparisons, wanted one: {apart(found)}")
+def print_summary(one: Summary) -> None:
+    """Heading, table, what the numbers mean, remarks; as wide as the terminal allows."""
+    console = Console()
+    console.print(Text(one.title, style="bold"))
+    console.print(summary_table(one.words, console.width))
+    said = "\n".join((one.explanation, *one.remarks))
+    console.print(Text(f"\n{said}\n", style="dim"))
 
 
 def draw(summary: Summary, path: Path) -> Path:
@@ -130,9 +140,9 @@ def draw(summary: Summary, path: Path) -> Path:
         ValueError: for one seed, one method, or an unknown suffix.
     """
     from medseg_lab.show.dots import dots
+    from medseg_lab.show.figure import save_stacked
     from medseg_lab.show.forest import forest
     from medseg_lab.show.ranks import ranks
-    from medseg_lab.show.stacked import save_stacked
 
     figures = [forest(summary.comparison), dots(summary.comparison)]
     if summary.comparison.ranking.told:
@@ -144,12 +154,11 @@ def _assignment(ledger: Ledger, text: str) -> tuple[str, Any]:
     """`--where patch=64` as a column and a value of its type."""
     name, sign, value = text.partition("=")
     if not sign or name not in ledger.runs:
-        raise ValueError(
-            f"--where: got {text!r}, wanted NAME=VALUE, with one of {', '.join(ledger.runs.columns)}"
-        )
+        columns = ", ".join(ledger.runs.columns)
+        raise ValueError(f"--where: expected NAME=VALUE with one of {columns}, got {text!r}")
     if ledger.runs[name].dtype.kind not in "iuf":
         return name, value
     try:
         return name, float(value)
     except ValueError as error:
-        raise ValueError(f"--where: got {text!r}, wanted a number for {name}") from error
+        raise ValueError(f"--where: expected a number for {name}, got {text!r}") from error

@@ -1,4 +1,4 @@
-"""`medseg data`: the data sets that are known, what they are, how they are got, and one's own."""
+"""`medseg data`: list, show and get data sets, and add one's own."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ Which = Annotated[
 
 @data.command("list")
 def list_sets() -> None:
-    """List the known data sets, with their variants, and whether they are at hand."""
+    """List the known data sets, with their variants, and whether they are on this machine."""
     from medseg_lab.cli.cards import print_list
 
     print_list()
@@ -35,12 +35,12 @@ def show(
     card, reader = card_and_reader(dataset)
     path = output or Path(f"{card.id}.png")
     if output is not None and output.exists() and not overwrite:
-        raise ValueError(f"{output}: got a file that exists, wanted another name, or --overwrite")
+        raise ValueError(f"{output} already exists; give another name, or --overwrite")
     print_card(card, reader)
     if reader is None:
         return
     if path.exists() and not overwrite:
-        typer.echo(f"contact sheet: {path} exists and was left alone; --overwrite draws it again")
+        typer.echo(f"contact sheet: {path} already exists; --overwrite draws it again")
         return
     draw(card, reader, path)
     typer.echo(f"contact sheet: {path}")
@@ -50,16 +50,17 @@ def show(
 def get(
     dataset: Id,
     accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="You read the licence, and keep to it.")
+        bool, typer.Option("--accept-licence", help="You have read the licence and accept it.")
     ] = False,
     source: Annotated[
-        Path | None, typer.Option("--from", help="An archive or folder that you have: nothing is fetched.")
+        Path | None, typer.Option("--from", help="An archive or folder that you have; nothing is downloaded.")
     ] = None,
     target: Annotated[
-        Path | None, typer.Option("--to", help="Where to; by default $MEDSEG_DATA/ID or the user's cache.")
+        Path | None,
+        typer.Option("--to", help="The target folder; by default $MEDSEG_DATA/ID or the user's cache."),
     ] = None,
 ) -> None:
-    """Get a data set: show its licence, fetch, verify, lay out."""
+    """Get a data set: show its licence, download, verify, unpack."""
     from medseg_lab.data.obtain.command import get as obtain
 
     obtain(dataset, accept_licence, source, target)
@@ -68,11 +69,9 @@ def get(
 @data.command()
 def verify(
     dataset: Id,
-    folder: Annotated[
-        Path | None, typer.Option("--folder", help="Where it lies, if not where it is looked for.")
-    ] = None,
+    folder: Annotated[Path | None, typer.Option("--folder", help="Its folder, if not the usual one.")] = None,
 ) -> None:
-    """Compare the files of a data set at hand with the published checksums."""
+    """Compare the files of a data set with the published checksums."""
     from medseg_lab.data.obtain.command import check
 
     check(dataset, folder=folder)
@@ -83,9 +82,9 @@ def add(
     folder: Annotated[Path, typer.Argument(help="A folder in the MSD or nnU-Net layout.")],
 ) -> None:
     """Look a folder of your own over, and write a draft card into it."""
-    from medseg_lab.cli.cards import print_look
-    from medseg_lab.data.draft import look_over, write_card
+    from medseg_lab.cli.cards import print_inspection
+    from medseg_lab.data.draft import inspect_folder, write_card
 
-    look = look_over(folder)
-    print_look(look)
-    typer.echo(f"draft card: {write_card(look)}; read it through, then: medseg run 2.1.1 --dataset {folder}")
+    found = inspect_folder(folder)
+    print_inspection(found)
+    typer.echo(f"draft card: {write_card(found)}; read it through, then: medseg run 2.1.1 --dataset {folder}")

@@ -15,16 +15,14 @@ def sweep(
         typer.Option(help="Processes on this machine; by default its cores, divided by the grid's threads."),
     ] = None,
     scheduler: Annotated[
-        str | None, typer.Option(help="A Dask scheduler in their place, such as tcp://host:8786.")
+        str | None, typer.Option(help="A Dask scheduler instead, such as tcp://host:8786.")
     ] = None,
     store: Annotated[
-        Path | None, typer.Option(help="Folder of the runs, which all workers see; by default $MEDSEG_RUNS.")
+        Path | None, typer.Option(help="Folder of the runs, shared by all workers; by default $MEDSEG_RUNS.")
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what is there and what is missing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is missing.")] = False,
 ) -> None:
-    """Train a grid of methods, data sets and seeds: what is missing, on all cores or a cluster."""
+    """Train what is missing in a grid of methods, data sets and seeds, on all cores or a cluster."""
     from medseg_lab.sweeps.sweep import sweep as run_sweep
 
     try:

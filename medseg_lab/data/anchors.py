@@ -10,10 +10,10 @@ ANCHORS = 512
 
 
 def anchors(labels: Tensor) -> list[np.ndarray]:
-    """For each foreground class that a rater saw, up to about `ANCHORS` of its voxels, evenly spread.
+    """For each foreground class that any rater saw, up to about `ANCHORS` of its voxels, evenly spread.
 
-    They are the same whose reading a learner is taught: were a patch centred on what its own rater marked,
-    who marks more would be met more often, and a learner would believe in more than the raters do.
+    They do not depend on whose reading a learner is taught. If a patch were centred on what its own rater
+    marked, raters who mark more would be drawn more often, and a learner would overestimate the foreground.
 
     Args:
         labels: `(R, *S)`, uint8. `IGNORE` is no class.
@@ -32,5 +32,5 @@ def anchors(labels: Tensor) -> list[np.ndarray]:
 
 
 def beyond(labels: Tensor) -> int:
-    """The label of what lies beyond a case: 0, or `IGNORE` where parts of the case were left open, too."""
+    """The label outside of a case: 0, or `IGNORE` if the case has voxels that nobody annotated."""
     return IGNORE if bool((labels == IGNORE).any()) else 0

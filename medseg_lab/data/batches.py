@@ -54,7 +54,8 @@ class Batches:
     ) -> None:
         if task.spatial_dims > cohort.task.spatial_dims:
             raise ValueError(
-                f"{cohort.id}: expected a task of {cohort.task.spatial_dims} dimensions or fewer, got {task.spatial_dims}"
+                f"{cohort.id}: expected a task of at most {cohort.task.spatial_dims} dimensions, "
+                f"got {task.spatial_dims}"
             )
         if unlabelled and not cohort.unlabelled:
             raise ValueError(f"{cohort.id}: expected unlabelled cases, got none: load it with labelled=n")

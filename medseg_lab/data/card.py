@@ -1,10 +1,11 @@
 """A data card: what a data set is, whose, and how this library prepares it.
 
-A card is `cards/<id>.toml` (`catalogue.load_card`); its fields are the keys of that file. A folder of one's
-own gets its card from its `card.toml` or its `dataset.json` (`readers.folder.folder_card`).
+A card is `cards/<id>.toml` (`catalogue.load_card`); its fields are the keys of that file. A folder of your
+own has its card in `card.toml`, or gets one from `dataset.json` (`readers.folder.folder_card`).
 """
 
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -14,6 +15,7 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    ValidationError,
     model_validator,
 )
 
@@ -56,9 +58,8 @@ class Parts(_Part):
     @model_validator(mode="after")
     def _leave_some(self) -> "Parts":
         if self.test + self.validation >= 1:
-            raise ValueError(
-                f"parts: got test + validation = {self.test + self.validation}, wanted less than 1"
-            )
+            both = self.test + self.validation
+            raise ValueError(f"expected test + validation below 1, got {both}")
         return self
 
 
@@ -71,7 +72,7 @@ class Virtual(_Part):
 
 
 class Archive(_Part):
-    """A file to fetch: its address, its size in MB (10^6 bytes), and what it is called when it is kept."""
+    """A file to fetch: its address, its size in MB (10^6 bytes), and its name once fetched."""
 
     url: str
     name: str
@@ -82,12 +83,12 @@ class Download(_Part):
     """How the files come from their publisher (`data.obtain`).
 
     Attributes:
-        archives: what can be fetched without asking anyone; empty where the publisher wants registration.
-        by_hand: what a person does where it does.
+        archives: what can be fetched without registration; empty where the publisher requires it.
+        by_hand: what a person does in that case.
         confirmed: the date on which the addresses were last seen to work, or "not yet".
         keep: patterns of the files that are kept, relative to the data set's folder.
-        compare: whether checksums are of the files' bytes, or, where this library wrote the pictures anew, of
-            their pixels.
+        compare: whether checksums are of the files' bytes or, where this library writes the pictures itself,
+            of their pixels.
     """
 
     archives: tuple[Archive, ...] = ()
@@ -99,19 +100,19 @@ class Download(_Part):
     @model_validator(mode="after")
     def _some_way(self) -> "Download":
         if bool(self.archives) == bool(self.by_hand):
-            raise ValueError("download: wanted either archives or, where there are none, by_hand")
+            raise ValueError("give either archives or, where there are none, by_hand")
         return self
 
 
 class Measured(_Part):
-    """What was counted in the files (`data.facts`).
+    """What was counted in the files (`data.describe.measure`).
 
     Attributes:
         cases, patients: how many.
         shape: the smallest, the median and the largest number of voxels along each axis.
-        spacing: the same in mm; None where the files do not say.
-        shares: the mean share of the voxels that have each class, by class name.
-        sources: on which copy of the data set.
+        spacing: the same in mm; None where the files lack it.
+        shares: the mean share of the voxels of each class, by class name.
+        sources: which copy of the data set.
     """
 
     cases: PositiveInt
@@ -127,19 +128,19 @@ class Card(_Part):
 
     Attributes:
         id: its name; `+variant` is appended for each variant chosen.
-        about: what is seen in the images and what is to be found in them, in a sentence or two.
+        about: what the images show and what is to be segmented, in a sentence or two.
         classes: names of the label values 0, 1, ...: background first.
-        regions: named unions of classes, from the largest to the smallest where they lie in one another.
+        regions: named unions of classes, as challenges score them; the largest first where they are nested.
         raters: readings per image.
         annotation: which of the set's annotations the labelled training cases carry; validation and test
             always carry the dense one.
-        patient: a regular expression that matches a case's id whole; its first group is the patient.
+        patient: a regular expression for the whole id of a case; its first group is the patient.
         patient_rule: the same in words.
         folders: the publisher's own names for the data set's folder.
-        markers: patterns of files or folders; where one is found, the data set is.
+        markers: patterns of files or folders by which the data set's folder is recognised.
         obtain: how to get it, in a sentence or two.
         defects: what is wrong with the files as published, and what we do about it.
-        variants: changes to this card, by name, that `<id>+<name>` asks for.
+        variants: changes to this card, by name, for `<id>+<name>`.
     """
 
     id: str
@@ -172,28 +173,63 @@ class Card(_Part):
 
     @property
     def base(self) -> str:
-        """The id without its variants: what the files are found by."""
+        """The id without its variants: the files are found by it."""
         return self.id.partition("+")[0]
+
+    @property
+    def has_nested_regions(self) -> bool:
+        """Whether there are two regions or more, and each but the largest is inside a larger one."""
+        by_size = sorted((set(members) for members in self.regions.values()), key=len)
+        return len(by_size) > 1 and all(small < large for small, large in pairwise(by_size))
 
     @model_validator(mode="after")
     def _consistent(self) -> "Card":
         axes = set(range(self.spatial_dims))
         work = self.preprocessing
-        if len(work.patch) != self.spatial_dims:
-            raise ValueError(f"patch: got {work.patch}, wanted {self.spatial_dims} edges")
-        if work.crop is not None and len(work.crop) != self.spatial_dims:
-            raise ValueError(f"crop: got {work.crop}, wanted {self.spatial_dims} edges")
+        for name, edges in (("patch", work.patch), ("crop", work.crop)):
+            if edges is not None and len(edges) != self.spatial_dims:
+                raise ValueError(f"{name}: expected {self.spatial_dims} edges, got {edges}")
         if not set(work.mirror) <= axes or (self.spatial_dims == 3 and work.slice_axis not in axes):
             raise ValueError(
-                f"axes: got mirror {work.mirror}, slice {work.slice_axis}, wanted some of {axes}"
+                f"axes: expected some of {axes}, got mirror {work.mirror}, slice {work.slice_axis}"
             )
         unknown = {c for region in self.regions.values() for c in region} - set(self.classes)
         if unknown:
-            raise ValueError(f"regions: got {sorted(unknown)}, wanted some of {self.classes}")
+            raise ValueError(f"regions: expected some of {self.classes}, got {sorted(unknown)}")
         if (self.reader == "virtual") != (self.virtual is not None):
             raise ValueError(
-                f"reader {self.reader!r}: the table [virtual] goes with the reader 'virtual' only"
+                f"reader {self.reader!r}: the table [virtual] and the reader 'virtual' need each other"
             )
         if re.compile(self.patient).groups < 1:
-            raise ValueError(f"patient: got {self.patient!r}, wanted an expression with one group")
+            raise ValueError(f"patient: expected an expression with one group, got {self.patient!r}")
         return self
+
+
+def first_fault(error: ValidationError, known: type[BaseModel]) -> str:
+    """The first fault that pydantic found in a table, in one line: `field: expected Y, got X`.
+
+    Args:
+        error: what was raised.
+        known: the table's model, which names the known fields where one is unknown.
+    """
+    fault = error.errors()[0]
+    field, message = ".".join(map(str, fault["loc"])), str(fault["msg"])
+    if fault["type"] == "extra_forbidden":
+        tables = [part for part in fault["loc"][:-1] if isinstance(part, str)]
+        return f"{field}: unknown; the known ones are {', '.join(sorted(_fields(known, tables)))}"
+    if fault["type"] == "missing":
+        return f"{field}: missing"
+    if fault["type"] == "value_error":
+        return ": ".join(part for part in (field, message.removeprefix("Value error, ")) if part)
+    for opening in ("Input should be ", "Tuple should have "):
+        message = message.removeprefix(opening)
+    return f"{field}: expected {message}, got {fault['input']!r}"
+
+
+def _fields(model: Any, path: list[str]) -> list[str]:
+    """The names of the fields of the table at `path`."""
+    for name in path:
+        kind = model.model_fields[name].annotation
+        options = [kind, *getattr(kind, "__args__", ())]
+        model = next(k for k in options if isinstance(k, type) and issubclass(k, BaseModel))
+    return list(model.model_fields)

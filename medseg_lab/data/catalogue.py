@@ -27,26 +27,26 @@ def is_known(dataset: str) -> bool:
 def load_card(dataset: str) -> Card:
     """The card of the data set with this id, which may name variants: `<id>+<variant>+...`.
 
-    The card's own id lists its variants in the order of the file, so that each combination has one name.
-    What was measured is of the card without variants, whose scans or classes may be others.
+    The id of the result lists variants in the order of the file, so that each combination has one name. It
+    has no `measured`: that is counted on the card without variants.
 
     Raises:
         ValueError: naming the known ids, or the card's variants.
     """
     base, *wanted = dataset.split("+")
     if base not in known_cards():
-        raise ValueError(f"data set: got {dataset!r}, wanted one of {', '.join(known_cards())}")
-    said = tomllib.loads((_folder() / f"{base}.toml").read_text(encoding="utf-8"))
-    variants = said.get("variants", {})
+        raise ValueError(f"data set: expected one of {', '.join(known_cards())}, got {dataset!r}")
+    table = tomllib.loads((_folder() / f"{base}.toml").read_text(encoding="utf-8"))
+    variants = table.get("variants", {})
     if unknown := [name for name in wanted if name not in variants]:
         some = f"some of {', '.join(variants)}" if variants else "no variant"
-        raise ValueError(f"data set {base}: got the variant {unknown[0]!r}, wanted {some}")
+        raise ValueError(f"data set {base}: expected {some}, got the variant {unknown[0]!r}")
     chosen = [name for name in variants if name in wanted]
     for name in chosen:
-        said = merged(said, variants[name])
+        table = merged(table, variants[name])
     if chosen:
-        said.pop("measured", None)
-    return Card.model_validate({**said, "id": "+".join([base, *chosen])})
+        table.pop("measured", None)
+    return Card.model_validate({**table, "id": "+".join([base, *chosen])})
 
 
 def merged(table: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

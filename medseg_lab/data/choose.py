@@ -14,7 +14,7 @@ FALLBACK = "virtual-brain"
 
 @dataclass(frozen=True)
 class Chosen:
-    """A data set that is at hand; `notes` say what was put in another's place, and why."""
+    """An available data set; `notes` say which one was replaced by another, and why."""
 
     card: Card
     reader: Reader
@@ -26,14 +26,14 @@ def choose(dataset: str, prefer: tuple[str, ...] = ()) -> Chosen:
 
     Args:
         dataset: a card's id, with or without variants; a path to a folder in the nnU-Net / MSD layout; or
-            `auto`, the first of `prefer` that is at hand, else the embedded virtual subjects.
+            `auto`, the first of `prefer` that is available, else the embedded virtual subjects.
         prefer: ids, in order.
 
     Raises:
-        ValueError: if the data set is unknown or not at hand, or its listing is at fault.
+        ValueError: if the data set is unknown or not available, or its listing is inconsistent.
     """
     if dataset == "auto":
-        return _first_at_hand(prefer)
+        return _first_available(prefer)
     if catalogue.is_known(dataset):
         card = catalogue.load_card(dataset)
         return Chosen(card, open_reader(card))
@@ -43,7 +43,7 @@ def choose(dataset: str, prefer: tuple[str, ...] = ()) -> Chosen:
 
 
 def own_folder(dataset: str) -> Path:
-    """The folder that a name which is no card's id must be.
+    """The folder of a data set that is named by its path.
 
     Raises:
         ValueError: if there is no such folder, naming the known ids.
@@ -51,15 +51,17 @@ def own_folder(dataset: str) -> Path:
     folder = Path(dataset).expanduser()
     if not folder.is_dir():
         known = ", ".join(("auto", *catalogue.known_cards()))
-        raise ValueError(f"data set: got {dataset!r}, wanted one of {known}, or a folder with a dataset.json")
+        raise ValueError(
+            f"data set: expected one of {known}, or a folder with a dataset.json, got {dataset!r}"
+        )
     return folder
 
 
-def _first_at_hand(prefer: tuple[str, ...]) -> Chosen:
+def _first_available(prefer: tuple[str, ...]) -> Chosen:
     missing: list[str] = []
     for card in map(catalogue.load_card, prefer):
         if card.reader == "virtual" or locate.find(card):
             return Chosen(card, open_reader(card), tuple(missing))
-        missing.append(f"{card.id} was preferred but is not at hand: {locate.looked(card)}.")
+        missing.append(f"{card.id} was preferred but is not available: {locate.looked(card)}.")
     card = catalogue.load_card(FALLBACK)
-    return Chosen(card, open_reader(card), (*missing, "The embedded virtual subjects stand in."))
+    return Chosen(card, open_reader(card), (*missing, "The embedded virtual subjects replace it."))

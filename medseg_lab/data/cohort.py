@@ -1,22 +1,18 @@
 """The cases of one data set after one preprocessing and one split."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import accumulate
 from pathlib import Path
 
-from medseg_lab.data import prepared, preprocess, splits
+from medseg_lab.data import prepared, splits
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import Case
 from medseg_lab.data.choose import choose
-from medseg_lab.data.loading import Loader, code
+from medseg_lab.data.fingerprint import fingerprint, refuse_duplicates
+from medseg_lab.data.loading import Loader
 from medseg_lab.data.mapped import MappedCase
-from medseg_lab.data.readers.duplicates import refuse_duplicates
-from medseg_lab.data.readers.open import MODULES
 from medseg_lab.data.task import Task
 
 
@@ -28,10 +24,12 @@ class Cohort:
         labelled: training cases with labels.
         unlabelled: training cases whose labels are withheld: their `labels` are `(0, *S)`.
         validation: cases to choose by, never to report on.
-        fingerprint: SHA-256 of the files (or generator), preprocessing, split and the code that made them.
-        held_out: SHA-256 of what is scored and how it was made ready: two cohorts with the same one differ in
-            their training cases only, so that results on them can be paired.
-        notes: what was put in another's place, and why; empty when nothing was.
+        fingerprint: SHA-256 of the prepared cases and how they are split; see `load_cohort`.
+        total: cases of the whole data set.
+        sealed: gives the test cases.
+        held_out: the same of the validation and test cases alone: cohorts with the same one differ in their
+            training cases only, so that results on them can be paired.
+        notes: which data set was replaced by another, and why.
         openings: the reasons for which the test part was opened, in order.
     """
 
@@ -74,12 +72,14 @@ class Cohort:
             ValueError: if no reason is given.
         """
         if not reason.strip():
-            raise ValueError("test: got no reason, wanted one, such as 'final table of 2.1.1'")
+            raise ValueError(
+                "test: the reason for opening it is empty; give one, such as 'final table of 2.1.1'"
+            )
         self.openings.append(reason)
         return self.sealed()
 
     def describe(self) -> str:
-        """What data this is, how much of it, and what it stands in for."""
+        """Which data this is, how much of it, and what it replaces."""
         used = len(self.labelled) + len(self.unlabelled) + len(self.validation) + self.test_size
         capped = f" (capped: the data set has {self.total})" if used < self.total else ""
         kind = "VIRTUAL subjects, no real data. " if self.is_virtual else ""
@@ -87,16 +87,16 @@ class Cohort:
             f"{used} cases{capped}: {len(self.labelled)} labelled, {len(self.unlabelled)} unlabelled, "
             f"{len(self.validation)} validation, {self.test_size} test (sealed)."
         )
-        lines = [f"{self.id}: {kind}{self.card.title}.", *self.notes, parts, *self._kept()]
+        lines = [f"{self.id}: {kind}{self.card.title}.", *self.notes, parts, *self._on_disk()]
         return "\n".join([*lines, f"Licence: {self.card.licence}.", f"Fingerprint {self.fingerprint[:12]}."])
 
-    def _kept(self) -> list[str]:
-        """Where the cases are, if not in memory; the test cases follow when they are opened."""
+    def _on_disk(self) -> list[str]:
+        """Where the cases are, if not in memory, and the size of those that are not sealed."""
         cases = (*self.labelled, *self.unlabelled, *self.validation)
         size = sum(case.nbytes for case in cases if isinstance(case, MappedCase))
         folder = str(prepared.folder()).replace(str(Path.home()), "~", 1)
-        said = f"{size / 1e9:.1f} GB" if size > 1e8 else f"{size / 1e6:.1f} MB"
-        return [f"Prepared on disk: {said} in {folder}."] if size else []
+        amount = f"{size / 1e9:.1f} GB" if size > 1e8 else f"{size / 1e6:.1f} MB"
+        return [f"Prepared on disk: {amount} in {folder}."] if size else []
 
 
 def load_cohort(
@@ -110,20 +110,26 @@ def load_cohort(
 ) -> Cohort:
     """The cohort of a data set.
 
+    Its fingerprint is about its cases: the task, the split, the patch, slices and mirrored axes, and of each
+    case the content after preprocessing. Whatever files, code or wording made them, the same cases have the
+    same fingerprint, in memory and on disk, and one other voxel changes it. Labels that are withheld do not
+    count. So the test cases are prepared here, too: only their content shows whether an edit of a reader or
+    of the preprocessing changed them. They stay sealed, and `openings` does not list this.
+
     Args:
         dataset: a card's id, with or without variants (`virtual-brain+lesion`); a path to a folder in the
-            nnU-Net / MSD layout; or `auto`, the first of `prefer` that is at hand, else the embedded virtual
-            subjects, which `describe` then says.
-        cases: at most so many cases, over all parts, but those of enough patients for every part to have
-            one; None for all.
+            nnU-Net / MSD layout; or `auto`, the first of `prefer` that is available, else the embedded
+            virtual subjects, which `describe` then says.
+        cases: at most so many cases in all parts together, but those of enough patients for every part to
+            have one; None for all.
         labelled: training patients whose labels may be used; None for all.
         split_seed: which split; the same on every machine.
         mapped: whether cases are prepared on disk and patches read from there, to the same bits; None for
             where they would take too large a share of the memory, which `describe` then says.
 
     Raises:
-        ValueError: if the data set is unknown or not at hand, its files lie, there are too few patients, or
-            two have the same image.
+        ValueError: if the data set is unknown or not available, a file is inconsistent, there are too few
+            patients, or two have the same image.
         RuntimeError: if there is no room to prepare them on disk.
     """
     chosen = choose(dataset, prefer)
@@ -144,41 +150,37 @@ def load_cohort(
         "validation": members(split.validation),
         "test": members(split.test),
     }
-    refuse_duplicates(source, [case for names in parts.values() for case in names])
-    digests = {case: source.digest(case) for names in parts.values() for case in names}
-    loader = Loader(card, source, whose, digests)
-    if mapped or (mapped is None and loader.exceeds_memory()):
+    used = [case for names in parts.values() for case in names]
+    loader = Loader(card, source, whose)
+    if mapped or (mapped is None and loader.exceeds_memory(used)):
         loader = loader.onto_disk()
+    loaded = {
+        "labelled": loader.load(parts["labelled"], card.annotation),
+        "unlabelled": loader.load(parts["unlabelled"], withheld=True),
+        "validation": loader.load(parts["validation"]),
+        "test": loader.load(parts["test"]),
+    }
+    digests = {part: [digest for _, digest in found] for part, found in loaded.items()}
+    refuse_duplicates(digest for found in digests.values() for digest in found)
+    labelled_cases, unlabelled, validation, test = (tuple(c for c, _ in found) for found in loaded.values())
     return Cohort(
         card=card,
-        labelled=loader.load(parts["labelled"], card.annotation),
-        unlabelled=loader.load(parts["unlabelled"], withheld=True),
-        validation=loader.load(parts["validation"]),
-        fingerprint=_fingerprint(card, digests, parts),
-        held_out=_fingerprint(card, digests, {name: parts[name] for name in ("validation", "test")}),
+        labelled=labelled_cases,
+        unlabelled=unlabelled,
+        validation=validation,
+        fingerprint=fingerprint(card, digests),
+        held_out=fingerprint(card, {part: digests[part] for part in ("validation", "test")}),
         total=len(whose),
-        test_size=len(parts["test"]),
-        sealed=cache(lambda: loader.load(parts["test"])),  # every judged run opens it
+        test_size=len(test),
+        sealed=lambda: test,
         notes=chosen.notes,
     )
 
 
 def _capped(order: tuple[str, ...], whose: dict[str, str], cases: int | None, fewest: int) -> tuple[str, ...]:
-    """The longest run of first patients with at most `cases` cases together; at least `fewest` of them."""
+    """As many of the first patients as have at most `cases` cases together; at least `fewest` of them."""
     if cases is None:
         return order
     counts = Counter(whose.values())
     totals = accumulate(counts[patient] for patient in order)
     return order[: max(fewest, sum(total <= cases for total in totals))]
-
-
-def _fingerprint(card: Card, digests: dict[str, str], parts: dict[str, list[str]]) -> str:
-    said = {
-        "task": [card.modality, card.classes, card.spatial_dims],
-        "preprocessing": card.preprocessing.model_dump(mode="json"),
-        "annotation": card.annotation,
-        "parts": parts,
-        "digests": {case: digests[case] for names in parts.values() for case in names},
-        "code": code(preprocess, splits, *MODULES[card.reader]),
-    }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A small data set in the nnU-Net layout, to try out what is done with a folder of one's own."""
+"""A small data set in the nnU-Net layout, to try out what can be done with a folder of your own."""
 
 import json
 from pathlib import Path
@@ -13,25 +13,25 @@ POPULATION = 1
 
 
 def write_example(folder: Path, subjects: int = 24) -> None:
-    """Write virtual subjects into `folder` as nnU-Net wants them: `dataset.json`, `imagesTr`, `labelsTr`.
+    """Write virtual subjects into `folder` in nnU-Net's layout: `dataset.json`, `imagesTr`, `labelsTr`.
 
     They are simulated, and `dataset.json` says so. An image has one channel, of whole numbers.
 
     Args:
-        folder: where to; made if it is not there.
+        folder: created if it does not exist.
         subjects: how many.
 
     Raises:
         ValueError: if the folder holds a data set already.
     """
     if (folder / "dataset.json").exists():
-        raise ValueError(f"{folder}: got a folder with a dataset.json, wanted one without")
+        raise ValueError(f"{folder}: holds a dataset.json already; choose another folder")
     for name in ("imagesTr", "labelsTr"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     settings = VirtualSettings(resolution=RESOLUTION)
     for index in range(subjects):
         _write(folder, f"brain_{index:03d}", index, settings)
-    (folder / "dataset.json").write_text(json.dumps(_said(subjects), indent=2) + "\n", encoding="utf-8")
+    (folder / "dataset.json").write_text(json.dumps(_listing(subjects), indent=2) + "\n", encoding="utf-8")
 
 
 def _write(folder: Path, case: str, index: int, settings: VirtualSettings) -> None:
@@ -46,7 +46,7 @@ def _write(folder: Path, case: str, index: int, settings: VirtualSettings) -> No
     nibabel.save(labels, folder / "labelsTr" / f"{case}.nii.gz")
 
 
-def _said(subjects: int) -> dict[str, object]:
+def _listing(subjects: int) -> dict[str, object]:
     return {
         "name": "VIRTUAL subjects, one anatomy: simulated T1 scans, no real data",
         "licence": "simulated from the ICBM152 templates: (c) 1993-2009 Louis Collins, MNI, McGill",

@@ -1,4 +1,4 @@
-"""Where data sets lie on this machine.
+"""Where data sets are on this machine.
 
 `$MEDSEG_DATA/<id>` first, then `<user cache>/medseg/data/<id>`. Either may hold the data set itself or the
 publisher's own folder (`Task04_Hippocampus`). Nothing is downloaded here.
@@ -25,7 +25,7 @@ def places(dataset: str) -> tuple[Path, ...]:
 
 
 def find(card: Card) -> Path | None:
-    """The folder that holds one of the card's markers, or None if it is at no place."""
+    """The folder that holds one of the card's markers, or None if there is none."""
     for place in places(card.base):
         for folder in (place, *(place / name for name in card.folders)):
             if is_at(folder, card):
@@ -39,24 +39,24 @@ def is_at(folder: Path, card: Card) -> bool:
 
 
 def looked(card: Card) -> str:
-    """What was seen at each place, in words: for messages about a data set that is not at hand."""
+    """What was found at each place, in words: for messages about a data set that is not available."""
     missing = f"no {' or '.join(card.markers)} inside"
-    seen = [f"{p} ({missing if p.is_dir() else 'no such folder'})" for p in places(card.base)]
+    found = [f"{p} ({missing if p.is_dir() else 'no such folder'})" for p in places(card.base)]
     unset = "" if os.environ.get("MEDSEG_DATA") else "; MEDSEG_DATA is not set"
-    return " and ".join(seen) + unset
+    return " and ".join(found) + unset
 
 
 def require(card: Card) -> Path:
     """As `find`.
 
     Raises:
-        ValueError: if the data set is not at hand: where it was looked for and how to get it.
+        ValueError: if the data set is not available: where it was looked for and how to get it.
     """
     folder = find(card)
     if folder is None:
         inside = f" or in {' or '.join(f'{name}/' for name in card.folders)}" if card.folders else ""
         raise ValueError(
-            f"data set {card.base}: got nothing at {looked(card)}; wanted {' or '.join(card.markers)} there"
-            f"{inside}. {card.obtain} (licence: {card.licence})"
+            f"data set {card.base}: expected {' or '.join(card.markers)} in one of these folders{inside}, "
+            f"got {looked(card)}. {card.obtain} (licence: {card.licence})"
         )
     return folder

@@ -10,16 +10,18 @@ from torch import Tensor
 from medseg_lab.data import prepared
 from medseg_lab.data.anchors import anchors, beyond
 from medseg_lab.data.case import Case
+from medseg_lab.data.fingerprint import CaseDigest, content_digest
 from medseg_lab.data.prepared import Stored
 
 
 class MappedCase(Case):
-    """A case whose arrays are opened anew at each access: memory holds what is in use, and lets go of it.
+    """A case whose arrays are mapped anew at each access, so that memory holds only what is in use.
 
     Attributes:
         channels, shape: C and S, known without opening.
-        nbytes: what the case takes on disk.
-        anchors, beyond: what a `Pool` wants to know of the labels, counted once, when they were prepared.
+        nbytes: size on disk.
+        anchors, beyond: what a `Pool` needs to know of the labels, counted when they were prepared.
+        digest: counted likewise, and never again.
 
     Args:
         id, patient: as in `Case`.
@@ -29,7 +31,7 @@ class MappedCase(Case):
         front: the axis of S that comes first on disk.
 
     Raises:
-        ValueError: if a file of the entries is not whole; on access, too, if it has ceased to be.
+        ValueError: if a file of the entries is not complete; also on access, if it no longer is.
     """
 
     channels: int
@@ -37,6 +39,7 @@ class MappedCase(Case):
     nbytes: int
     anchors: list[np.ndarray]
     beyond: int
+    digest: CaseDigest
     _front: int
     _image: Stored
     _labels: Stored | None
@@ -55,6 +58,8 @@ class MappedCase(Case):
             self._set(anchors=split, beyond=outside, _labels=Stored(readings / "labels.npy", np.uint8))
             if known:
                 self._set(_distribution=Stored(readings / "distribution.npy", np.float32))
+        digests = (_read_digest(image), None if readings is None else _read_digest(readings))
+        self._set(digest=CaseDigest(id, patient, digests[0], spacing, digests[1]))
         entries = [image] if readings is None else [image, readings]
         self._set(nbytes=sum(file.stat().st_size for entry in entries for file in entry.iterdir()))
         for stored in (self._labels, self._distribution):
@@ -62,7 +67,7 @@ class MappedCase(Case):
                 raise ValueError(prepared.damaged(stored.path, f"shape {stored.header[0]}"))
 
     def open_image(self) -> Tensor:
-        """`(C, *S)`, mapped: its voxels lie as they do on disk, and are read as they are used."""
+        """`(C, *S)`, mapped, in the layout of the disk: voxels are read as they are used."""
         return self._open(self._image)
 
     def open_labels(self) -> Tensor | None:
@@ -95,7 +100,11 @@ class MappedCase(Case):
 
 def image_arrays(case: Case, front: int) -> dict[str, np.ndarray]:
     """What is kept of a case's image."""
-    return {"image": case.image.movedim(front + 1, 1).numpy(), "spacing": np.array(case.spacing or ())}
+    return {
+        "image": case.image.movedim(front + 1, 1).numpy(),
+        "spacing": np.array(case.spacing or ()),
+        "digest": np.array(content_digest(case.image)),
+    }
 
 
 def readings_arrays(case: Case, front: int) -> dict[str, np.ndarray]:
@@ -106,5 +115,10 @@ def readings_arrays(case: Case, front: int) -> dict[str, np.ndarray]:
     points = [np.insert(voxels, 0, i, axis=1) for i, voxels in enumerate(anchors(case.labels))]
     return arrays | {
         "anchors": np.concatenate(points or [np.zeros((0, case.label.ndim + 1), np.int64)]),
+        "digest": np.array(content_digest(case.labels, case.distribution)),
         "facts": np.array([beyond(case.labels), case.distribution is not None]),
     }
+
+
+def _read_digest(entry: Path) -> str:
+    return str(prepared.read_small(entry / "digest.npy").ravel()[0])

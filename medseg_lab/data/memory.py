@@ -1,4 +1,4 @@
-"""How much memory this process may have, and how it gives back what it no longer needs."""
+"""How much memory this process may use, and how it returns what it no longer needs."""
 
 import ctypes
 import os
@@ -13,8 +13,8 @@ CONTROL_GROUPS = {
 """Where a control group's limit is, by what its line in `MEMBERSHIP` names: second and first generation."""
 
 MEMBERSHIP = Path("/proc/self/cgroup")
-UNTOLD = 8 * 2**30
-"""Assumed where the system does not say (Windows)."""
+UNKNOWN = 8 * 2**30
+"""Assumed where the system does not tell (Windows)."""
 
 
 def physical_memory() -> int:
@@ -31,7 +31,7 @@ def physical_memory() -> int:
 def give_back() -> None:
     """Return freed memory to the system, where the C library (glibc) would keep it for later.
 
-    It keeps blocks between others that are in use, and over hundreds of large cases they add up.
+    It keeps free blocks between used ones; over hundreds of large cases they add up.
     """
     if (trim := _trim()) is not None:
         trim(0)
@@ -48,7 +48,7 @@ def _trim() -> Callable[[int], int] | None:
 
 def _installed() -> int:
     if not hasattr(os, "sysconf"):
-        return UNTOLD
+        return UNKNOWN
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 

@@ -12,31 +12,31 @@ from torch import Tensor
 
 from medseg_lab.data.card import Preprocessing
 from medseg_lab.data.case import Case
-from medseg_lab.data.readers.decode.claims import MAX_VOXELS
+from medseg_lab.data.readers.decode.file_checks import MAX_VOXELS
 from medseg_lab.data.readers.reader import Raw
 
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 def prepare(raw: Raw, how: Preprocessing) -> Case:
-    """The case of a file: resampled to `how.spacing` if that is given, its middle cut out, then normalised.
+    """The case of a file: resampled to `how.spacing` if given, cropped to its middle, then normalised.
 
-    A resampled case carries the new spacing; it is trained, predicted and scored on the new grid.
+    A resampled case has the new spacing; it is trained, predicted and scored on the new grid.
 
     Raises:
-        ValueError: if spacing is wanted and the file has none, or one that would make an absurd number of
-            voxels, or the image is constant.
+        ValueError: if a spacing is needed and the file has none, or one that would make too many voxels, or
+            the image is constant.
     """
     image, labels, spacing = torch.from_numpy(raw.image), torch.from_numpy(raw.labels), raw.spacing
     known = None if raw.distribution is None else torch.from_numpy(raw.distribution)
     if how.spacing is not None and spacing != how.spacing:
         if spacing is None:
-            raise ValueError(f"{raw.id}: got no spacing, wanted one, to resample to {how.spacing} mm")
+            raise ValueError(f"{raw.id}: has no spacing, and so cannot be resampled to {how.spacing} mm")
         shape = resampled_shape(image.shape[1:], spacing, how.spacing)
         if prod(shape) > MAX_VOXELS:
             raise ValueError(
-                f"{raw.id}: got spacing {spacing} mm, which makes {shape} voxels of {how.spacing} mm, "
-                f"wanted at most {MAX_VOXELS}"
+                f"{raw.id}: expected at most {MAX_VOXELS} voxels of {how.spacing} mm, got {shape} from a "
+                f"spacing of {spacing} mm"
             )
         image, labels, spacing = resample(image, shape), resample(labels, shape), how.spacing
         known = None if known is None else resample(known, shape)
@@ -47,7 +47,7 @@ def prepare(raw: Raw, how: Preprocessing) -> Case:
 
 
 def middle(volume: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The middle of `(C, *S)`, `shape` at most along each axis; of two, the nearer to the origin."""
+    """The middle of `(C, *S)`, at most `shape` along each axis; of two, the one nearer to the origin."""
     for axis, (size, kept) in enumerate(zip(volume.shape[1:], shape, strict=True), start=1):
         volume = volume.narrow(axis, max(0, size - kept) // 2, min(size, kept))
     return volume.contiguous()
@@ -56,7 +56,7 @@ def middle(volume: Tensor, shape: tuple[int, ...]) -> Tensor:
 def zscore(image: Tensor, name: str = "image") -> Tensor:
     """Each channel of `(C, *S)` to mean 0 and standard deviation 1; a constant channel to 0.
 
-    In double precision: intensities of a million are met.
+    In double precision, for intensities of a million.
 
     Raises:
         ValueError: if every channel is constant.
@@ -64,16 +64,16 @@ def zscore(image: Tensor, name: str = "image") -> Tensor:
     values = image.flatten(1).double()
     std = values.std(1, correction=0)
     if not (std > 0).any():
-        raise ValueError(f"{name}: got the constant {float(values[0, 0])}, wanted an image that varies")
+        raise ValueError(f"{name}: expected an image that varies, got the constant {float(values[0, 0])}")
     scaled = (values - values.mean(1, keepdim=True)) / std.where(std > 0, 1.0)[:, None]
     return scaled.reshape(image.shape).float()
 
 
 def resampled_shape(
-    shape: tuple[int, ...], spacing: tuple[float, ...], wanted: tuple[float, ...]
+    shape: tuple[int, ...], spacing: tuple[float, ...], target: tuple[float, ...]
 ) -> tuple[int, ...]:
-    """The number of voxels that covers the same millimetres at the `wanted` spacing, at least one an axis."""
-    return tuple(max(1, int(np.round(n * s / w))) for n, s, w in zip(shape, spacing, wanted, strict=True))
+    """The number of voxels that covers the same millimetres at the `target` spacing, at least one an axis."""
+    return tuple(max(1, int(np.round(n * s / w))) for n, s, w in zip(shape, spacing, target, strict=True))
 
 
 def resample(volume: Tensor, shape: tuple[int, ...]) -> Tensor:

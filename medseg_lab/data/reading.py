@@ -1,4 +1,4 @@
-"""Whose reading of an image a learner is taught: one rater's, any rater's, or what most of them say."""
+"""Which labels of an image a learner is taught: one rater's, any rater's, the majority's, or boxes alone."""
 
 from typing import Literal
 
@@ -7,8 +7,9 @@ from torch import Tensor
 
 from medseg_lab.data.case import IGNORE
 
-Reading = Literal["reference", "random", "consensus"]
-"""The first rater's; that of a rater drawn anew for each patch; or the majority's."""
+Reading = Literal["reference", "random", "consensus", "boxes"]
+"""The first rater's labels; those of a rater drawn anew for each patch; the majority's; or, as weaker
+supervision, the first rater's as filled bounding boxes (`data.supervision.boxes`), the voxels withheld."""
 
 
 def consensus(labels: Tensor) -> Tensor:

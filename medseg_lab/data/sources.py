@@ -1,4 +1,4 @@
-"""What a pool knows of one case, whether it lies in memory or on disk."""
+"""What a pool knows of one case, in memory or on disk."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from medseg_lab.data.anchors import anchors, beyond
-from medseg_lab.data.case import Case
+from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.reading import Reading, consensus
+from medseg_lab.data.supervision import weakly_labelled
 
 Window = tuple[slice, ...]
 
@@ -26,7 +27,7 @@ class Source:
         channels: C.
         shape: S.
         anchors: voxels of each foreground class, `(n, d)` each.
-        beyond: the label of what lies beyond the case.
+        beyond: the label outside of the case.
     """
 
     cut: Callable[[Window], tuple[Tensor, Tensor | None]]
@@ -41,8 +42,15 @@ def sources(
 ) -> tuple[Source, ...]:
     """A case's voxels, once for each reading that may be asked for: R times if it is a random rater's.
 
-    They come from `device`, once they are there, or from the disk if the case is mapped.
+    The case is moved to `device`; a mapped case is read from disk instead.
+
+    Raises:
+        ValueError: for boxes of a mapped case: they are found in a whole case.
     """
+    if reading == "boxes" and len(case.labels):
+        if isinstance(case, MappedCase):
+            raise ValueError(f"case {case.id}: expected one in memory for reading 'boxes', got one on disk")
+        case = weakly_labelled(case, "boxes", 1 + int(case.labels[case.labels != IGNORE].max()))
     opened = _on_disk(case, front) if isinstance(case, MappedCase) else _held(case, front, device)
     chosen = _chosen(reading, len(case.labels))
     return tuple(opened(one) for one in chosen)
@@ -64,7 +72,7 @@ def _on_disk(case: MappedCase, front: int) -> Callable[[Chosen], Source]:
 
     def opened(chosen: Chosen) -> Source:
         def cut(window: Window) -> tuple[Tensor, Tensor | None]:
-            # Cloned as it lies on disk: to read in that order and turn the axes then is twice as fast.
+            # Copied in the order of the disk first: that is twice as fast as reading in another order.
             image = case.open_image().movedim(front + 1, 1)[(slice(None), *window)].clone()
             labels = case.open_labels()
             if labels is None:

@@ -1,7 +1,7 @@
 """Splits by patient: nested in the number of labels, stable under capping.
 
 Patients are put in the order of a hash of (seed, patient). The part of the i-th patient depends on i alone:
-it is the part that lags furthest behind its share. So the parts of fewer patients are prefixes of the parts
+it is the part that is furthest below its share. So the parts of fewer patients are prefixes of the parts
 of more, the first n labelled patients are among the first n + 1, and adding a patient moves at most those
 that follow it.
 """
@@ -34,7 +34,7 @@ class Split:
             for patient in getattr(self, part):
                 if part_of.setdefault(patient, part) != part:
                     raise ValueError(
-                        f"patient {patient}: got parts {part_of[patient]} and {part}, wanted one part only"
+                        f"patient {patient}: expected in one part only, got {part_of[patient]} and {part}"
                     )
 
     def labelled(self, n: int | None) -> tuple[str, ...]:
@@ -44,12 +44,12 @@ class Split:
             ValueError: unless 1 <= n <= the number of training patients.
         """
         if n is not None and not 1 <= n <= len(self.train):
-            raise ValueError(f"labelled: got {n} patients, wanted 1 to {len(self.train)}")
+            raise ValueError(f"labelled: expected 1 to {len(self.train)} patients, got {n}")
         return self.train[:n]
 
 
 def shuffled(patients: Iterable[str], seed: int) -> tuple[str, ...]:
-    """Each patient once, in the order of the hash of (seed, patient): the same whoever else is there."""
+    """Each patient once, in the order of the hash of (seed, patient), whatever other patients there are."""
     return tuple(sorted(set(patients), key=lambda p: (hashlib.sha256(f"{seed}:{p}".encode()).digest(), p)))
 
 
@@ -62,15 +62,15 @@ def split(order: tuple[str, ...], shares: Parts) -> Split:
     parts = _dealt(order, shares)
     if not all(parts.values()):
         raise ValueError(
-            f"split: got {len(order)} patients, wanted {fewest(shares)} or more: one for each of "
-            f"{', '.join(parts)}"
+            f"split: expected {fewest(shares)} patients or more, one for each of {', '.join(parts)}, "
+            f"got {len(order)}"
         )
     return Split(**{part: tuple(members) for part, members in parts.items()})
 
 
 @cache
 def fewest(shares: Parts) -> int:
-    """The smallest number of patients of whom every part gets one."""
+    """The smallest number of patients with which every part gets one."""
     return next(n for n in count(3) if all(_dealt(tuple(map(str, range(n))), shares).values()))
 
 
@@ -79,9 +79,9 @@ def _dealt(order: tuple[str, ...], shares: Parts) -> dict[str, list[str]]:
     wanted["train"] = 1 - wanted["test"] - wanted["validation"]
     parts: dict[str, list[str]] = {"test": [], "validation": [], "train": []}
     for i, patient in enumerate(order, start=1):
-        # The first of equals wins: so five patients, at the usual shares, are enough.
-        lagging = max(parts, key=lambda part: wanted[part] * i - len(parts[part]))
-        parts[lagging].append(patient)
+        # Of equals the first wins, so that five patients are enough at the usual shares.
+        behind = max(parts, key=lambda part: wanted[part] * i - len(parts[part]))
+        parts[behind].append(patient)
     return parts
 
 

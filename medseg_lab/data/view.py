@@ -1,4 +1,4 @@
-"""Where patches were cut, and how they were turned: the way from a case to what a learner sees, and back."""
+"""Where patches were cut and how they were transformed: from a case to what a learner sees, and back."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -11,7 +11,7 @@ from medseg_lab.data import augment as augmentation
 
 
 class Windows(Protocol):
-    """What patches are cut from (`medseg_lab.data.pool.Pool`)."""
+    """What patches are cut from: a `Pool`, or a memory of predictions."""
 
     def windows(
         self,
@@ -25,13 +25,13 @@ class Windows(Protocol):
 
 
 class View(NamedTuple):
-    """N patches: whose they are, their first voxels, and what was done to their geometry.
+    """N patches: their cases, their first voxels, and their spatial transformations.
 
     Args:
-        cases: which case of the pool each is of; its entry, where a case has several readings.
+        cases: the case of each in the pool; its entry, where a case has several readings.
         starts: the first voxel of each inside its case.
         patch: the shape P of each.
-        matrix: `(N, d, d)`, from the voxels of the patch seen to those of its window, about the centre.
+        matrix: `(N, d, d)`, from voxels of the transformed patch to those of its window, about the centre.
         mirrored: the axes reversed afterwards, `(N, d)`.
     """
 
@@ -49,7 +49,7 @@ class View(NamedTuple):
         return cls(cases, starts, patch, matrix, np.zeros((n, d), dtype=bool))
 
     def of(self, pool: Windows) -> tuple[Tensor, Tensor]:
-        """What is seen of `pool`: `(N, C, *P)` linearly, and its label `(N, *P)` by the nearest voxel."""
+        """Transformed patches of `pool`: `(N, C, *P)` linearly, and labels `(N, *P)` by the nearest voxel."""
         chosen = augmentation.turned(self.matrix)
         image, label = pool.windows(self.cases, self.starts, self.patch, skip=chosen)
         if len(chosen):
@@ -62,13 +62,13 @@ class View(NamedTuple):
         return self._mirrored(image), self._mirrored(label)
 
     def undone(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps of what was seen, brought back to their windows.
+        """Maps of transformed patches, brought back to their windows.
 
         Args:
             seen: `(N, K, *P)`.
 
         Returns:
-            The same, turned back, `(N, K, *P)`; and the voxels that were in view, `(N, *P)`, as booleans.
+            The maps in the windows' voxels, `(N, K, *P)`; and which voxels were in view, bool `(N, *P)`.
         """
         restored = self._mirrored(seen.clone())
         known = torch.ones_like(restored[:, :1])
@@ -79,7 +79,7 @@ class View(NamedTuple):
             back = np.linalg.inv(self.matrix[chosen])
             both = augmentation.resample(both, label, back, self.patch)[0]
             restored[chosen], known[chosen] = both[:, :-1], both[:, -1:]
-        return restored, known[:, 0] > 1 - 1e-4  # at the rim zeros from beyond the patch are mixed in
+        return restored, known[:, 0] > 1 - 1e-4  # at the border, zeros from outside are mixed in
 
     def _mirrored(self, patches: Tensor) -> Tensor:
         """In place; its own inverse."""

@@ -1,4 +1,4 @@
-"""Patches cut from cases, which may reach beyond them."""
+"""Patches cut from cases; they may reach over a case's border."""
 
 from collections.abc import Sequence
 
@@ -20,8 +20,8 @@ def cut(
 ) -> tuple[Tensor, Tensor]:
     """Patches of `sources`, `(N, C, *P)` and `(N, *P)`; slices, where sources have an axis more than patches.
 
-    Beyond the case the image is zero, and so is the label, or `IGNORE` where the case has voxels that nobody
-    labelled.
+    Outside of the case the image is zero, and so is the label, or `IGNORE` if the case has voxels that
+    nobody annotated.
 
     Args:
         sources: what is cut from.
@@ -29,8 +29,8 @@ def cut(
         starts: the first voxel of each patch inside its case.
         patch: its shape P.
         device: where the sources are.
-        margin: voxels by which patches are grown on every side.
-        skip: positions that are left zero, to be filled by other means.
+        margin: voxels by which patches are larger on every side.
+        skip: positions that are left zero, to be filled later.
     """
     window = whole(patch, sources[0].shape)
     flat = len(window) > len(patch)
@@ -54,7 +54,7 @@ def cut(
 
 
 def whole(patch: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The patch with as many axes as its case has: a slice is one voxel thick along the first."""
+    """The patch with as many axes as its case: a slice is one voxel thick along the first."""
     return (1, *patch) if len(patch) < len(shape) else patch
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from medseg_lab.evaluation.effects import Effect
-from medseg_lab.evaluation.evidence import evidence
-from medseg_lab.evaluation.ledgers import Ledger
+from medseg_lab.evaluation.effects import Effect, effects
+from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.evaluation.pairing import NothingToPairError
-from medseg_lab.evaluation.significance import holm
+from medseg_lab.evaluation.statistics import holm
 from medseg_lab.evaluation.verdicts import Verdict, verdict
 from medseg_lab.survey.claims import Claim
 from medseg_lab.survey.claims import claims as all_claims
@@ -18,7 +18,7 @@ from medseg_lab.survey.claims import claims as all_claims
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim, what became of it on each data set, and over all of them.
+    """A claim with its verdict on each data set, and over all of them.
 
     Args:
         verdict: over all data sets. Where they agree, theirs; where they do not, inconclusive.
@@ -51,22 +51,60 @@ def judged(ledger: Ledger, claims: Iterable[Claim] | None = None) -> list[Judgem
     wanted = list(all_claims() if claims is None else claims)
     rows = ledger.cases.groupby("run", sort=False).indices
     places = {str(run): np.asarray(found) for run, found in rows.items()}
-    effects: dict[str, list[Effect]] = {}
+    found: dict[str, list[Effect]] = {}
     missing: dict[str, str] = {}
     for claim in wanted:
         try:
-            effects[claim.id] = evidence(ledger, claim, places)
+            found[claim.id] = effects(ledger, claim, places)
         except NothingToPairError as reason:
             missing[claim.id] = str(reason)
-    corrected = _corrected([effect for found in effects.values() for effect in found])
+    corrected = _corrected([effect for of_claim in found.values() for effect in of_claim])
     judgements = []
     for claim in wanted:
         if claim.id in missing:
             judgements.append(Judgement(Verdict(claim, "not run", missing[claim.id])))
         else:
-            found = tuple(verdict(effect, corrected[id(effect)]) for effect in effects[claim.id])
-            judgements.append(Judgement(_over_all(found), found))
+            verdicts = tuple(verdict(effect, corrected[id(effect)]) for effect in found[claim.id])
+            judgements.append(Judgement(_over_all(verdicts), verdicts))
     return judgements
+
+
+def claims_table(judgements: Iterable[Judgement]) -> pd.DataFrame:
+    """One row a claim and data set; one row for a claim without evidence.
+
+    Columns: those of the claim (sides in words), `overall` (its state over all data sets), then dataset,
+    state, effect, low, high, p (Holm), seeds, cases, budget, steps, part, labelled_better, labelled_worse
+    and reason; they are missing where there is no evidence.
+    """
+    return pd.DataFrame(
+        _row(one, judgement.verdict.state)
+        for judgement in judgements
+        for one in judgement.by_data or (judgement.verdict,)
+    )
+
+
+def _row(one: Verdict, overall: str) -> dict[str, object]:
+    claim, found = one.claim, one.evidence
+    terms = found.terms if found else None
+    sides = {"better": str(claim.better), "worse": str(claim.worse)}
+    return {
+        **{name: getattr(claim, name) for name in ("id", "section", "statement")},
+        **sides,
+        **{name: getattr(claim, name) for name in ("metric", "direction", "margin", "kind")},
+        "overall": overall,
+        "dataset": terms and terms.dataset,
+        "state": one.state,
+        "effect": found and found.value,
+        "low": found and found.low,
+        "high": found and found.high,
+        "p": one.p,
+        "seeds": found and found.seeds,
+        "cases": found and found.cases,
+        **{name: getattr(terms, name, None) for name in ("budget", "steps", "part")},
+        "labelled_better": terms and terms.labelled[0],
+        "labelled_worse": terms and terms.labelled[1],
+        "reason": one.reason,
+    }
 
 
 def _corrected(effects: list[Effect]) -> dict[int, float]:
@@ -86,10 +124,8 @@ def _over_all(found: tuple[Verdict, ...]) -> Verdict:
     counting = [one for one in found if one.evidence and not one.evidence.terms.proves_nothing] or list(found)
     if len(counting) == 1:
         return counting[0]
-    states = {one.state for one in counting}
-    said = "; ".join(f"{one.state} on {one.evidence.terms.dataset}" for one in counting if one.evidence)
-    if len(states) == 1:
-        (state,) = states
-        reason = f"So on {' and '.join(one.evidence.terms.dataset for one in counting if one.evidence)}."
-        return Verdict(found[0].claim, state, reason)
+    on = {one.evidence.terms.dataset: one.state for one in counting if one.evidence}
+    if len(set(on.values())) == 1:
+        return Verdict(found[0].claim, counting[0].state, f"So on {' and '.join(on)}.")
+    said = "; ".join(f"{state} on {dataset}" for dataset, state in on.items())
     return Verdict(found[0].claim, "inconclusive", f"{said[:1].upper()}{said[1:]}.")

@@ -1,42 +1,36 @@
 """Methods side by side: mean, interval, and differences paired by case and seed.
 
 A case's value is the mean of its foreground classes. Differences are taken case by case and seed by seed
-against a baseline. Their interval covers seeds and cases (`medseg_lab.evaluation.resample`); their p comes
-from Wilcoxon's signed rank test on the patients' differences, averaged over the seeds, with Holm's
-correction over the methods. That test takes the trainings as given: where they vary, it calls a lucky one a
-better method (`medseg_lab.evaluation.significance`), so p alone decides nothing.
+against a baseline. Their interval covers seeds and cases; their p comes from Wilcoxon's signed rank test on
+the patients' differences, averaged over the seeds, with Holm's correction over the methods. That test takes
+the trainings as given, so p alone decides nothing (`medseg_lab.evaluation.statistics`).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medseg_lab.evaluation.grid import grid
-from medseg_lab.evaluation.resample import Resampling
-from medseg_lab.evaluation.results import Results, collect, with_penalty
-from medseg_lab.evaluation.significance import holm, signed_rank
+from medseg_lab.evaluation.ranking import Ranking, rank_stability
+from medseg_lab.evaluation.results import Results, collect, grid, with_penalty
+from medseg_lab.evaluation.statistics import Resampling, holm, signed_rank
 from medseg_lab.evaluation.wording import counted, joined, p_text, with_interval
 from medseg_lab.survey.measures import measure
-
-if TYPE_CHECKING:
-    from medseg_lab.evaluation.ranking import Ranking
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` found. Methods keep the order they were given in: this is no ranking.
+    """What `compare` found. Methods keep the order they were given in, which is no ranking.
 
     Args:
         metric: a measure of cases (`medseg_lab.survey.measures`).
         part: which cases: "validation", "test".
-        baseline: the method that the others are held against.
+        baseline: the method that the others are compared with.
         methods, seeds, cases, classes: the axes of `values`.
-        patients: whose each case is.
+        patients: the patient of each case.
         values: `(methods, seeds, cases, classes)`.
         penalised: how many infinite distances stand in `values` as the image's diagonal.
     """
@@ -55,7 +49,7 @@ class Comparison:
     def of(self, method: str) -> NDArray:
         """A method's values, `(seeds, cases)`, as the mean over the classes."""
         if method not in self.methods:
-            raise ValueError(f"method: got {method!r}, wanted one of {', '.join(self.methods)}")
+            raise ValueError(f"method: expected one of {', '.join(self.methods)}, got {method!r}")
         return self.by_case[self.methods.index(method)]
 
     @cached_property
@@ -83,23 +77,21 @@ class Comparison:
 
     @cached_property
     def differences(self) -> pd.DataFrame:
-        """Every other method minus the baseline; see `paired`."""
+        """Every other method minus the baseline, as `paired` gives it."""
         return self.paired([(method, self.baseline) for method in self.methods if method != self.baseline])
 
     @cached_property
-    def ranking(self) -> "Ranking":
+    def ranking(self) -> Ranking:
         """The methods' order, and how far it holds when seeds and patients are redrawn."""
-        from medseg_lab.evaluation.ranking import rank_stability
-
-        return rank_stability(self)
+        return rank_stability(self.by_case, self.methods, self.resampling, self.title, self.lower_is_better)
 
     def paired(self, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
         """`first - second` for each pair: what differs, how surely.
 
         Returns:
             Columns first, second, mean, low, high, p, holm (p corrected over these pairs), agree (whether all
-            seeds have the sign of the mean). With one seed, all but the mean are missing: one training each
-            cannot tell methods apart.
+            seeds have the sign of the mean). With one seed, all but the mean are missing: one training of
+            each method cannot tell methods apart.
         """
         pairs = list(pairs)
         values = np.array([self.of(first) - self.of(second) for first, second in pairs])
@@ -130,7 +122,7 @@ class Comparison:
         return measure(self.metric).better == "lower"
 
     def describe(self) -> str:
-        """What the numbers stand for, in a few sentences: for a caption."""
+        """What the numbers are, in a few sentences: for a caption."""
         n, seeds = len(set(self.patients)), len(self.seeds)
         cases = counted(len(self.cases), f"{self.part} case")
         said = f"{self.title}, mean of {joined(self.classes)}; {cases} of {counted(n, 'patient')}; "
@@ -171,13 +163,13 @@ def compare(
     baseline: str | None = None,
     across_labels: bool = False,
 ) -> Comparison:
-    """Hold methods against each other on the same cases and seeds.
+    """Compare methods on the same cases and seeds.
 
     Args:
         results: a method's name to its runs (one a seed), or to a table of their cases with a column `seed`.
         metric: a measure of cases (`medseg_lab.survey.measures`).
         part: which cases; may be left out where the results hold one part.
-        baseline: the method that the others are held against; by default the first.
+        baseline: the method that the others are compared with; by default the first.
         across_labels: whether methods may have had different numbers of labelled patients.
 
     Raises:
@@ -188,17 +180,6 @@ def compare(
     methods = tuple(results)
     baseline = methods[0] if baseline is None else baseline
     if baseline not in methods:
-        raise ValueError(f"baseline: got {baseline!r}, wanted one of {', '.join(methods)}")
-    found = grid(frame, metric)
-    return Comparison(
-        metric=metric,
-        part=str(frame["part"].iloc[0]),
-        baseline=baseline,
-        methods=methods,
-        seeds=found.seeds,
-        cases=found.cases,
-        patients=found.patients,
-        classes=found.classes,
-        values=found.values,
-        penalised=penalised,
-    )
+        raise ValueError(f"baseline: expected one of {', '.join(methods)}, got {baseline!r}")
+    part = str(frame["part"].iloc[0])
+    return Comparison(metric, part, baseline, methods, penalised=penalised, **grid(frame, metric))

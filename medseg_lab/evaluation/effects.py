@@ -1,5 +1,6 @@
-"""How far the two sides of a claim are apart, and how surely."""
+"""How far the two sides of a claim are apart, with interval and p."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,34 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medseg_lab.evaluation.comparison import compare
+from medseg_lab.evaluation.ledger import Ledger
+from medseg_lab.evaluation.pairing import NothingToPairError, Pairing, Terms, pairings
 from medseg_lab.survey.claims import Claim
-from medseg_lab.training.budget import BUDGETS
-
-
-@dataclass(frozen=True)
-class Terms:
-    """On what terms two sides were compared.
-
-    Args:
-        dataset: its id.
-        budget: its name.
-        steps, voxels: what one training spent, in steps of so many voxels.
-        part: which cases: "validation", "test"; "" for a measure of runs.
-        labelled: patients whose labels the better and the worse side used.
-    """
-
-    dataset: str
-    budget: str
-    steps: int
-    voxels: int
-    part: str
-    labelled: tuple[int, int]
-
-    @property
-    def proves_nothing(self) -> bool:
-        """Whether so little was spent that it shows no more than that everything runs."""
-        smoke = BUDGETS["smoke"]
-        return self.budget == "smoke" or self.steps * self.voxels <= smoke.steps * smoke.voxels
+from medseg_lab.survey.configurations import configuration, configurations
+from medseg_lab.survey.methods import method
 
 
 @dataclass(frozen=True)
@@ -63,6 +41,40 @@ class Effect:
     cases: int = 0
 
 
+def effects(ledger: Ledger, claim: Claim, places: Mapping[str, NDArray]) -> list[Effect]:
+    """The effect on each data set where a claim's sides can be compared.
+
+    Args:
+        ledger: the runs.
+        claim: whose sides they are.
+        places: the rows of the ledger's cases that belong to each run.
+
+    Raises:
+        NothingToPairError: where there is nothing to compare, with the reason.
+    """
+    try:
+        pairs = pairings(ledger, claim)
+    except NothingToPairError as reason:
+        raise NothingToPairError(_planned(claim, ledger) or str(reason)) from reason
+    if claim.measure.per == "run":
+        columns = claim.metric, f"{claim.metric}_worse"
+        return [
+            run_effect(claim, one.terms, *(one.runs[c].to_numpy(float) for c in columns)) for one in pairs
+        ]
+    if claim.metric not in ledger.cases:
+        raise NothingToPairError(f"Nothing here measures {claim.measure.title} yet.")
+    found, refused = [], []
+    for pair in pairs:
+        try:
+            sides = (_cases(ledger, pair, column, places) for column in ("run", "run_worse"))
+            found.append(case_effect(claim, pair.terms, *sides))
+        except ValueError as error:
+            refused.append(f"{pair.terms.dataset}: {error}")
+    if not found:
+        raise NothingToPairError(f"The runs cannot be compared. {'; '.join(refused)}.")
+    return found
+
+
 def case_effect(claim: Claim, terms: Terms, better: pd.DataFrame, worse: pd.DataFrame) -> Effect:
     """The effect on a metric of cases, paired by case and seed.
 
@@ -80,17 +92,8 @@ def case_effect(claim: Claim, terms: Terms, better: pd.DataFrame, worse: pd.Data
     value, low, high = row["mean"], row["low"], row["high"]
     if claim.direction == "lower":
         value, low, high = -value, -high, -low
-    return Effect(
-        claim=claim,
-        terms=terms,
-        value=value,
-        low=low,
-        high=high,
-        p=row["p"],
-        agree=row["agree"],
-        seeds=len(compared.seeds),
-        cases=len(compared.cases),
-    )
+    numbers = len(compared.seeds), len(compared.cases)
+    return Effect(claim, terms, value, low, high, row["p"], row["agree"], *numbers)
 
 
 def run_effect(claim: Claim, terms: Terms, better: NDArray, worse: NDArray) -> Effect:
@@ -108,30 +111,35 @@ def run_effect(claim: Claim, terms: Terms, better: NDArray, worse: NDArray) -> E
 
     logs = np.log(better / worse)
     mean, n = float(logs.mean()), len(logs)
-    low = high = mean
-    p = float("nan")
-    if not claim.measure.exact:
-        error = logs.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-        reach = stats.t.ppf(0.975, n - 1) * error if n > 1 else np.nan
+    low, high, p = (mean, mean, np.nan) if claim.measure.exact else (np.nan, np.nan, np.nan)
+    if not claim.measure.exact and n > 1:
+        error = logs.std(ddof=1) / np.sqrt(n)
+        reach = stats.t.ppf(0.975, n - 1) * error
         low, high = mean - reach, mean + reach
-        p = _student(mean, error, n)
-    ends = [_share(log, claim.direction) for log in (mean, low, high)]
-    value, low, high = ends[0], min(ends[1:]), max(ends[1:])
+        p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error else float(mean == 0)
+    value, low, high = (float(np.expm1(log)) for log in (mean, low, high))
+    if claim.direction == "lower":
+        value, low, high = -value, -high, -low
     agree = bool((np.sign(logs) == np.sign(mean)).all())
     return Effect(claim, terms, value, low, high, p, agree, seeds=n)
 
 
-def _share(log: float, direction: str) -> float:
-    """By how large a share of the other side one side is better, from the log of their ratio."""
-    return float(np.expm1(log) if direction == "higher" else -np.expm1(log))
+def _cases(ledger: Ledger, pair: Pairing, column: str, places: Mapping[str, NDArray]) -> pd.DataFrame:
+    """The cases of one side's runs, with their seeds."""
+    seeds = dict(zip(pair.runs[column], pair.runs["seed"], strict=True))
+    cases: pd.DataFrame = ledger.cases.iloc[np.concatenate([places[run] for run in seeds])]
+    return cases.assign(seed=cases["run"].map(seeds))
 
 
-def _student(mean: float, error: float, n: int) -> float:
-    """The two-sided p of a mean with this standard error over n values."""
-    from scipy import stats
-
-    if np.isnan(error):
-        return float("nan")
-    if error == 0:
-        return float(mean == 0)
-    return float(2 * stats.t.sf(abs(mean) / error, n - 1))
+def _planned(claim: Claim, ledger: Ledger) -> str:
+    """That a side's method is yet to be written, and where; "" if both are, or have runs all the same."""
+    known = {one.name for one in configurations()}
+    absent = [
+        name
+        for name in dict.fromkeys((claim.better.method, claim.worse.method))
+        if name in known and not configuration(name).recipe and not (ledger.runs["method"] == name).any()
+    ]
+    if not absent:
+        return ""
+    chapters = dict.fromkeys(method(configuration(name).method).chapter for name in absent)
+    return f"Planned for chapter {' and '.join(chapters)}: {' and '.join(absent)}."

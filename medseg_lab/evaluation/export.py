@@ -3,17 +3,33 @@
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 
 import pandas as pd
 
 from medseg_lab.evaluation.comparison import Comparison
-from medseg_lab.evaluation.latex import latex
-from medseg_lab.evaluation.standing import Standing
+from medseg_lab.evaluation.standings import Standing
 from medseg_lab.evaluation.summary import Summary, summary
 
 Shown = Standing | Comparison | Summary
+
+LONG = 30
+"""In LaTeX, method names longer than this get a column that wraps."""
+SPECIAL = {
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "|": r"\textbar{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\ensuremath{<}",
+    ">": r"\ensuremath{>}",
+    "−": r"\ensuremath{-}",
+    "×": r"\ensuremath{\times}",
+    "\n": " ",
+}
+"""More than pandas escapes, so that LaTeX prints in any font what stands here."""
 
 
 def export(
@@ -37,7 +53,7 @@ def export(
     check(target)
     several = [what] if isinstance(what, Shown) else list(what)
     if not several:
-        raise ValueError("export: got no comparison, wanted one or more")
+        raise ValueError("export: expected at least one comparison, got none")
     summaries = [_summary(one, metric, baseline) for one in several]
     write_whole(target, FORMATS[target.suffix](summaries).encode())
     return target
@@ -50,30 +66,9 @@ def check(target: Path) -> None:
         ValueError: if its suffix is unknown, or there is no such folder.
     """
     if target.suffix not in FORMATS:
-        raise ValueError(f"export: got {target}, wanted a name that ends in {', '.join(FORMATS)}")
+        raise ValueError(f"export: expected a name that ends in {', '.join(FORMATS)}, got {target}")
     if not target.parent.is_dir():
-        raise ValueError(f"export: got {target}, wanted a folder that exists")
-
-
-def csv(summaries: Sequence[Summary]) -> str:
-    """All numbers in full, a row a method; the first columns name the terms."""
-    tables = []
-    for one in summaries:
-        found = one.comparison
-        said = {**one.terms, "part": found.part, "metric": found.metric, "baseline": found.baseline}
-        frame = one.frame.reset_index()
-        for place, (name, value) in enumerate(said.items()):
-            frame.insert(place, name, value)
-        tables.append(frame)
-    return pd.concat(tables, ignore_index=True).to_csv(index=False, lineterminator="\n")
-
-
-def html(summaries: Sequence[Summary]) -> str:
-    """A page that needs no other file."""
-    body = "\n".join(_html(one) for one in summaries)
-    return PAGE.format(
-        title=escape(", ".join(dict.fromkeys(one.comparison.title for one in summaries))), body=body
-    )
+        raise ValueError(f"export: expected a folder that exists, got {target}")
 
 
 def write_whole(target: Path, content: bytes) -> None:
@@ -84,6 +79,34 @@ def write_whole(target: Path, content: bytes) -> None:
         writing.replace(target)
     finally:
         writing.unlink(missing_ok=True)
+
+
+def csv(summaries: Sequence[Summary]) -> str:
+    """All numbers in full, a row a method; the first columns name the terms."""
+    tables = []
+    for one in summaries:
+        found = one.comparison
+        said = {**one.terms, "part": found.part, "metric": found.metric, "baseline": found.baseline}
+        terms = pd.DataFrame(said, index=one.frame.index)
+        tables.append(terms.join(one.frame).reset_index()[[*said, "method", *one.frame]])
+    return pd.concat(tables, ignore_index=True).to_csv(index=False, lineterminator="\n")
+
+
+def html(summaries: Sequence[Summary]) -> str:
+    """A page that needs no other file."""
+    title = escape(", ".join(dict.fromkeys(one.comparison.title for one in summaries)))
+    return PAGE.format(title=title, body="\n".join(_html(one) for one in summaries))
+
+
+def latex(summaries: Sequence[Summary]) -> str:
+    """A table each, with rules of booktabs, made narrower where it would be wider than the text."""
+    head = "% Needs \\usepackage{adjustbox} and \\usepackage{booktabs}."
+    return "\n".join([head, *(_latex(one) for one in summaries)])
+
+
+def escaped(text: object) -> str:
+    """Text that LaTeX prints as it is."""
+    return "".join(SPECIAL.get(sign, sign) for sign in str(text))
 
 
 FORMATS: dict[str, Callable[[Sequence[Summary]], str]] = {".csv": csv, ".html": html, ".tex": latex}
@@ -122,24 +145,41 @@ def _summary(one: Shown, metric: str, baseline: str | None) -> Summary:
 
 
 def _html(one: Summary) -> str:
-    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in one.words)
-    rows = [
-        f'<tr><th scope="row">{_breakable(first)}</th>'
-        + "".join(f"<td>{escape(_flat(cell))}</td>" for cell in rest)
-        + "</tr>"
-        for first, *rest in zip(*one.words.values(), strict=True)
-    ]
-    return (
-        f"<section>\n<h2>{escape(one.title)}</h2>\n<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"
-        + "\n".join(rows)
-        + f"\n</tbody>\n</table>\n<p>{escape(one.caption)}</p>\n</section>"
-    )
+    frame = pd.DataFrame(one.words).set_index("method").rename_axis(index=None, columns="method")
+    cells = frame.replace("\n", " ", regex=True).style.format(escape="html").format_index(_breakable)
+    table = cells.format_index(escape="html", axis="columns").to_html(exclude_styles=True)
+    return f"<section>\n<h2>{escape(one.title)}</h2>\n{table}<p>{escape(one.caption)}</p>\n</section>"
 
 
-def _breakable(name: str) -> str:
+def _breakable(name: object) -> str:
     """A method's name; a recipe may be broken after its signs."""
-    return re.sub(r"(?<=[(,=.])(?=[^\s),])", "<wbr>", escape(name, quote=False))
+    return re.sub(r"(?<=[(,=.])(?=[^\s),])", "<wbr>", escape(str(name), quote=False))
 
 
-def _flat(cell: str) -> str:
-    return cell.replace("\n", " ")
+def _latex(one: Summary) -> str:
+    long = any(len(name) > LONG for name in one.words["method"])
+    frame = pd.DataFrame(one.words).rename(columns=lambda head: head.replace("-\n", ""))
+    cells = frame.style.hide(axis="index").format(escaped).format_index(escaped, axis="columns")
+    table = cells.format(partial(_name, long=long), subset=["method"]).to_latex(
+        column_format=(r"p{5.5cm}" if long else "l") + "r" * (len(frame.columns) - 1),
+        position="htbp",
+        position_float="centering",
+        hrules=True,
+        caption=escaped(f"{one.title}. {one.caption}"),
+    )
+    begin, end = r"\begin{tabular}", r"\end{tabular}"
+    table = table.replace(begin, f"\\begin{{adjustbox}}{{max width=\\textwidth}}\n{begin}", 1)
+    return table.replace(end, f"{end}\n\\end{{adjustbox}}", 1)
+
+
+def _name(name: str, long: bool) -> str:
+    """A method's name; a recipe may be broken after its signs.
+
+    A bracket or a star at its start would be taken for an argument of the line before, so braces precede it.
+    """
+    said = f"{'{}' if name.startswith(('[', '*')) else ''}{escaped(name)}"
+    if not long:
+        return said
+    for sign in ("(", "=", ", ", r"\_", "."):
+        said = said.replace(sign, f"{sign}\\allowbreak{{}}")
+    return rf"\raggedright {said}"

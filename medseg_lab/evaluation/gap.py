@@ -76,7 +76,7 @@ def gap_closed(comparison: Comparison, ceiling: str, floor: str | None = None) -
     """
     floor = comparison.baseline if floor is None else floor
     if ceiling == floor:
-        raise ValueError(f"ceiling: got {ceiling!r}, which is the floor, wanted another method")
+        raise ValueError(f"ceiling: expected another method than the floor, got {ceiling!r}")
     low, high = comparison.of(floor), comparison.of(ceiling)
     width = comparison.paired([(ceiling, floor)])[["mean", "low", "high"]].iloc[0].to_dict()
     others = [name for name in comparison.methods if name not in (floor, ceiling)]

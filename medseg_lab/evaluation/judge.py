@@ -22,7 +22,12 @@ Predictor = Callable[[Tensor], Tensor]
 
 
 def evaluate(
-    predict: Predictor, cases: Iterable[Case], task: Task, *, tolerance: float = 1.0
+    predict: Predictor,
+    cases: Iterable[Case],
+    task: Task,
+    *,
+    metrics: Sequence[str] | None = None,
+    tolerance: float = 1.0,
 ) -> pd.DataFrame:
     """Score a predictor on cases.
 
@@ -30,19 +35,22 @@ def evaluate(
         predict: takes an image `(C, *S)`, gives class probabilities `(K, *S)`.
         cases: with their reference labels.
         task: names the classes.
+        metrics: which of `medseg_lab.evaluation.metrics.METRICS`; None means all that the spacing allows.
         tolerance: millimetres, for the normalised surface Dice.
 
     Returns:
-        A row for each case and foreground class, with columns case, patient, class, dice, iou, and where the
-        spacing is known hd95, assd, nsd and diagonal (the image's, in mm: what an infinite distance counts as
-        in a mean; see `medseg_lab.evaluation.metrics`).
+        A row for each case and foreground class, with columns case, patient, class, dice, iou, precision, and
+        where the spacing is known hd95, assd, nsd and diagonal (the image's, in mm: what an infinite distance
+        counts as in a mean; see `medseg_lab.evaluation.metrics`).
     """
     rows = []
     for case, prediction in segmented(predict, cases):
         label = case.label.cpu().numpy()
-        metrics = score(prediction, label, len(task.classes), case.spacing, tolerance=tolerance)
+        scores = score(
+            prediction, label, len(task.classes), case.spacing, metrics=metrics, tolerance=tolerance
+        )
         reach = {} if case.spacing is None else {"diagonal": diagonal(label.shape, case.spacing)}
-        for name, values in zip(task.foreground, metrics, strict=True):
+        for name, values in zip(task.foreground, scores, strict=True):
             rows.append({"case": case.id, "patient": case.patient, "class": name, **values, **reach})
     return pd.DataFrame(rows)
 
@@ -84,25 +92,39 @@ class Judge:
     def __init__(self, parts: Sequence[str] = ("validation",), tolerance: float = 1.0) -> None:
         unknown = [part for part in parts if part not in PARTS]
         if unknown or not parts:
-            raise ValueError(f"parts: got {list(parts)}, wanted some of {', '.join(PARTS)}")
+            raise ValueError(f"parts: expected some of {', '.join(PARTS)}, got {list(parts)}")
         self.parts = tuple(parts)
         self.tolerance = tolerance
 
     def __call__(self, learner: "Learner", cohort: "Cohort") -> pd.DataFrame:
-        """The table of `evaluate`, with a first column `part`."""
+        """`table` of each part, with a first column `part`, and a last one `rarest_dice`.
+
+        That is the Dice of the class with the fewest voxels (`rarest_class`), and empty for the others.
+        """
         tables = []
         for part in self.parts:
-            table = self.table(learner, cohort, part)
+            table = self.table(learner, cohort, self.cases(cohort, part))
             table.insert(0, "part", part)
             tables.append(table)
-        return pd.concat(tables, ignore_index=True)
+        table = pd.concat(tables, ignore_index=True)
+        rarest = rarest_class(cohort.labelled, cohort.task)
+        return table.assign(rarest_dice=table["dice"].where(table["class"] == rarest))
 
-    def table(self, learner: "Learner", cohort: "Cohort", part: str) -> pd.DataFrame:
-        """The table of `evaluate` for the cases of a part."""
-        cases = self.cases(cohort, part)
+    def table(self, learner: "Learner", cohort: "Cohort", cases: Sequence[Case]) -> pd.DataFrame:
+        """The table of `evaluate` for cases of a cohort."""
         return evaluate(predictor(learner, cohort), cases, cohort.task, tolerance=self.tolerance)
 
     @staticmethod
     def cases(cohort: "Cohort", part: str) -> Sequence[Case]:
         """Those of a part; asking for "test" opens it, which the cohort records."""
         return cohort.open_test("judging a trained learner") if part == "test" else getattr(cohort, part)
+
+
+def rarest_class(cases: Iterable[Case], task: Task) -> str:
+    """The foreground class with the fewest voxels in all cases together, of those that occur at all."""
+    counts = np.zeros(len(task.classes), dtype=int)
+    for case in cases:
+        # what is left open (`IGNORE`) is cut off: its value lies above all classes
+        counts += np.bincount(case.label.cpu().numpy().ravel(), minlength=len(counts))[: len(counts)]
+    found = dict(zip(task.foreground, counts[1:], strict=True))
+    return min(found, key=lambda name: found[name] or np.inf)

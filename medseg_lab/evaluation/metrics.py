@@ -9,10 +9,13 @@ Distances run between voxel centres.
 
 Empty masks have defined values, so that no case drops out of a mean:
 
-| prediction | reference | Dice, IoU | HD95, ASSD | NSD |
+| prediction | reference | Dice, IoU, precision | HD95, ASSD | NSD |
 | --- | --- | --- | --- | --- |
 | empty | empty | 1 | 0 | 1 |
 | one of the two is empty | | 0 | inf | 0 |
+
+Precision is TP / (TP + FP): which share of what was predicted is there. Where nothing was predicted although
+something is there, 0 / 0 is defined as 0, so that a network that predicts nothing does not win.
 
 Voxels that the reference leaves open (`IGNORE`) belong to neither mask: what is predicted there counts
 neither for nor against. A mask that reaches into such a region ends at its border, and has a surface there.
@@ -32,7 +35,7 @@ from scipy.spatial import cKDTree
 
 from medseg_lab.data.case import IGNORE
 
-OVERLAPS = ("dice", "iou")
+OVERLAPS = ("dice", "iou", "precision")
 DISTANCES = ("hd95", "assd", "nsd")
 METRICS = (*OVERLAPS, *DISTANCES)
 UNBOUNDED = ("hd95", "assd")
@@ -73,7 +76,7 @@ def score(
     known = label != IGNORE
     _check(prediction, np.where(known, label, 0), n_classes, spacing)
     if not known.any():
-        raise ValueError(f"label: got {IGNORE} (left open) in every voxel, wanted some that are known")
+        raise ValueError(f"label: every voxel is {IGNORE} (left open), so there is nothing to score")
     rows = []
     for k in range(1, n_classes):
         values = _compare(
@@ -99,8 +102,12 @@ def _compare(
     """All metrics of one class; no distances where `spacing` is None."""
     both, either = np.count_nonzero(prediction & label), np.count_nonzero(prediction | label)
     if either == 0:
-        return {"dice": 1.0, "iou": 1.0, "hd95": 0.0, "assd": 0.0, "nsd": 1.0}
-    values: dict[str, float] = {"dice": 2 * both / (both + either), "iou": both / either}
+        return dict.fromkeys(METRICS, 1.0) | dict.fromkeys(UNBOUNDED, 0.0)
+    values: dict[str, float] = {
+        "dice": 2 * both / (both + either),
+        "iou": both / either,
+        "precision": both / max(int(np.count_nonzero(prediction)), 1),
+    }
     if spacing is None:
         return values
     if not prediction.any() or not label.any():
@@ -146,24 +153,21 @@ def _bounding_box(mask: Mask) -> tuple[slice, ...]:
 def _wanted(metrics: Sequence[str] | None, spacing: Sequence[float] | None) -> tuple[str, ...]:
     if metrics is None:
         return OVERLAPS if spacing is None else METRICS
-    unknown = [name for name in metrics if name not in METRICS]
-    if unknown:
-        raise ValueError(f"metric: got {', '.join(unknown)}, wanted some of {', '.join(METRICS)}")
-    refused = [name for name in metrics if name in DISTANCES]
-    if spacing is None and refused:
-        raise ValueError(
-            f"{', '.join(refused)}: distances are in mm, and this case has no spacing; wanted a spacing"
-        )
+    if unknown := [name for name in metrics if name not in METRICS]:
+        raise ValueError(f"metric: expected some of {', '.join(METRICS)}, got {', '.join(unknown)}")
+    distances = [name for name in metrics if name in DISTANCES]
+    if spacing is None and distances:
+        raise ValueError(f"{', '.join(distances)}: distances are in mm, and this case has no spacing")
     return tuple(metrics)
 
 
 def _check(prediction: NDArray, label: NDArray, n_classes: int, spacing: Sequence[float] | None) -> None:
     if prediction.shape != label.shape:
-        raise ValueError(f"prediction: got shape {prediction.shape}, wanted the label's {label.shape}")
+        raise ValueError(f"prediction: expected the label's shape {label.shape}, got {prediction.shape}")
     if spacing is not None and len(spacing) != label.ndim:
-        raise ValueError(f"spacing: got {len(spacing)} values, wanted {label.ndim}, one for each axis")
+        raise ValueError(f"spacing: expected {label.ndim} values, one for each axis, got {len(spacing)}")
     for name, array in (("prediction", prediction), ("label", label)):
         if array.min() < 0 or array.max() >= n_classes:
             raise ValueError(
-                f"{name}: got classes {array.min()} to {array.max()}, wanted 0 to {n_classes - 1}"
+                f"{name}: expected classes 0 to {n_classes - 1}, got {array.min()} to {array.max()}"
             )

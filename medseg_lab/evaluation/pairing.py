@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from medseg_lab.evaluation.effects import Terms
-from medseg_lab.evaluation.ledgers import Ledger
+from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.survey.claims import Claim, Side
+from medseg_lab.training.budget import BUDGETS
 
 PARTS = ("test", "validation")
 """The part that decides, if both were scored: the first."""
@@ -16,6 +16,32 @@ PARTS = ("test", "validation")
 
 class NothingToPairError(Exception):
     """Why a claim has no evidence, as a sentence."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms two sides were compared.
+
+    Args:
+        dataset: its id.
+        budget: its name.
+        steps, voxels: what one training spent, in steps of so many voxels.
+        part: which cases: "validation", "test"; "" for a measure of runs.
+        labelled: patients whose labels the better and the worse side used.
+    """
+
+    dataset: str
+    budget: str
+    steps: int
+    voxels: int
+    part: str
+    labelled: tuple[int, int]
+
+    @property
+    def proves_nothing(self) -> bool:
+        """Whether so little was spent that it shows no more than that everything runs."""
+        smoke = BUDGETS["smoke"]
+        return self.budget == "smoke" or self.steps * self.voxels <= smoke.steps * smoke.voxels
 
 
 @dataclass(frozen=True)
@@ -131,15 +157,12 @@ def _terms(group: pd.DataFrame) -> Terms:
 
 
 def _order(group: pd.DataFrame, claim: Claim) -> tuple:
-    """The least decides."""
+    """The group with the smallest key decides."""
     terms = _terms(group)
     too_few = len(group) < 2 and not claim.measure.exact
     part = PARTS.index(terms.part) if terms.part in PARTS else len(PARTS)
     sides = zip((claim.better, claim.worse), terms.labelled, strict=True)
     labels = [number if side.labelled == "part" else -number for side, number in sides]
     spent = terms.steps * terms.voxels
-    return terms.proves_nothing, too_few, -spent, part, labels, -len(group), _newest_first(group)
-
-
-def _newest_first(group: pd.DataFrame) -> float:
-    return -np.datetime64(str(group["started"].max())[:19]).astype("datetime64[s]").astype(float)
+    newest = np.datetime64(str(group["started"].max())[:19]).astype("datetime64[s]").astype(float)
+    return terms.proves_nothing, too_few, -spent, part, labels, -len(group), -newest

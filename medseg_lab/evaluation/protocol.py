@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from medseg_lab.evaluation.attack import AttackJudge
 from medseg_lab.evaluation.comparison import Comparison, compare
 from medseg_lab.evaluation.judge import Judge
 from medseg_lab.evaluation.results import Results
@@ -29,6 +30,11 @@ class Protocol:
         seeds: how many trainings a method gets; None takes the budget's number.
         samples: how many segmentations of each case a method is to give, all of which are scored; None scores
             its prediction alone.
+        attack: the strength of an attack under which cases are scored once more
+            (`medseg_lab.evaluation.attack`); None for no attack.
+
+    Raises:
+        ValueError: where both samples and an attack are asked for.
     """
 
     cohort: "Cohort"
@@ -37,6 +43,11 @@ class Protocol:
     parts: tuple[str, ...] = ("validation",)
     seeds: int | None = None
     samples: int | None = None
+    attack: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.samples is not None and self.attack is not None:
+            raise ValueError("protocol: samples are not scored under attack; choose one of the two")
 
     @property
     def seed_numbers(self) -> range:
@@ -46,9 +57,12 @@ class Protocol:
     @property
     def judge(self) -> Recipe:
         """How every run is scored."""
-        if self.samples is None:
-            return recipe(Judge, parts=list(self.parts))
-        return recipe(SampleJudge, parts=list(self.parts), samples=self.samples)
+        parts = list(self.parts)
+        if self.samples is not None:
+            return recipe(SampleJudge, parts=parts, samples=self.samples)
+        if self.attack is not None:
+            return recipe(AttackJudge, parts=parts, epsilon=self.attack)
+        return recipe(Judge, parts=parts)
 
     def run(self, *methods: str | Mapping[str, str | Recipe]) -> dict[str, list["Run"]]:
         """Train every method with every seed, or replay what the store holds; prints which was done.
@@ -112,10 +126,7 @@ def named(methods: Sequence[str | Mapping[str, str | Recipe]]) -> dict[str, Reci
 
 
 def summary(runs: Sequence["Run"]) -> str:
-    """How many there are, where they came from, and on what they trained.
-
-    As in "16 runs: 14 trained in 310 s, 2 replayed (45 s when they trained); CPU".
-    """
+    """As in "16 runs: 14 trained in 310 s, 2 replayed (45 s when they trained); CPU"."""
     changed = [run for run in runs if run.record.bases]
     trained = [run for run in runs if not run.replayed and not run.record.bases]
     replayed = [run for run in runs if run.replayed and not run.record.bases]

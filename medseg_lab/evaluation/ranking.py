@@ -2,20 +2,19 @@
 
 As challengeR does for challenges (Wiesenfarth et al. 2021, Scientific Reports 11, 2369), with one addition: a
 challenge has one set of predictions from each team, so it redraws cases; here trainings are redrawn, too. The
-draws are those of the intervals (`medseg_lab.evaluation.resample`).
+draws are those of the intervals (`medseg_lab.evaluation.statistics`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from medseg_lab.evaluation.comparison import Comparison
+from medseg_lab.evaluation.statistics import Resampling
 
-ALIKE = 10
+DECIMALS = 10
 """Means that agree to so many decimals share a rank: below this is the noise of summation."""
 
 
@@ -24,17 +23,17 @@ class Ranking:
     """Methods by their mean, and what becomes of their ranks when seeds and patients are redrawn.
 
     Args:
-        table: one row a method, best first: mean, rank (observed; those alike share the mean of their ranks),
+        table: one row a method, best first: mean, rank (observed; equal means share the mean of their ranks),
             low and high (95% interval of the rank), best (share of resamples in which it comes first; those
             that come first together share it).
         shares: method by rank 1 to M: the share of resamples in which the method has the rank; a rank of 1.5
             counts half for 1 and half for 2.
-        kendall: Kendall's tau-b between the observed order and a redrawn one, on average: 1 where none ever
-            change places, about 0 where the order is chance.
+        kendall: Kendall's tau-b between the observed order and a redrawn one, on average: 1 where the order
+            never changes, about 0 where it is chance.
         title: the metric as a reader knows it.
         seeds, patients: how many were redrawn.
 
-    With one patient, or one method, there is nothing to tell: all but mean and rank are missing.
+    With one patient, or one method, all but mean and rank are missing.
     """
 
     table: pd.DataFrame
@@ -51,7 +50,7 @@ class Ranking:
 
     @property
     def told(self) -> bool:
-        """Whether anything could be redrawn and change places."""
+        """Whether the order could change at all: several methods, several patients."""
         return self.patients > 1 and len(self.table) > 1
 
     def describe(self) -> str:
@@ -75,45 +74,47 @@ class Ranking:
         return self.describe()
 
 
-def rank_stability(comparison: "Comparison") -> Ranking:
-    """How stable the order of a comparison's methods is.
+def rank_stability(
+    values: NDArray, methods: Sequence[str], resampling: Resampling, title: str, lower_is_better: bool
+) -> Ranking:
+    """How stable the order of methods is.
 
-    Ranks go by the mean over seeds and cases, 1 for the best; for distances that is the smallest mean. The
-    interval of a rank leaves out as little on either side as that of a mean, and ends at ranks that occurred.
+    Ranks go by the mean over seeds and cases, 1 for the best. The interval of a rank leaves out as little on
+    either side as that of a mean, and ends at ranks that occurred.
+
+    Args:
+        values: `(methods, seeds, cases)`.
+        methods: their names.
+        resampling: of these seeds and patients.
+        title: the metric as a reader knows it.
+        lower_is_better: True for distances and errors.
     """
-    order = 1 if comparison.lower_is_better else -1
-    resampling, means = comparison.resampling, comparison.by_case.mean(axis=(1, 2))
+    order = 1 if lower_is_better else -1
+    means = values.mean(axis=(1, 2))
     observed = _ranks(order * means)
-    names = pd.Index(comparison.methods, name="method")
+    names = pd.Index(methods, name="method")
     table = pd.DataFrame(
         {"mean": means, "rank": observed, "low": np.nan, "high": np.nan, "best": np.nan}, names
     )
     shares = pd.DataFrame(np.nan, names, pd.RangeIndex(1, len(names) + 1, name="rank"))
     kendall = float("nan")
     if resampling.n_patients > 1 and len(names) > 1:
-        drawn, tail = _ranks(order * resampling.means(comparison.by_case)), resampling.tail()
+        drawn, tail = _ranks(order * resampling.means(values)), resampling.tail()
         table["low"] = np.quantile(drawn, tail, axis=1, method="lower")
         table["high"] = np.quantile(drawn, 1 - tail, axis=1, method="higher")
-        first = drawn == drawn.min(axis=0)
-        table["best"] = (first / first.sum(axis=0)).mean(axis=1)
         shares[:] = _shares(drawn)
+        table["best"] = shares[1]
         kendall = _kendall(observed, drawn)
     table = table.sort_values("rank", kind="stable")
-    return Ranking(
-        table=table,
-        shares=shares.loc[table.index],
-        kendall=kendall,
-        title=comparison.title,
-        seeds=len(comparison.seeds),
-        patients=resampling.n_patients,
-    )
+    shares = shares.loc[table.index]
+    return Ranking(table, shares, kendall, title, resampling.n_seeds, resampling.n_patients)
 
 
 def _ranks(values: NDArray) -> NDArray:
-    """Ranks over the first axis, from 1 for the smallest; those alike get the mean of theirs."""
+    """Ranks over the first axis, from 1 for the smallest; equal ones get the mean of theirs."""
     from scipy.stats import rankdata
 
-    return rankdata(np.round(values, ALIKE), axis=0)
+    return rankdata(np.round(values, DECIMALS), axis=0)
 
 
 def _shares(drawn: NDArray) -> NDArray:

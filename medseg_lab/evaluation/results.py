@@ -1,7 +1,8 @@
-"""Runs gathered into one table of cases, and refused where they must not be compared."""
+"""Results gathered from runs for a comparison, and refused where they must not be compared."""
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -9,26 +10,22 @@ import pandas as pd
 from medseg_lab.evaluation.metrics import DISTANCES, UNBOUNDED
 from medseg_lab.survey.measures import measures
 
+if TYPE_CHECKING:
+    from medseg_lab.training.run import Run
 
-class Judged(Protocol):
-    """What a comparison asks of a run (`medseg_lab.training.runs.Run`)."""
-
-    @property
-    def record(self) -> Any:
-        """The run's facts as in `run.json`."""
-
-    @property
-    def cases(self) -> pd.DataFrame | None:
-        """The judge's table."""
+AXES = ("method", "seed", "case", "class")
 
 
-Results = Sequence[Judged] | pd.DataFrame
+Results = Sequence["Run"] | pd.DataFrame
+"""Runs, one a seed, or a table of their cases with a column `seed`."""
 
 
 def collect(
     results: Mapping[str, Results], metric: str, part: str | None = None, across_labels: bool = False
 ) -> pd.DataFrame:
     """All methods' results on one part: a table with method, seed, part, case, patient, class and metrics.
+
+    A metric that has values for some classes only (`rarest_dice`) keeps the rows of these.
 
     Args:
         results: a method's name to its runs, or to a table of their cases.
@@ -41,17 +38,19 @@ def collect(
     """
     known = [one.id for one in measures() if one.per == "case"]
     if metric not in known:
-        raise ValueError(f"metric: got {metric!r}, wanted one of {', '.join(known)}")
+        raise ValueError(f"metric: expected one of {', '.join(known)}, got {metric!r}")
     if not results:
-        raise ValueError("results: got no method, wanted one or more")
+        raise ValueError("results: expected at least one method, got none")
     _same_conditions(results, across_labels)
     frame = pd.concat([_table(name, result) for name, result in results.items()], ignore_index=True)
     if "part" not in frame:
         frame["part"] = "cases"
     frame = _one_part(frame, part, tuple(results))
-    if metric not in frame or frame[metric].isna().any():
-        wanted = "a distance needs the spacing in mm of each" if metric in DISTANCES else "wanted it on each"
-        raise ValueError(f"{metric}: not measured on every case; {wanted}")
+    if metric in frame:
+        frame = frame[frame[metric].groupby(frame["class"]).transform("count") > 0]
+    if metric not in frame or frame.empty or frame[metric].isna().any():
+        why = ": a distance needs the case's spacing in mm" if metric in DISTANCES else ""
+        raise ValueError(f"{metric}: not measured on every case{why}")
     return frame
 
 
@@ -60,19 +59,41 @@ def with_penalty(frame: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, int]:
     missed = np.isinf(frame[metric].to_numpy(dtype=float))
     if metric in UNBOUNDED and missed.any():
         if "diagonal" not in frame:
-            raise ValueError(f"{metric}: got infinite distances, wanted the images' diagonals in their place")
+            raise ValueError(
+                f"{metric}: some distances are infinite, and the images' diagonals are not known"
+            )
         frame = frame.assign(**{metric: frame[metric].where(~missed, frame["diagonal"])})
     return frame, int(missed.sum())
 
 
-def conditions(run: Judged, across_labels: bool = False) -> dict[str, Any]:
+def grid(frame: pd.DataFrame, metric: str) -> dict[str, Any]:
+    """A table of `collect` as an array: seeds, cases, patients, classes and values of a `Comparison`.
+
+    Seeds are sorted; all else keeps its order.
+
+    Raises:
+        ValueError: where a method lacks a seed, a case or a class, or has one twice.
+    """
+    coded = {name: pd.factorize(frame[name], sort=name == "seed") for name in AXES}
+    shape = tuple(len(names) for _, names in coded.values())
+    cell = np.ravel_multi_index([codes for codes, _ in coded.values()], shape)
+    if len(frame) != math.prod(shape) or np.bincount(cell).max() > 1:
+        _explain(frame)
+    values = np.empty(len(frame))
+    values[cell] = frame[metric]
+    seeds, cases, classes = (tuple(coded[name][1].tolist()) for name in AXES[1:])
+    patients = tuple(map(str, frame.drop_duplicates("case")["patient"]))
+    found = {"seeds": seeds, "cases": cases, "patients": patients, "classes": classes}
+    return {**found, "values": values.reshape(shape)}
+
+
+def _conditions(run: "Run", across_labels: bool) -> dict[str, Any]:
     """What must be the same for two runs to be compared, by name.
 
     Which parts the judge scored may differ: on a part that both have, they were scored alike. So may, if
     asked for, the training labels: then the cohorts must agree in what is held out.
     """
-    parts = run.record.parts
-    found = {name: parts[name] for name in ("cohort", "budget", "judge")}
+    found = {name: run.record.parts[name] for name in ("cohort", "budget", "judge")}
     if across_labels:
         found["cohort"] = run.record.cohort.held_out
     if isinstance(judge := found["judge"], Mapping):
@@ -85,23 +106,23 @@ def _same_conditions(results: Mapping[str, Results], across_labels: bool) -> Non
     first: tuple[str, dict[str, Any]] | None = None
     for name, result in results.items():
         for run in [] if isinstance(result, pd.DataFrame) else result:
-            found = conditions(run, across_labels)
+            found = _conditions(run, across_labels)
             first = first or (name, found)
             for what, value in found.items():
-                if value != first[1].get(what):
+                if value != first[1][what]:
                     raise ValueError(
                         f"{name} and {first[0]} cannot be compared: their {what} differ, "
-                        f"{value!r} and {first[1].get(what)!r}"
+                        f"{value!r} and {first[1][what]!r}"
                     )
 
 
 def _table(name: str, result: Results) -> pd.DataFrame:
     if isinstance(result, pd.DataFrame):
         if "seed" not in result:
-            raise ValueError(f"{name}: got a table without a column 'seed', wanted one, for pairing")
+            raise ValueError(f"{name}: the table has no column 'seed', which pairing needs")
         return result.assign(method=name)
     if not result:
-        raise ValueError(f"{name}: got no run, wanted one or more")
+        raise ValueError(f"{name}: expected at least one run, got none")
     tables = []
     for run in result:
         if run.cases is None:
@@ -113,14 +134,30 @@ def _table(name: str, result: Results) -> pd.DataFrame:
 def _one_part(frame: pd.DataFrame, part: str | None, methods: Sequence[str]) -> pd.DataFrame:
     parts = sorted(frame["part"].unique())
     if not parts:
-        raise ValueError("results: got no case, wanted one or more")
+        raise ValueError("results: expected at least one case, got none")
     if part is None and len(parts) > 1:
         raise ValueError(f"part: the results hold {', '.join(parts)}; name the one to compare")
     part = parts[0] if part is None else part
     if part not in parts:
-        raise ValueError(f"part: got {part!r}, wanted one of {', '.join(parts)}")
+        raise ValueError(f"part: expected one of {', '.join(parts)}, got {part!r}")
     kept = frame[frame["part"] == part]
-    for method in sorted(set(methods) - set(kept["method"].unique()), key=methods.index):
-        held = sorted(frame.loc[frame["method"] == method, "part"].unique())
-        raise ValueError(f"part: {method} was judged on {', '.join(held) or 'no case'}, wanted {part}")
+    for method in methods:
+        if method not in set(kept["method"]):
+            held = sorted(frame.loc[frame["method"] == method, "part"].unique())
+            raise ValueError(f"part: {method} was judged on {', '.join(held) or 'no case'}, not on {part}")
     return kept
+
+
+def _explain(frame: pd.DataFrame) -> NoReturn:
+    """Say what is missing, or there twice."""
+    keys = ["method", "seed", "part", "case", "class"]
+    if (again := frame.duplicated(keys)).any():
+        raise ValueError(f"results: two values for {frame.loc[again, keys].iloc[0].to_dict()}")
+    for what in ("seed", "case", "class"):
+        wanted = set(frame[what])
+        for key, group in frame.groupby(["method"] if what == "seed" else ["method", "seed"], sort=False):
+            if missing := wanted - set(group[what]):
+                who = ", seed ".join(map(str, key))
+                lacks = sorted(missing)[:3]
+                raise ValueError(f"{what}: {who} lacks {lacks}; pairing needs the same for all methods")
+    raise ValueError("results: some cases lack a class; pairing needs the same for all methods")

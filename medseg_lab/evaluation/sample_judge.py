@@ -1,4 +1,4 @@
-"""Score what a learner holds to be possible: one row a case and class (section 4)."""
+"""Score samples of a learner's segmentations: one row a case and class (section 4)."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -7,13 +7,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from medseg_lab.data.case import IGNORE
+from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.reading import consensus
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.judge import Judge
 from medseg_lab.evaluation.metrics import OVERLAPS, score
-from medseg_lab.evaluation.region import MARGIN, surroundings
-from medseg_lab.evaluation.sampling import Drawn, drawn
+from medseg_lab.evaluation.sampling import MARGIN, Drawn, drawn, surroundings
 from medseg_lab.uncertainty.measures.calibration import brier, negative_log_likelihood, reliability
 from medseg_lab.uncertainty.measures.energy_distance import energy_distance, matched_iou
 from medseg_lab.uncertainty.measures.entropy_split import entropy_split
@@ -35,8 +34,8 @@ class SampleJudge(Judge):
     Args:
         parts: as in `Judge`.
         samples: n, of each case.
-        margin: voxelwise measures are means over the voxels within so many of what any rater marked; all
-            else is easy for every method, and there is much of it.
+        margin: voxelwise measures are means over the voxels within so many of what any rater marked;
+            the many others are easy for every method.
     """
 
     def __init__(
@@ -45,12 +44,12 @@ class SampleJudge(Judge):
         super().__init__(parts)
         self.samples, self.margin = samples, margin
 
-    def table(self, learner: "Learner", cohort: "Cohort", part: str) -> pd.DataFrame:
-        """A row for each case and foreground class of a part; see `scores`."""
+    def table(self, learner: "Learner", cohort: "Cohort", cases: Sequence[Case]) -> pd.DataFrame:
+        """A row for each case and foreground class; see `scores`."""
         rows = []
         sliced = learner.task.spatial_dims < cohort.task.spatial_dims
         across = cohort.card.preprocessing.slice_axis % 3 if sliced else None
-        for found in drawn(learner, cohort, self.cases(cohort, part), self.samples):
+        for found in drawn(learner, cohort, cases, self.samples):
             case = {"case": found.case.id, "patient": found.case.patient}
             for name, values in zip(
                 cohort.task.foreground, scores(found, cohort.task, self.margin, across), strict=True
@@ -62,7 +61,7 @@ class SampleJudge(Judge):
 def scores(
     found: Drawn, task: Task, margin: int = MARGIN, across: int | None = None
 ) -> list[dict[str, float]]:
-    """The measures of each foreground class of one case; those of the whole image stand in each.
+    """The measures of each foreground class of one case; those of the whole image are repeated in each.
 
     Args:
         found: a case and its samples.
@@ -111,6 +110,6 @@ def voxelwise(samples: Tensor, readings: Tensor, agreed: Tensor) -> dict[str, fl
 
 
 def truthful(samples: Tensor, distribution: Tensor) -> dict[str, float]:
-    """How near samples `(n, K, V)` come to the raters' distribution `(K, V)`."""
+    """How close samples `(n, K, V)` come to the raters' distribution `(K, V)`."""
     found = against_truth(samples, distribution)
     return {"entropy_error": found.mean_absolute_error, "truth_kl": found.divergence}

@@ -1,4 +1,4 @@
-"""Cases with what a learner holds to be possible of them."""
+"""Cases with several sampled segmentations each, and where these are judged voxel by voxel (section 4)."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from medseg_lab.data.case import Case
+from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.inference.sample import sample_case
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 SLICES, SIDE = 8, 256
 """Of what a learner of slices samples, so many slices are kept, and so many pixels along their edges: n
-samples of all there is would cost n times the judging."""
+samples of everything would cost n times the judging."""
+MARGIN = 8
+"""Voxels within so many of what any rater marked are judged; all others are easy for every method."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def drawn(
         cohort: whose preprocessing says across which axis volumes are sliced.
         cases: images; what a learner of slices samples is `thinned`.
         n: how many samples.
-        seed: of what is drawn for the first case, one more for each that follows; None goes on with PyTorch's
+        seed: random seed of the first case, one more for each that follows; None goes on with PyTorch's
             global generator.
     """
     axis, patch = cohort.card.preprocessing.slice_axis, learner.patch or cohort.patch
@@ -93,3 +96,32 @@ def thinned(case: Case, axis: int | None, slices: int = SLICES, side: int = SIDE
 
     known = None if case.distribution is None else part(case.distribution)
     return Case(case.id, case.patient, part(case.image), part(case.labels), case.spacing, known)
+
+
+def judged_voxels(case: Case, slice_axis: int = -1, margin: int = MARGIN) -> Tensor:
+    """The voxels that all raters labelled, within `margin` of one that any rater marked: `(*S)`, bool.
+
+    Args:
+        case: a picture, or a volume of slices that do not touch (`thinned`).
+        slice_axis: across which slices of a volume were taken: there is no margin across them.
+        margin: in voxels.
+    """
+    readings = case.labels.cpu()
+    across = slice_axis % 3 if readings.ndim == 4 else None
+    return surroundings(readings, margin, across) & (readings != IGNORE).all(dim=0)
+
+
+def surroundings(readings: Tensor, margin: int, across: int | None = None) -> Tensor:
+    """The voxels within `margin` of one that any rater marked, along each axis but `across`: `(*S)`, bool.
+
+    The whole image where nobody marked anything.
+    """
+    marked = ((readings > 0) & (readings != IGNORE)).any(dim=0)
+    if not marked.any():
+        return ~marked
+    for axis in range(marked.ndim):
+        if axis != across:
+            lines = marked.movedim(axis, -1).float()
+            grown = F.max_pool1d(lines.flatten(0, -2)[:, None], 2 * margin + 1, stride=1, padding=margin)
+            marked = grown.reshape(lines.shape).movedim(-1, axis) > 0
+    return marked

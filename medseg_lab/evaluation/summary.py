@@ -1,4 +1,4 @@
-"""A comparison as one table: means, differences, how stable the order is, and what each method cost."""
+"""A comparison as one table: means, differences, rank stability, and what each method cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class Summary:
     """A comparison with its terms.
 
     Args:
-        comparison: what is summed up.
-        heading: on what terms the methods stand, in one line.
+        comparison: what the table shows.
+        heading: the terms of the comparison, in one line.
         terms: the same by name: dataset, labelled, budget, steps, voxels, cohort; empty where the comparison
             was not made from a ledger.
         costs: per method, in columns of `COSTS`.
@@ -50,7 +50,7 @@ class Summary:
         Columns: mean, low, high (95%); difference to the baseline, difference_low, difference_high, p, holm;
         rank, rank_low, rank_high (95%), first (share of resamples in which it ranks first); seeds, cases;
         seconds of training, peak_memory_mb, parameters. Missing are the baseline's difference, and with one
-        seed the differences' intervals and all ranks: one training each makes no ranking.
+        seed the differences' intervals and all ranks: one training of each makes no ranking.
         """
         found = self.comparison
         frame = found.table[["mean", "low", "high"]].copy()
@@ -70,34 +70,35 @@ class Summary:
         A line break in a cell may be printed as a space where there is room.
         """
         found, rows = self.comparison, self.frame.reset_index().to_dict("records")
-        digits = found.digits
+
+        def interval(row: Mapping[Any, Any], mean: str, low: str, high: str, signed: bool = False) -> str:
+            if pd.isna(row[mean]):
+                return ""
+            ends = {"mean": row[mean], "low": row[low], "high": row[high]}
+            return with_interval(ends, signed, found.digits).replace(" ", "\n", 1)
+
         columns = {
             "method": [str(row["method"]) for row in rows],
-            f"{found.title}\n[95%]": [_interval(row, digits) for row in rows],
+            f"{found.title}\n[95%]": [interval(row, "mean", "low", "high") for row in rows],
         }
         if self._tested:
-            minus = f"minus {found.baseline}\n[95%]"
-            columns[minus] = [_difference(row, digits) for row in rows]
+            ends = "difference", "difference_low", "difference_high"
+            columns[f"minus {found.baseline}\n[95%]"] = [interval(row, *ends, signed=True) for row in rows]
             columns["Holm p"] = ["" if pd.isna(row["holm"]) else p_text(row["holm"]) for row in rows]
             columns["rank\n[95%]"] = [_rank(row) for row in rows]
             columns["first"] = [f"{row['first']:.0%}" for row in rows]
         columns["seeds"] = [str(row["seeds"]) for row in rows]
         columns["cases"] = [str(row["cases"]) for row in rows]
         if self.costs.notna().any(axis=None):
-            columns["training"] = [_amount(row["seconds"], SECONDS) for row in rows]
-            columns["memory"] = [_amount(row["peak_memory_mb"], MEGABYTES) for row in rows]
-            columns["para-\nmeters"] = [_amount(row["parameters"], NUMBERS) for row in rows]
+            for head, name in zip(("training", "memory", "para-\nmeters"), COSTS, strict=True):
+                columns[head] = [_amount(row[name], UNITS[name]) for row in rows]
         return columns
 
     @property
     def explanation(self) -> str:
-        """What the numbers stand for."""
-        said = self.comparison.describe()
-        if self._tested:
-            said += (
-                " rank: with seeds and patients redrawn; first: in what share of these draws a method leads."
-            )
-        return said
+        """What the numbers are."""
+        ranks = " rank: with seeds and patients redrawn; first: share of these draws in which a method leads."
+        return self.comparison.describe() + (ranks if self._tested else "")
 
     @property
     def caption(self) -> str:
@@ -110,30 +111,18 @@ class Summary:
         return len(self.comparison.seeds) > 1 and len(self.comparison.methods) > 1
 
 
-SECONDS = ((7200, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
-MEGABYTES = ((1e3, 1e3, "GB"), (0, 1, "MB"))
-NUMBERS = ((1e6, 1e6, "M"), (1e3, 1e3, "k"), (0, 1, ""))
-"""From which value on, how much, called what: the units of costs."""
+UNITS = {
+    "seconds": ((7200, 3600, "h"), (120, 60, "min"), (0, 1, "s")),
+    "peak_memory_mb": ((1e3, 1e3, "GB"), (0, 1, "MB")),
+    "parameters": ((1e6, 1e6, "M"), (1e3, 1e3, "k"), (0, 1, "")),
+}
+"""Of each cost: from which value on, how much, called what."""
 
 
-def summary(found: Comparison, costs: pd.DataFrame | None = None, heading: str = "", **more: Any) -> Summary:
-    """The summary of a comparison that stands by itself; `Standing.summary` knows terms and costs."""
-    if costs is None:
-        costs = pd.DataFrame(index=list(found.methods), columns=list(COSTS), dtype=float)
-    return Summary(
-        found, heading or f"{found.title}, {found.part} part", more.pop("terms", {}), costs, **more
-    )
-
-
-def _interval(row: Mapping[Any, Any], digits: int) -> str:
-    return with_interval(row, digits=digits).replace(" ", "\n", 1)
-
-
-def _difference(row: Mapping[Any, Any], digits: int) -> str:
-    if pd.isna(row["difference"]):
-        return ""
-    ends = {"mean": row["difference"], "low": row["difference_low"], "high": row["difference_high"]}
-    return with_interval(ends, signed=True, digits=digits).replace(" ", "\n", 1)
+def summary(found: Comparison) -> Summary:
+    """The summary of a comparison alone; `Standing.summary` knows terms and costs."""
+    costs = pd.DataFrame(index=list(found.methods), columns=list(COSTS), dtype=float)
+    return Summary(found, f"{found.title}, {found.part} part", {}, costs)
 
 
 def _rank(row: Mapping[Any, Any]) -> str:

@@ -10,8 +10,8 @@ from medseg_lab.training.segmenter import Segmenter
 class ModelEnsemble(Segmenter):
     """The mean of the class probabilities of learners that were trained each for itself.
 
-    A recipe has theirs: `ModelEnsemble(learners=[Supervised(network=UNet()), Supervised(network=VNet())])`. Its
-    run lists the runs of its members.
+    A recipe has theirs: `ModelEnsemble(learners=[Supervised(network=UNet()), Supervised(network=VNet())])`.
+    Its run lists the runs of its members.
 
     Args:
         learners: two or more, of one task.
@@ -39,7 +39,7 @@ class ModelEnsemble(Segmenter):
         return self.sample(image, len(self.learners)).mean(dim=0)
 
     def sample(self, image: Tensor, n: int) -> Tensor:
-        """The members in turn, `(n, N, K, *S)`: sample i is that of member i mod M. They show its variance."""
+        """The members in turn, `(n, N, K, *S)`: sample i is that of member i mod M."""
         found = torch.stack([member.predict(image) for member in self.learners[:n]])
         return found[torch.arange(n) % len(found)]
 

@@ -13,8 +13,9 @@ from medseg_lab.training.changed import Changed
 class SmallComponents(Changed):
     """A trained learner whose small isolated predictions are taken back.
 
-    Of each foreground class, connected components (by faces) with fewer voxels than `min(most, share * largest)`
-    become background; `largest` is the class's largest component in the case. The largest one always stays.
+    Of each foreground class, connected components (by faces) with fewer voxels than `min(most, share *
+    largest)` become background; `largest` is the class's largest component in the case. The largest one
+    always stays.
 
     The rule is that of OM-Net [34], recalled rather than read: a tenth of the largest, at most 2,000 voxels.
     Ours: every class by itself, where the paper looks at whole tumours.

@@ -58,8 +58,9 @@ class FCN(nn.Module):
     doubling is learned from a linear start, the last enlargement is fixed to linear, and the added scores
     start at 0.
 
-    Images of any size are accepted: poolings round up, and what is up-sampled is cropped to what it is added to.
-    (Padding to a multiple of 32, as the U-shaped networks do for 8, would double the cost of a 48^3 patch.)
+    Images of any size are accepted: poolings round up, and what is up-sampled is cropped to what it is added
+    to. (Padding to a multiple of 32, as the U-shaped networks do for 8, would double the cost of a 48^3
+    patch.)
 
     Departures from the paper: the encoder is small and untrained in place of VGG-16, with about as many
     parameters as the default `UNet`; one 3^d convolution stands for VGG's two large layers; and those of

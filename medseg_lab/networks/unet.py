@@ -21,8 +21,8 @@ from medseg_lab.networks.encoder_decoder import Decoder
 class UNet(nn.Module):
     """An encoder that halves the image, a decoder that mirrors it, and skip connections between.
 
-    The image is padded to a multiple of 2^(levels - 1) and the logits are cropped back, so images of any
-    size are accepted. Departures from the papers are those of `blocks`; the default is also narrower (the paper's
+    The image is padded to a multiple of 2^(levels - 1) and the logits are cropped back, so images of any size
+    are accepted. Departures from the papers are those of `blocks`; the default is also narrower (the paper's
     U-Net is `features=(64, 128, 256, 512, 1024)`). It is an `EncoderDecoder`.
 
     Args:

@@ -27,8 +27,8 @@ class UNetPlusPlus(nn.Module):
     `forward(image, depth=j)` computes the nodes with i + j' <= j only. `forward(image)` is the deepest head
     (the paper's "fast mode"; its "accurate mode" is the mean of `heads`).
 
-    Padding and cropping as in `UNet`. It is an `EncoderDecoder`; its encoder is x(i, 0). Departures from the paper are those of `blocks`. The paper's widths
-    are `features=(32, 64, 128, 256, 512)`.
+    Padding and cropping as in `UNet`. It is an `EncoderDecoder`; its encoder is x(i, 0). Departures from the
+    paper are those of `blocks`. The paper's widths are `features=(32, 64, 128, 256, 512)`.
 
     Args:
         in_channels: C, the image channels.

@@ -89,7 +89,9 @@ class VNet(nn.Module):
         if len(convs) != len(features):
             raise ValueError(f"convs: expected one number for each of {tuple(features)}, got {tuple(convs)}")
         if in_channels > features[0]:
-            raise ValueError(f"in_channels: expected at most {features[0]}, the first width, got {in_channels}")
+            raise ValueError(
+                f"in_channels: expected at most {features[0]}, the first width, got {in_channels}"
+            )
         if kernel % 2 == 0:
             raise ValueError(f"kernel: expected an odd size, got {kernel}")
         self.multiple = 2 ** (len(features) - 1)

@@ -1,7 +1,7 @@
 """The book: executed chapters, prose and generated pages, built into HTML that needs no network.
 
-Sources are put together in `build/book-source/` and built by jupyter-book with execution off. Every page is
-rendered anew: Sphinx keeps pages whose own text is unchanged, and with them the old titles of others.
+The sources are assembled in `build/book-source/` and built by jupyter-book with execution off. Every page is
+rendered again: Sphinx keeps pages whose own text is unchanged, and with them the old titles of others.
 """
 
 import json
@@ -9,18 +9,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from medseg_lab.evaluation.ledgers import read_ledger
+from medseg_lab.evaluation.ledger import read_ledger
+from medseg_lab.publishing.claims_page import claims_page
 from medseg_lab.publishing.data_pages import data_pages
 from medseg_lab.publishing.execute import Executed
 from medseg_lab.publishing.house import House
-from medseg_lab.publishing.pages import generated_pages
+from medseg_lab.publishing.pages import status, survey_map
 from medseg_lab.publishing.standings_page import standings_pages
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -50,33 +50,36 @@ def build_book(executed: list[Executed], house: House, output: Path | None = Non
     shutil.rmtree(output / "_build", ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(sources)]
     options = ["--path-output", str(output), "-W", "-n", "--keep-going", "-q"]
-    done = subprocess.run(
-        [*command, *options], capture_output=True, text=True, check=False, env=_environment()
-    )
+    plain = {**os.environ, "NO_COLOR": "1", "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, env=plain)
     if done.returncode:
-        said = [
-            line for line in (done.stdout + done.stderr).splitlines() if "WARNING" in line or "ERROR" in line
-        ]
-        raise BookError("the book did not build:\n" + ("\n".join(said) or done.stdout + done.stderr))
+        said = done.stdout + done.stderr
+        faults = [line for line in said.splitlines() if "WARNING" in line or "ERROR" in line]
+        raise BookError("the book did not build:\n" + ("\n".join(faults) or said))
     return output / "_build" / "html" / "index.html"
 
 
 def assemble(executed: list[Executed], house: House, folder: Path) -> None:
-    """Put the book's sources together in `folder`, in place of what was there."""
+    """Write the book's sources to `folder`, which is replaced."""
     wanted: dict[str, bytes] = {}
-    for path in _files(house.book):
-        wanted[path.relative_to(house.book).as_posix()] = path.read_bytes()
+    for path in sorted(house.book.rglob("*")):
+        inside = path.relative_to(house.book)
+        if path.is_file() and not {"_build", ".ipynb_checkpoints", "__pycache__"} & set(inside.parts):
+            wanted[inside.as_posix()] = path.read_bytes()
     for chapter in executed:
         wanted[page(chapter, house)] = _for_pages(json.loads(chapter.notebook.read_text(encoding="utf-8")))
     ledger = read_ledger()
-    for name, text in generated_pages(executed, ledger).items():
-        wanted[name] = text.encode()
+    wanted["survey_map.md"] = survey_map(executed).encode()
+    wanted["_claims.md"] = claims_page(executed, ledger).encode()
+    wanted["status.md"] = status(executed).encode()
     data = data_pages(house.book / "_static" / "data")
     wanted |= data | standings_pages(ledger)
-    contents = yaml.safe_load((house.book / "_toc.yml").read_text(encoding="utf-8"))
-    wanted["_toc.yml"] = yaml.safe_dump(
-        with_chapters(contents, [*(page(chapter, house) for chapter in executed), *_pages(data)])
-    ).encode()
+    pages = [
+        *(page(chapter, house) for chapter in executed),
+        *(name for name in data if fnmatch(name, "data/[!_]*.md")),
+    ]
+    contents = with_chapters(yaml.safe_load(wanted["_toc.yml"]), pages)
+    wanted["_toc.yml"] = yaml.safe_dump(contents).encode()
     shutil.rmtree(folder, ignore_errors=True)
     for name, content in wanted.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -96,46 +99,23 @@ def with_chapters(contents: dict[str, Any], pages: list[str]) -> dict[str, Any]:
     """
     parts = []
     for part in contents["parts"]:
-        entries = [entry for item in part["chapters"] for entry in _entries(item, pages)]
+        entries: list[dict[str, str]] = []
+        for entry in part["chapters"]:
+            matched = [{"file": name} for name in pages if fnmatch(name, entry.get("glob", ""))]
+            entries += matched if "glob" in entry else [entry]
         if entries:
             parts.append({**part, "chapters": entries})
     return {**contents, "parts": parts}
 
 
-def _entries(item: dict[str, str], pages: list[str]) -> list[dict[str, str]]:
-    if "glob" not in item:
-        return [item]
-    return [{"file": name} for name in pages if fnmatch(name, item["glob"])]
-
-
-def _pages(names: Iterable[str]) -> list[str]:
-    """The Markdown among generated files, in the order in which they were made."""
-    return [name for name in names if name.endswith(".md")]
-
-
 def _for_pages(notebook: dict[str, Any]) -> bytes:
-    """The executed notebook as a page wants it: without widgets, whose HTML twins stay.
-
-    A widget without a twin would leave a hole in the page, and is refused.
-    """
+    """The executed notebook without its widgets, whose HTML twins stay; a widget without one is an error."""
     notebook["metadata"].pop("widgets", None)
     for number, cell in enumerate(notebook["cells"]):
         for out in cell.get("outputs", ()):
             data = out.get("data", {})
             if data.pop(WIDGET, None) and "text/html" not in data:
                 raise BookError(
-                    f"cell {number}: a widget without an HTML twin; show it with medseg_lab.show.explorer"
+                    f"cell {number}: a widget without HTML; show it with medseg_lab.show.explorer"
                 )
     return json.dumps(notebook, indent=1, ensure_ascii=False).encode()
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        inside = PurePosixPath(path.relative_to(folder).as_posix()).parts
-        if path.is_file() and not {"_build", ".ipynb_checkpoints", "__pycache__"} & set(inside):
-            yield path
-
-
-def _environment() -> dict[str, str]:
-    """Colours off, so that the warnings can be read from the output."""
-    return {**os.environ, "NO_COLOR": "1", "PYTHONWARNINGS": "ignore"}

@@ -1,7 +1,7 @@
 """Chapters executed through papermill, under our own key.
 
-jupyter-cache asks whether the cells changed; we also ask whether the library, the data, the lock file or the
-parameters did. An executed chapter lies in `build/chapters/<section>/<key>/`, written whole or not at all.
+jupyter-cache checks whether the cells changed; the key also covers the library, the data, the lock file and
+the parameters. An executed chapter is stored in `build/chapters/<section>/<key>/`, whole or not at all.
 """
 
 import json
@@ -27,7 +27,7 @@ from medseg_lab.training.durable import whole_folder
 NOTEBOOK, RECORD = "notebook.ipynb", "record.json"
 VERSIONS = ("medseg-lab", "torch", "monai", "numpy")
 
-# Runs last in the chapter's kernel and is taken out again: what the process used, and what data it worked on.
+# The last cell in the chapter's kernel, removed afterwards: what the process used, on what data it worked.
 REPORT = """
 import json, resource, sys
 _peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
@@ -73,7 +73,7 @@ class Record(BaseModel):
 
 @dataclass(frozen=True)
 class Executed:
-    """An executed chapter: its source, its notebook with outputs, its record, and whether it was at hand.
+    """An executed chapter: its source, its notebook with outputs, its record, and whether it was replayed.
 
     `reasons` names the inputs that changed since the latest execution with the same parameters.
     """
@@ -98,22 +98,18 @@ class Executed:
 def run_chapter(
     section: str | Path,
     parameters: dict[str, Any] | None = None,
-    budget: str | None = None,
-    dataset: str | None = None,
     *,
     house: House | None = None,
     with_runs: bool = False,
 ) -> Executed:
-    """Execute a chapter, or find it executed.
+    """Execute a chapter, or replay it where nothing that it depends on has changed.
 
     Args:
         section: "2.1.1", or a notebook's path.
         parameters: values for the chapter's parameters; text is read as the declared type.
-        budget: shorthand for the parameter `budget`.
-        dataset: shorthand for the parameter `dataset`.
-        house: the checkout; by default the one at hand.
+        house: the checkout; by default the one that is installed.
         with_runs: execute it also where its runs are no longer in the run store: pages that are made from the
-            ledger want them.
+            ledger need them.
 
     Raises:
         ValueError: for an unknown chapter, parameter, budget or data set, naming the known ones.
@@ -121,11 +117,11 @@ def run_chapter(
     """
     house = house or find_house()
     chapter = house.chapter(section)
-    values = checked(chapter, merged(parameters or {}, budget=budget, dataset=dataset))
+    values = checked(chapter, parameters or {})
     if "budget" in values:
-        from medseg_lab.training.budget import budget as known_budget
+        from medseg_lab.training.budget import budget
 
-        known_budget(values["budget"])
+        budget(values["budget"])
     depends = inputs(chapter, values, house)
     folder = house.executed / chapter.section / key(depends)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -149,28 +145,13 @@ def _runs_are_there(record: Record) -> bool:
     return all((store.root / name).is_dir() for lesson in record.lessons for name in lesson.get("runs", ()))
 
 
-def merged(parameters: dict[str, Any], **shorthands: str | None) -> dict[str, Any]:
-    """The parameters with the shorthands that were given.
-
-    Raises:
-        ValueError: if a parameter is given both ways with two values.
-    """
-    result = dict(parameters)
-    for name, value in shorthands.items():
-        if value is not None and result.setdefault(name, value) != value:
-            raise ValueError(
-                f"{name}: got {result[name]!r} as a parameter and {value!r} as an option, wanted one"
-            )
-    return result
-
-
 def read_record(folder: Path) -> Record:
     """The record of an executed chapter's folder."""
     return Record.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
 
 
 def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], folder: Path) -> Record:
-    """Run the cells in a folder aside, then move it into place."""
+    """Run the cells in a temporary folder, then move the result into place."""
     import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError

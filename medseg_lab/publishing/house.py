@@ -103,8 +103,10 @@ class House:
         matches = [chapter for chapter in chapters if chapter.section == str(section)]
         if len(matches) != 1:
             known = ", ".join(chapter.section for chapter in chapters) or "none"
-            seen = f"{str(section)!r} ({len(matches)} match)"
-            raise ValueError(f"chapter: got {seen}, wanted one of {known}, or a notebook's path")
+            several = f", which {len(matches)} notebooks have" if matches else ""
+            raise ValueError(
+                f"chapter: expected one of {known}, or a notebook's path, got {str(section)!r}{several}"
+            )
         return matches[0]
 
 
@@ -116,9 +118,7 @@ def find_house() -> House:
     """
     root = Path(os.environ.get("MEDSEG_HOME") or Path(__file__).parents[2]).resolve()
     if not (root / "notebooks").is_dir():
-        raise ValueError(
-            f"chapters: none in {root}, wanted a checkout with notebooks/ (set MEDSEG_HOME to it)"
-        )
+        raise ValueError(f"chapters: {root} has no notebooks/; set MEDSEG_HOME to a checkout")
     return House(root)
 
 

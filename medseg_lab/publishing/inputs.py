@@ -2,7 +2,9 @@
 
 import ast
 import platform
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,13 @@ from medseg_lab.survey.claims import claims
 from medseg_lab.survey.configurations import Configuration, configurations
 from medseg_lab.survey.measures import measures
 from medseg_lab.survey.methods import sections
-from medseg_lab.training.names import configuration_in
-from medseg_lab.training.notation import parse
+from medseg_lab.training.names import configuration_in, recipe_called
+from medseg_lab.training.notation import add_own_modules
 from medseg_lab.training.provenance import PACKAGE, digest, file_hash, module_file, sources
 
 ROOT = Path(__file__).parents[1]
+CALL = re.compile(r"[A-Za-z_][\w.]*\(.*\)", re.DOTALL)
+"""What a recipe as text looks like."""
 TABLES = {".mplstyle", ".html", ".css", ".js"}
 
 
@@ -29,8 +33,8 @@ def inputs(chapter: Chapter, parameters: dict[str, Any], house: House) -> dict[s
     """What the chapter's outputs depend on, by name; nested dictionaries of text.
 
     `notebook` is its cells without outputs, `library` the transitive sources of what its cells import or
-    name, with the styles and templates beside them, `survey` the rows of the tables that it uses, `data` what the chosen data set is made of,
-    `lock` the pinned versions, and then the parameters and the interpreter.
+    name, with the styles and templates beside them, `survey` the rows of the tables that it uses, `data` what
+    the chosen data set is made of, `lock` the pinned versions, and then the parameters and the interpreter.
     """
     library = sources([*imported(chapter), *named(chapter)], wording=True)
     return {
@@ -82,8 +86,14 @@ def imported(chapter: Chapter) -> list[str]:
 
 
 def named(chapter: Chapter) -> list[str]:
-    """The modules of the methods that the chapter's code cells name."""
-    return sorted({m for one in configurations_of(chapter) for m in parse(one.recipe).modules})
+    """The modules of the methods that the chapter's code cells name, by configuration or by recipe."""
+    add_own_modules(chapter.path.parent)
+    found: set[str] = set()
+    for text in literals(chapter):
+        if configuration_in(text) or CALL.fullmatch(text):
+            with suppress(ValueError):  # a text that only looks like a recipe, or a method that is planned
+                found |= set(recipe_called(text).modules)
+    return sorted(found)
 
 
 def configurations_of(chapter: Chapter) -> list[Configuration]:
@@ -93,15 +103,14 @@ def configurations_of(chapter: Chapter) -> list[Configuration]:
 
 
 def survey_rows(chapter: Chapter) -> dict[str, str]:
-    """Digests of the rows that the chapter uses: configurations and sections named, and the sections' claims."""
+    """Digests of the rows that the chapter uses: configurations, sections and their claims, measures."""
     texts = {chapter.section, *literals(chapter)}
-    used: list[BaseModel] = [
-        *configurations_of(chapter),
-        *(section for section in sections() if section.id in texts),
-        *(claim for claim in claims() if claim.section in texts),
-        *measures(),
-    ]
-    return {f"{type(row).__name__}: {getattr(row, 'id', '') or row.name}": digest(row.model_dump(mode="json")) for row in used}  # type: ignore[attr-defined]
+    configured = {one.name: one for one in configurations_of(chapter)}
+    claimed = {claim.id: claim for claim in claims() if claim.section in texts}
+    measured = {measure.id: measure for measure in measures()}
+    titles = {section.id: section.title for section in sections() if section.id in texts}
+    rows: dict[str, BaseModel] = {**configured, **claimed, **measured}
+    return {name: digest(row.model_dump(mode="json")) for name, row in rows.items()} | titles
 
 
 def literals(chapter: Chapter) -> set[str]:

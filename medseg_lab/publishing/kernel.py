@@ -11,10 +11,10 @@ KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3
 
 
 def this_interpreter(scratch: Path) -> type[AsyncKernelManager]:
-    """A kernel manager that asks no registry, so that a stray `python3` kernel of the user's cannot step in.
+    """A kernel manager that ignores the installed kernels, a user's own `python3` among them.
 
-    The kernel reads no IPython profile but an empty one in `scratch`, hashes strings the same each time, and
-    draws no progress bars.
+    The kernel reads an empty IPython profile in `scratch`, hashes strings the same each time, and draws no
+    progress bars.
     """
     spec = KernelSpec(
         argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],

@@ -4,13 +4,23 @@ import re
 from collections.abc import Iterable, Sequence
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A Markdown table, line by line; bars inside cells are escaped."""
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; bars inside cells are escaped."""
     body = [header, ["---"] * len(header), *rows]
-    return [
+    return "\n".join(
         "| " + " | ".join(str(cell).replace("|", r"\|").replace("\n", " ") for cell in row) + " |"
         for row in body
-    ]
+    )
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """A list, one line an entry."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def figure(file: str, alt: str, width: int, caption: str) -> str:
+    """A picture with a caption, and a description for readers who cannot see it; width in pixels."""
+    return f"```{{figure}} {file}\n:alt: {' '.join(alt.split())}\n:width: {width}px\n\n{caption}\n```"
 
 
 def escape(text: str) -> str:

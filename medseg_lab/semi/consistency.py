@@ -14,8 +14,9 @@ class Consistency(Supervised):
     """L = L_S(labelled) + w(step) L_U(unlabelled), equation (10) of the survey.
 
     L_S is computed first and alone, on the labelled patches as they are: with `weight=0` the network moves
-    exactly as its supervised twin. The ramp-up w is `ramp_up`. Weight and ramp were tuned once for all methods,
-    on validation cases (`book/design.md`); in a short training, a term that comes in early slows learning.
+    exactly as its supervised twin. The ramp-up w is `ramp_up`. Weight and ramp were tuned once for all
+    methods, on validation cases (`book/design.md`); in a short training, a term that comes in early slows
+    learning.
 
     Departure from equation (10): L_U is taken over the unlabelled patches alone, as the authors of UA-MT [20]
     do, except where a method says otherwise.

@@ -18,8 +18,8 @@ class MASSL(Consistency):
     patches, then encoder and second decoder from all patches. The predicted mask is a gate, which no gradient
     passes. The second decoder reads the deepest features alone: with skip connections it would copy.
 
-    The network is any `EncoderDecoder`. The optimiser of the second phase is its own and scales its gradients,
-    so that any weight above 0 does much the same.
+    The network is any `EncoderDecoder`. The optimiser of the second phase is its own and scales its
+    gradients, so that any weight above 0 does much the same.
     """
 
     term = "error"

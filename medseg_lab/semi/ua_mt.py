@@ -17,10 +17,10 @@ from medseg_lab.semi.teacher import TeacherStudent
 class UAMT(TeacherStudent):
     """A Mean Teacher whose consistency counts only where the teacher's entropy is low.
 
-    The teacher predicts an image `passes` times, each under noise and dropout of its own; where the entropy of
-    its mean prediction is below a threshold, the student must agree with it. The threshold rises from 3/4 of
-    the largest entropy there is, ln K, to all of it, as the unlabelled term comes in. Without dropout in the
-    network, the input noise alone tells where the teacher is uncertain.
+    The teacher predicts an image `passes` times, each under noise and dropout of its own; where the entropy
+    of its mean prediction is below a threshold, the student must agree with it. The threshold rises from 3/4
+    of the largest entropy there is, ln K, to all of it, as the unlabelled term comes in. Without dropout in
+    the network, the input noise alone tells where the teacher is uncertain.
 
     Args:
         passes: T.

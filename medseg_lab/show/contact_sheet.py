@@ -13,16 +13,31 @@ import numpy as np
 
 from medseg_lab.data.card import Card
 from medseg_lab.data.readers.reader import Reader
-from medseg_lab.show.contours import small_title
-from medseg_lab.show.marks import frame, mark, picture, sheet_handles, tight
-from medseg_lab.show.sheet import Box, Sheet, close_up, is_colour, look_at, whole
+from medseg_lab.show.contours import CONTOURS, Box, Line, line_handles, outline, painted, small_title
+from medseg_lab.show.names import fitted
+from medseg_lab.show.sheet import (
+    WIDTH,
+    Sheet,
+    close_up,
+    frame,
+    is_colour,
+    look_at,
+    picture,
+    tight,
+    whole,
+)
 from medseg_lab.show.style import canvas, house
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS, MOST, MOST_CONTRASTS = 4, 12, 4
-WIDTH = 7.0
+
+ON_COLOUR: tuple[Line, ...] = (
+    *(CONTOURS[0], ("#000000", CONTOURS[1][1])),
+    *(CONTOURS[3], ("#FFFFFF", CONTOURS[2][1])),
+)
+"""Outlines on a photograph of the retina, where orange and green would be lost."""
 
 
 def contact_sheet(card: Card, reader: Reader, most: int = MOST) -> "Figure":
@@ -44,11 +59,13 @@ def contact_sheet(card: Card, reader: Reader, most: int = MOST) -> "Figure":
     contrasts = 1 if is_colour(card) else len(card.modality)
     chosen = evenly(names, min(most, MOST_CONTRASTS) if contrasts > 1 else most)
     sheets = [look_at(reader.read(name, card.annotation), card) for name in chosen]
-    boxes = close_ups(sheets, card.raters > 1 and len(card.classes) > 2)
+    boxes = _close_ups(sheets, card.raters > 1 and len(card.classes) > 2)
+    virtual = "; VIRTUAL subjects, no real data" if card.virtual is not None else ""
+    title = f"{card.id}: {len(chosen)} of {len(names)} cases, evenly by id{virtual}"
     with house():
         fig = _draw(card, sheets, boxes, contrasts)
-        fig.suptitle(title(card, len(chosen), len(names)), fontsize=10, x=0.01, ha="left")
-        fig.set_label(alt_text(card, chosen, len(names), bool(boxes)))
+        fig.suptitle(title, fontsize=10, x=0.01, ha="left")
+        fig.set_label(_alt_text(card, chosen, len(names), bool(boxes)))
     return fig
 
 
@@ -59,7 +76,7 @@ def evenly(names: Sequence[str], most: int) -> list[str]:
     return [ordered[i] for i in places]
 
 
-def close_ups(sheets: Sequence[Sheet], crowded: bool) -> list[Box]:
+def _close_ups(sheets: Sequence[Sheet], crowded: bool) -> list[Box]:
     """Of every case the part to show from near, if half of them or more have one; else none."""
     found = [close_up(sheet, crowded) for sheet in sheets]
     if 2 * sum(box is not None for box in found) < len(sheets):
@@ -67,15 +84,7 @@ def close_ups(sheets: Sequence[Sheet], crowded: bool) -> list[Box]:
     return [box or whole(sheet) for box, sheet in zip(found, sheets, strict=True)]
 
 
-def title(card: Card, shown: int, total: int) -> str:
-    """The data set, how many of its cases are shown, and whether they are simulated."""
-    kind = "; VIRTUAL subjects, no real data" if card.virtual is not None else ""
-    return f"{card.id}: {shown} of {total} cases, evenly by id{kind}"
-
-
-def alt_text(card: Card, chosen: Sequence[str], total: int, near: bool) -> str:
-    """The figure in words."""
-    what = ", ".join(card.classes[1:])
+def _alt_text(card: Card, chosen: Sequence[str], total: int, near: bool) -> str:
     how = "outlines of"
     if card.annotation != "dense":
         how = f"marks of the {card.annotation}s for"
@@ -83,17 +92,9 @@ def alt_text(card: Card, chosen: Sequence[str], total: int, near: bool) -> str:
         how = f"outlines by {card.raters} raters of"
     kind = "virtual subjects" if card.virtual is not None else "cases"
     below = " Below each image, its framed part from near." if near else ""
-    ids = ", ".join(short(name).replace("\n", "_") for name in chosen)
-    return f"{len(chosen)} of {total} {kind} of {card.base} with {how} {what}.{below} Shown: {ids}."
-
-
-def short(name: str, most: int = 20) -> str:
-    """A case's id in at most two short lines."""
-    if len(name) <= most:
-        return name
-    first, _, rest = name.partition("_")
-    lines = [first, rest] if rest else [first]
-    return "\n".join(line if len(line) <= most else f"{line[: most - 1]}…" for line in lines)
+    ids = ", ".join(fitted(chosen, 40, 1))
+    said = f"{len(chosen)} of {total} {kind} of {card.base} with {how} {', '.join(card.classes[1:])}."
+    return f"{said}{below} Shown: {ids}."
 
 
 def _draw(card: Card, sheets: Sequence[Sheet], boxes: Sequence[Box], contrasts: int) -> "Figure":
@@ -108,37 +109,60 @@ def _draw(card: Card, sheets: Sequence[Sheet], boxes: Sequence[Box], contrasts: 
     for ax in grid.flat:
         ax.set_axis_off()
         ax.set_anchor("N")
-    for i, sheet in enumerate(sheets):
+    for i, (sheet, name) in enumerate(
+        zip(sheets, fitted([sheet.id for sheet in sheets], 20, after="_"), strict=True)
+    ):
         block, column = divmod(i, columns)
         own = grid[block * len(heights) : (block + 1) * len(heights), column]
-        small_title(own[0], short(sheet.id))
+        small_title(own[0], name)
         own[0].title.set_fontsize(7.5)
         for channel in range(plain):
             picture(own[channel], sheet, channel)
         if boxes:
             frame(own[0], boxes[i])
         picture(own[-1], sheet, box=boxes[i] if boxes else None)
-        mark(own[-1], sheet, card)
+        _mark(own[-1], sheet, card)
         if contrasts > 1 and column == 0:
-            for ax, name in zip(own, [*card.modality, f"{card.modality[0]}, marked"], strict=True):
-                _name(ax, name)
-    fig.legend(handles=sheet_handles(card), loc="outside lower center", ncols=4)
+            for ax, channel_name in zip(own, [*card.modality, f"{card.modality[0]}, marked"], strict=True):
+                ground = {"facecolor": "black", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
+                at = {"transform": ax.transAxes, "zorder": 10}  # above the outlines
+                ax.text(0.02, 0.02, fill(channel_name, 20), color="white", fontsize=7, bbox=ground, **at)
+    fig.legend(handles=_handles(card), loc="outside lower center", ncols=4)
     tight(fig)
     return fig
-
-
-def _name(ax: Any, name: str) -> None:
-    """A channel's name, in the corner of its image."""
-    ground = {"facecolor": "black", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
-    words, above = fill(name, 20), 10  # the outlines
-    ax.text(
-        *(0.02, 0.02, words), transform=ax.transAxes, color="white", fontsize=7, bbox=ground, zorder=above
-    )
 
 
 def _heights(sheets: Sequence[Sheet], boxes: Sequence[Box], plain: int) -> list[float]:
     """Heights of a block's rows over the width of a column; beside close-ups the whole is kept small."""
     tallest = max(sheet.ratio() for sheet in sheets)
     last = [sheet.ratio(box) for sheet, box in zip(sheets, boxes, strict=True)] if boxes else [tallest]
-    rows = [min(tallest, 1.0 if boxes else 1.5)] * plain
-    return [*rows, min(1.5, max(last))]
+    return [*[min(tallest, 1.0 if boxes else 1.5)] * plain, min(1.5, max(last))]
+
+
+def _mark(ax: Any, sheet: Sheet, card: Card) -> None:
+    """What was marked: filled scribbles, outlines of raters, or outlines of classes."""
+    if card.annotation != "dense":
+        for k in range(len(card.classes)):
+            painted(ax, sheet.labels[0] == k, _fill_colour(k), 0.85)
+        return
+    looks, several = ON_COLOUR if is_colour(card) else CONTOURS, card.raters > 1
+    for r, reading in enumerate(sheet.labels):
+        # Lines that coincide are seen all the same: each is thinner than the one below it.
+        width = 0.9 + 0.5 * (len(sheet.labels) - 1 - r) if several else 1.1
+        for k in range(1, len(card.classes)):
+            look = looks[(r if several else k - 1) % len(looks)]
+            outline(ax, reading == k, look, width, shadow=r == 0)
+
+
+def _handles(card: Card) -> list[Any]:
+    """Legend entries: of the classes, of the raters where there are several, or of filled marks."""
+    from matplotlib.patches import Patch
+
+    if card.annotation != "dense":
+        return [Patch(color=_fill_colour(k), label=name) for k, name in enumerate(card.classes)]
+    names = [f"rater {r + 1}" for r in range(card.raters)] if card.raters > 1 else card.classes[1:]
+    return line_handles(names, ON_COLOUR if is_colour(card) else CONTOURS)
+
+
+def _fill_colour(k: int) -> str:
+    return "#999999" if k == 0 else CONTOURS[(k - 1) % len(CONTOURS)][0]

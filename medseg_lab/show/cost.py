@@ -1,11 +1,16 @@
-"""What a method's accuracy costs: parameters, operations, seconds."""
+"""What a method's result costs: parameters, operations, seconds of training, passes at test time."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from medseg_lab.evaluation.comparison import Comparison
-from medseg_lab.show.labels import name_at_right
-from medseg_lab.show.style import canvas, house, look
+from medseg_lab.evaluation.wording import with_interval
+from medseg_lab.show.names import better, fitted, name_at_right, spread
+from medseg_lab.show.style import bars, canvas, house, look
+from medseg_lab.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +21,9 @@ AXES = {
     "seconds": "seconds of training",
 }
 
+GAP = 0.025
+"""Marks stand so far apart at least, as a share of the axis: methods may share their training."""
+
 
 def cost(
     comparison: Comparison, costs: Mapping[str, Mapping[str, float]], axes: Mapping[str, str] | None = None
@@ -23,6 +31,7 @@ def cost(
     """A panel for each cost, the metric upwards with its interval, the cost rightwards on a logarithmic axis.
 
     The panels share their vertical axis, so a name at the right edge stands for its point in all of them.
+    Methods of nearly the same cost stand side by side, a little apart.
 
     Args:
         comparison: gives means and intervals.
@@ -36,52 +45,82 @@ def cost(
     for name in comparison.methods:
         missing = [key for key in axes if not costs.get(name, {}).get(key, 0) > 0]
         if missing:
-            raise ValueError(f"costs: {name} has no {', '.join(missing)}; wanted a number above 0")
+            raise ValueError(f"costs of {name}: expected a number above 0, got no {', '.join(missing)}")
     with house():
         fig = canvas(7.0, 3.8)
         panels = fig.subplots(1, len(axes), sharey=True, squeeze=False)[0]
         for ax, (key, label) in zip(panels, axes.items(), strict=True):
-            for index, name in enumerate(comparison.methods):
-                point(ax, costs[name][key], comparison.table.loc[name].to_dict(), index)
-            ax.set_xscale("log")
-            ticks(ax, [costs[name][key] for name in comparison.methods])
+            places = _points(ax, comparison, [costs[name][key] for name in comparison.methods])
             ax.set_xlabel(label, fontsize=9)
         panels[0].set_ylabel(comparison.title)
-        last = [costs[name][list(axes)[-1]] for name in comparison.methods]
-        name_at_right(panels[-1], comparison.methods, last, comparison.table["mean"].tolist())
-        fig.set_label(alt_text(comparison, costs, axes))
+        name_at_right(panels[-1], comparison.methods, places, comparison.table["mean"].tolist())
+        said = [
+            f"{name} {mean:.3f} at "
+            + ", ".join(f"{short(costs[name][key])} {label}" for key, label in axes.items())
+            for name, mean in zip(comparison.methods, comparison.table["mean"].tolist(), strict=True)
+        ]
+        fig.set_label(f"{comparison.title} against {', '.join(axes.values())}: {'; '.join(said)}.")
     return fig
 
 
-def alt_text(
-    comparison: Comparison, costs: Mapping[str, Mapping[str, float]], axes: Mapping[str, str]
-) -> str:
-    """The figure in words."""
-    said = [
-        f"{name} {mean:.3f} at "
-        + ", ".join(f"{short(costs[name][key])} {label}" for key, label in axes.items())
-        for name, mean in zip(comparison.methods, comparison.table["mean"].tolist(), strict=True)
-    ]
-    return f"{comparison.title} against {', '.join(axes.values())}: " + "; ".join(said) + "."
+def show_value_for_compute(
+    comparison: Comparison, runs: Mapping[str, Sequence[Run]], passes: Mapping[str, int]
+) -> "Figure":
+    """A measure with its interval against seconds of training, with the passes at test time by the names.
+
+    Methods that took nearly the same time stand side by side, a little apart.
+
+    Args:
+        comparison: of "error_auroc", say.
+        runs: a method's name to its runs; their mean seconds are its cost. Of a method that changes a trained
+            learner, they are those of its base (`medseg_lab.training.record.RunRecord`).
+        passes: a method's name to how often its network sees an image to give the samples that are judged.
+
+    Raises:
+        ValueError: if a method lacks a run or its passes.
+    """
+    seconds = seconds_of(comparison.methods, runs)
+    check_passes(comparison.methods, passes)
+    with house():
+        fig = canvas(7.0, max(3.6, 1.0 + 0.3 * len(seconds)))
+        ax = fig.add_subplot()
+        places = _points(ax, comparison, list(seconds.values()))
+        ax.set(xlabel="seconds of training", ylabel=better(comparison))
+        names = [
+            f"{name}, {passes[method]} {'pass' if passes[method] == 1 else 'passes'}"
+            for method, name in zip(seconds, fitted(list(seconds), 24, 1), strict=True)
+        ]
+        name_at_right(ax, names, places, comparison.table["mean"].tolist())
+        said = [
+            f"{name} {with_interval(row, digits=comparison.digits)} after {seconds[name]:.3g} s, "
+            f"{passes[name]} at test time"
+            for name, row in zip(comparison.methods, comparison.table.to_dict("records"), strict=True)
+        ]
+        fig.set_label(f"{comparison.title} against seconds of training, and passes: {'; '.join(said)}.")
+    return fig
 
 
-def point(ax: Any, x: float, row: Mapping[Any, float], index: int) -> None:
-    """A method's mean and interval."""
-    style = look(index)
-    ax.plot([x, x], [row["low"], row["high"]], color=style.colour, linewidth=1.4)
-    ax.plot(x, row["mean"], style.marker, color=style.colour, markeredgecolor="white", markersize=8)
+def seconds_of(methods: Sequence[str], runs: Mapping[str, Sequence[Run]]) -> dict[str, float]:
+    """The mean seconds of training of each method.
+
+    Raises:
+        ValueError: if one lacks a run.
+    """
+    missing = [name for name in methods if not runs.get(name)]
+    if missing:
+        raise ValueError(f"runs: expected one or more of each method, got none of {', '.join(missing)}")
+    return {name: float(np.mean([run.record.seconds for run in runs[name]])) for name in methods}
 
 
-def ticks(ax: Any, values: Sequence[float]) -> None:
-    """Two to four round numbers, written with k, M, G."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+def check_passes(methods: Sequence[str], passes: Mapping[str, int]) -> None:
+    """Whether each method's passes are known.
 
-    ax.set_xlim(min(values) / 1.6, max(values) * 1.6)
-    decades = max(values) / min(values)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 30 else (1.0, 3.0), numticks=5))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    Raises:
+        ValueError: if not, or if one has fewer than one.
+    """
+    for name in methods:
+        if passes.get(name, 0) < 1:
+            raise ValueError(f"passes of {name}: expected 1 or more, got {passes.get(name)}")
 
 
 def short(value: float) -> str:
@@ -90,3 +129,34 @@ def short(value: float) -> str:
         if value >= size:
             return f"{value / size:.3g}{unit}"
     return f"{value:.3g}"
+
+
+def _points(ax: Any, comparison: Comparison, costs: Sequence[float]) -> list[float]:
+    """Draw each method's mean and interval at its cost, with round numbers below; gives where they stand."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    places = apart(costs)
+    for index, (x, row) in enumerate(zip(places, comparison.table.to_dict("records"), strict=True)):
+        style = look(index)
+        mark = {"fmt": style.marker, "markersize": 8, "markeredgecolor": "white", "elinewidth": 1.4}
+        ax.errorbar(x, row["mean"], yerr=bars(row), color=style.colour, **mark)
+    low, high = min(places), max(places)
+    margin = np.exp(_margin(np.log([low, high])))
+    ax.set(xscale="log", xlim=(low / margin, high * margin))
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 30 else (1.0, 3.0), numticks=5))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    return places
+
+
+def apart(costs: Sequence[float]) -> list[float]:
+    """Places at or near these, in their order, that are `GAP` of the logarithmic axis apart at least."""
+    logs = np.log(costs)
+    gap = GAP * (np.ptp(logs) + 2 * _margin(logs))
+    reach = gap * len(logs)
+    return np.exp(spread(logs.tolist(), gap, logs.min() - reach, logs.max() + reach)).tolist()
+
+
+def _margin(logs: NDArray) -> float:
+    """At either end of an axis, which spans a factor of 10 at least: so it has two ticks."""
+    return float(max(np.log(1.6), (np.log(10) - np.ptp(logs)) / 2))

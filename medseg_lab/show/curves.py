@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from medseg_lab.show.labels import name_at_right
+from medseg_lab.show.names import name_at_right
 from medseg_lab.show.style import canvas, house, look
 
 if TYPE_CHECKING:
@@ -41,17 +41,27 @@ def curves(
         ValueError: for another axis, or a run without that loss.
     """
     if over not in ("step", "seconds"):
-        raise ValueError(f"over: got {over!r}, wanted 'step' or 'seconds'")
-    tables = {name: [_losses(run.curves, term, name) for run in found] for name, found in runs.items()}
+        raise ValueError(f"over: expected 'step' or 'seconds', got {over!r}")
+    for name, found in runs.items():
+        if term is not None and any(term not in run.curves for run in found):
+            known = ", ".join(str(column) for column in found[0].curves if column not in NOT_LOSSES)
+            raise ValueError(f"term: expected one of {known}, which {name} has, got {term!r}")
     title = f"{term}, weighted" if term else "training loss"
+    ends = {}
     with house():
         fig = canvas(7.0, 3.8)
-        ax = fig.add_subplot()
-        ends = {}
-        for index, (name, found) in enumerate(tables.items()):
-            ends[name] = _draw(ax, found, over, smoothing, index)
-        ax.set_xlabel("step" if over == "step" else "seconds of training")
-        ax.set_ylabel(title)
+        ax: Any = fig.add_subplot()
+        for index, (name, found) in enumerate(runs.items()):
+            lines = np.stack([smoothed(run.curves, smoothing, term) for run in found])
+            x, y = np.mean([run.curves[over] for run in found], axis=0), lines.mean(axis=0)
+            style, every = look(index), max(1, len(x) // 6)
+            ax.fill_between(
+                x, lines.min(axis=0), lines.max(axis=0), color=style.colour, alpha=0.2, linewidth=0
+            )
+            marks = {"marker": style.marker, "markevery": (every * (index % 4) // 4, every), "markersize": 5}
+            ax.plot(x, y, color=style.colour, linewidth=1.5, **marks)
+            ends[name] = float(x[-1]), float(y[-1])
+        ax.set(xlabel="step" if over == "step" else "seconds of training", ylabel=title)
         ax.set_ylim(bottom=0)
         ax.margins(x=0.01)
         name_at_right(ax, list(ends), *zip(*ends.values(), strict=True))
@@ -61,31 +71,9 @@ def curves(
     return fig
 
 
-def _losses(table: pd.DataFrame, term: str | None, name: str) -> pd.DataFrame:
-    """The columns that are drawn."""
-    if term is None:
-        return table
-    if term not in table:
-        known = [str(column) for column in table if column not in NOT_LOSSES]
-        raise ValueError(f"term: got {term!r}, wanted one of {', '.join(known)}, which {name} has")
-    return table[[column for column in table if column in (*NOT_LOSSES, term)]]
-
-
-def smoothed(table: pd.DataFrame, smoothing: float) -> pd.Series:
-    """The sum of a run's losses as an exponential moving mean."""
-    total = table.drop(columns=list(NOT_LOSSES), errors="ignore").sum(axis=1)
-    return total.ewm(span=max(1.0, smoothing * len(total))).mean()
-
-
-def _draw(
-    ax: Any, tables: Sequence[pd.DataFrame], over: str, smoothing: float, index: int
-) -> tuple[float, float]:
-    """One method; gives the end of its line."""
-    lines = np.stack([smoothed(table, smoothing) for table in tables])
-    x, y = np.mean([table[over] for table in tables], axis=0), lines.mean(axis=0)
-    style = look(index)
-    ax.fill_between(x, lines.min(axis=0), lines.max(axis=0), color=style.colour, alpha=0.2, linewidth=0)
-    every = max(1, len(x) // 6)
-    marks = {"marker": style.marker, "markevery": (every * (index % 4) // 4, every), "markersize": 5}
-    ax.plot(x, y, color=style.colour, linewidth=1.5, **marks)
-    return float(x[-1]), float(y[-1])
+def smoothed(table: pd.DataFrame, smoothing: float, term: str | None = None) -> pd.Series:
+    """The sum of a run's losses, or one term of it, as an exponential moving mean."""
+    losses = (
+        table.drop(columns=list(NOT_LOSSES), errors="ignore").sum(axis=1) if term is None else table[term]
+    )
+    return losses.ewm(span=max(1.0, smoothing * len(losses))).mean()

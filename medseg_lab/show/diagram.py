@@ -1,6 +1,6 @@
 """A network's structure, drawn from the module itself (see `medseg_lab.networks.structure`)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -46,20 +46,33 @@ def diagram(
     )  # of the width, for labels
     left, right = -0.6, columns + 0.5
     left -= (margin + 0.02) * (right - left) / (1 - margin)
-    axes.set_xlim(left, right)
-    axes.set_ylim(rows + 0.95, -1.75)
+    axes.set(xlim=(left, right), ylim=(rows + 0.95, -1.75))
     counted = f"{parameters(network):,} parameters" + (" in the whole" if forward else "")
     heading = f"{title or type(network).__name__}: {counted}"
     figure.text(0.012, 0.985, heading, fontsize=11, weight="bold", va="top")
 
-    _rows(axes, whole, places, columns)
-    boxes = {stage: _box(axes, whole, stage, places[stage], stage in used.stages) for stage in whole.stages}
-    skips = whole.skips()
-    styles = {edge: _style(edge, whole, skips) for edge in whole.edges}
-    for edge, (colour, dashes, _) in styles.items():
-        _arrow(axes, edge, places, boxes, colour, dashes, edge in used.edges)
-    around = [(AROUND, ":", "shortcut")] if any(stage.shortcut for stage in whole.stages.values()) else []
-    _legend(figure, [*styles.values(), *around])
+    for row, shape in {
+        row: whole.stages[name].shape for name, (_, row) in places.items() if row >= 0
+    }.items():
+        axes.text(-0.6, row, size(shape), fontsize=9, ha="right", va="center", color=PLAIN)
+        axes.plot([-0.5, columns + 0.4], [row, row], color="#e4e4e4", lw=6, zorder=0, solid_capstyle="round")
+    boxes = {name: _box(axes, whole, name, places[name], name in used.stages) for name in whole.stages}
+    skips, styles = whole.skips(), []
+    for edge in whole.edges:
+        colour, dashes, meaning = _style(edge, whole, skips)
+        styles.append((colour, dashes, meaning))
+        ends = {"patchA": boxes[edge.source], "patchB": boxes[edge.target], "shrinkA": 1, "shrinkB": 1}
+        bend = _bend(axes, edge, places)
+        _arrow(
+            axes, places[edge.source], places[edge.target], bend, colour, dashes, edge in used.edges, **ends
+        )
+    if any(stage.shortcut for stage in whole.stages.values()):
+        styles.append((AROUND, ":", "shortcut"))
+    lines = [
+        Line2D([], [], color=c, ls=dashes, lw=1.6, label=label) for c, dashes, label in dict.fromkeys(styles)
+    ]
+    close = {"frameon": False, "columnspacing": 1.2, "handlelength": 1.8}
+    figure.legend(handles=lines, loc="lower center", ncols=5, fontsize=8.5, **close)
     figure.set_label(f"{heading}; {whole.describe()}")
     return figure
 
@@ -87,21 +100,12 @@ def layout(structure: Structure) -> Places:
     return places
 
 
-def _rows(axes: Axes, structure: Structure, places: Places, columns: int) -> None:
-    shapes = {row: structure.stages[name].shape for name, (_, row) in places.items() if row >= 0}
-    for row, shape in shapes.items():
-        axes.text(-0.6, row, size(shape), fontsize=9, ha="right", va="center", color=PLAIN)
-        axes.plot([-0.5, columns + 0.4], [row, row], color="#e4e4e4", lw=6, zorder=0, solid_capstyle="round")
-
-
 def _box(axes: Axes, structure: Structure, name: str, place: tuple[int, int], used: bool) -> FancyBboxPatch:
     x, y = place
     stage = structure.stages[name]
     ink = 1 if used else 0.3
     box = FancyBboxPatch(
-        (x - WIDTH / 2, y - HEIGHT / 2),
-        WIDTH,
-        HEIGHT,
+        *((x - WIDTH / 2, y - HEIGHT / 2), WIDTH, HEIGHT),
         boxstyle="round,pad=0,rounding_size=0.06",
         facecolor="#fff3d6" if y < 0 else "#e8f1f8",
         edgecolor=PLAIN,
@@ -111,16 +115,11 @@ def _box(axes: Axes, structure: Structure, name: str, place: tuple[int, int], us
     axes.add_patch(box)
     lines = (name, 7, "normal"), (f"{stage.channels}", 9.5, "bold"), (stage.content or "channel", 7, "normal")
     for height, (text, points, weight) in zip((y - 0.18, y, y + 0.19), lines, strict=True):
-        axes.text(
-            x, height, text, fontsize=points, weight=weight, alpha=ink, ha="center", va="center", zorder=4
-        )
+        look: dict[str, Any] = {"fontsize": points, "weight": weight, "alpha": ink, "zorder": 4}
+        axes.text(x, height, text, ha="center", va="center", **look)
     if stage.shortcut:
         ends = (x - 0.3 * WIDTH, y + HEIGHT / 2), (x + 0.3 * WIDTH, y + HEIGHT / 2)
-        axes.add_patch(
-            FancyArrowPatch(
-                *ends, connectionstyle="arc3,rad=0.25", **_stroke(AROUND, ":", used), shrinkA=0, shrinkB=0
-            )
-        )
+        _arrow(axes, *ends, 0.25, AROUND, ":", used, shrinkA=0, shrinkB=0)
     return box
 
 
@@ -136,57 +135,37 @@ def _style(edge: Edge, structure: Structure, skips: list[Edge]) -> tuple[str, st
     return PLAIN, "-", "next stage"
 
 
+def _bend(axes: Axes, edge: Edge, places: Places) -> float:
+    """How far an arrow bows, as `connectionstyle` takes it, to pass over the boxes between its ends."""
+    (x0, y0), (x1, y1) = places[edge.source], places[edge.target]
+    between = sum(y == y0 == y1 and x0 < x < x1 for x, y in places.values())
+    if not between:
+        return 0
+    (left, top), (right, bottom) = axes.transData.transform([(x0, 0), (x1, 1)])
+    rise = 0.36 + 0.12 * between  # in rows; a bow rises to half its `rad` times its length
+    return -2 * rise * (top - bottom) / (right - left)
+
+
 def _arrow(
     axes: Axes,
-    edge: Edge,
-    places: Places,
-    boxes: dict[str, FancyBboxPatch],
+    start: tuple[float, float],
+    end: tuple[float, float],
+    bend: float,
     colour: str,
     dashes: str,
     used: bool,
+    **ends: Any,
 ) -> None:
-    (x0, y0), (x1, y1) = places[edge.source], places[edge.target]
-    between = sum(y == y0 == y1 and x0 < x < x1 for x, y in places.values())
-    (left, top), (right, bottom) = axes.transData.transform([(x0, 0), (x1, 1)])
-    # High enough, in rows, to pass over the boxes between; a bow rises to half its `rad` times its length.
-    rise = 0.36 + 0.12 * between if between else 0
-    bend = -2 * rise * (top - bottom) / (right - left) if rise else 0
-    axes.add_patch(
-        FancyArrowPatch(
-            (x0, y0),
-            (x1, y1),
-            patchA=boxes[edge.source],
-            patchB=boxes[edge.target],
-            shrinkA=1,
-            shrinkB=1,
-            connectionstyle=f"arc3,rad={bend}",
-            **_stroke(colour, dashes, used),
-        )
+    arrow = FancyArrowPatch(
+        *(start, end),
+        arrowstyle="-|>",
+        mutation_scale=9,
+        connectionstyle=f"arc3,rad={bend}",
+        color=colour,
+        linestyle=dashes,
+        lw=1.4,
+        alpha=1 if used else 0.2,
+        zorder=2,
+        **ends,
     )
-
-
-def _stroke(colour: str, dashes: str, used: bool) -> dict[str, Any]:
-    return {
-        "arrowstyle": "-|>",
-        "mutation_scale": 9,
-        "color": colour,
-        "linestyle": dashes,
-        "lw": 1.4,
-        "alpha": 1 if used else 0.2,
-        "zorder": 2,
-    }
-
-
-def _legend(figure: Figure, styles: Iterable[tuple[str, str, str]]) -> None:
-    handles = [
-        Line2D([], [], color=c, ls=dashes, lw=1.6, label=label) for c, dashes, label in dict.fromkeys(styles)
-    ]
-    figure.legend(
-        handles=handles,
-        loc="lower center",
-        ncols=5,
-        fontsize=8.5,
-        frameon=False,
-        columnspacing=1.2,
-        handlelength=1.8,
-    )
+    axes.add_patch(arrow)

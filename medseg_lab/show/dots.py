@@ -1,15 +1,15 @@
 """Every case of every method: which ones are hard, and for whom."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medseg_lab.evaluation.comparison import Comparison
 from medseg_lab.evaluation.wording import with_interval
-from medseg_lab.show.names import fitted, row_height
-from medseg_lab.show.style import canvas, house, look
+from medseg_lab.show.names import better, fitted, rows_of
+from medseg_lab.show.style import COLOURS, bars, house, look
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,63 +28,56 @@ def dots(comparison: Comparison, methods: Sequence[str] | None = None, worst: in
     Args:
         comparison: gives the values.
         methods: which, from top to bottom; all by default.
-        worst: how many cases are named, 8 at most.
+        worst: how many cases are named, 8 at most, and at most half of them.
 
     Raises:
         ValueError: for a method that the comparison does not hold, and for more than 8 cases to be named.
     """
     methods = comparison.methods if methods is None else tuple(methods)
     if not methods:
-        raise ValueError("methods: got none, wanted one or more")
+        raise ValueError("methods: expected one or more, got none")
     if not 0 <= worst <= 8:
-        raise ValueError(f"worst: got {worst}, wanted 0 to 8")
+        raise ValueError(f"worst: expected 0 to 8, got {worst}")
     values = np.stack([comparison.of(method).mean(axis=0) for method in methods])
-    hardest = _hardest(values.mean(axis=0), worst, comparison.lower_is_better)
+    means = values.mean(axis=0) * (-1 if comparison.lower_is_better else 1)
+    hardest = np.argsort(means, kind="stable")[: min(worst, len(means) // 2)]
     table = comparison.table.loc[list(methods)].to_dict("records")
-    names = fitted(methods)
+    form, said = f".{comparison.digits}f", []
     with house():
-        fig = canvas(7.0, 1.2 + row_height(names, 0.5) * len(methods))
-        ax, text = fig.subplots(1, 2, sharey=True, width_ratios=[3, 1.2])
-        span = np.ptp(values) or 1.0
-        for y, (row, cases) in enumerate(zip(table, values, strict=True)):
-            _row(ax, y, np.delete(cases, hardest), row, gap=span / 60)
-            text.text(0, y, with_interval(row, digits=comparison.digits), va="center", fontsize=9)
-        short = fitted([comparison.cases[case] for case in hardest], 24, 1)
-        lines = [_joined(ax, values[:, case], n, short[n]) for n, case in enumerate(hardest)]
-        if lines:
-            fig.legend(
-                *(lines, short),
-                loc="outside upper left",
-                ncols=4,
-                title="worst cases",
-                title_fontsize=9,
-                alignment="left",
+        fig, ax, text = rows_of(fitted(methods), 0.5, text=0.4)
+        for y, (method, row, cases) in enumerate(zip(methods, table, values, strict=True)):
+            if y % 2:
+                ax.axhspan(y - 0.5, y + 0.5, color="#f5f5f5", linewidth=0)
+            others = np.delete(cases, hardest)
+            spots = y - RAISED + 0.07 * lanes(others, (np.ptp(values) or 1.0) / 60)
+            ax.plot(others, spots, "o", color="#777777", markersize=4, alpha=0.65, markeredgewidth=0)
+            mark = {"fmt": "s", "markersize": 6, "elinewidth": 2.2}
+            ax.errorbar(row["mean"], y + LOWERED, xerr=bars(row), color=COLOURS[0], **mark)
+            mean = with_interval(row, digits=comparison.digits)
+            text.text(0, y, mean, va="center", fontsize=9)
+            said.append(f"{method} {mean}, cases from {cases.min():{form}} to {cases.max():{form}}")
+        for n, case in enumerate(hardest):
+            style = look(n + 1)
+            ax.plot(
+                *(values[:, case], np.arange(len(methods)) - RAISED),
+                color=style.colour,
+                marker=style.marker,
+                markersize=6,
+                markeredgecolor="white",
+                linestyle=style.line,
+                linewidth=0.9,
+                label=fitted([comparison.cases[case] for case in hardest], 24, 1)[n],
             )
-        ax.set_yticks(range(len(methods)), names)
-        ax.set_ylim(len(methods) - 0.5, -0.5)
-        ax.grid(axis="y", visible=False)
-        ax.tick_params(axis="y", length=0)
-        ax.spines["left"].set_visible(False)
-        better = "lower is better" if comparison.lower_is_better else "higher is better"
-        ax.set_xlabel(f"{comparison.title}; {better}")
+        if len(hardest):
+            head = {"title": "worst cases", "title_fontsize": 9, "alignment": "left"}
+            fig.legend(loc="outside upper left", ncols=4, **head)
+        ax.set_xlabel(better(comparison))
         text.text(0, 1, "mean [95% interval]", transform=text.transAxes, va="bottom", fontsize=9)
-        text.axis("off")
-        fig.set_label(alt_text(comparison, methods, hardest))
+        alt = f"{comparison.title}, a dot for each of {len(comparison.cases)} cases: {'; '.join(said)}."
+        if len(hardest):
+            alt += f" Worst on average: {', '.join(comparison.cases[case] for case in hardest)}."
+        fig.set_label(alt)
     return fig
-
-
-def alt_text(comparison: Comparison, methods: Sequence[str], hardest: Sequence[int]) -> str:
-    """Means, ranges over cases, and the worst cases in words."""
-    form = f".{comparison.digits}f"
-    said = []
-    for method in methods:
-        cases = comparison.of(method).mean(axis=0)
-        mean = with_interval(comparison.table.loc[method].to_dict(), digits=comparison.digits)
-        said.append(f"{method} {mean}, cases from {cases.min():{form}} to {cases.max():{form}}")
-    text = f"{comparison.title}, a dot for each of {len(comparison.cases)} cases: {'; '.join(said)}."
-    if hardest:
-        text += f" Worst on average: {', '.join(comparison.cases[case] for case in hardest)}."
-    return text
 
 
 def lanes(x: NDArray, gap: float) -> NDArray:
@@ -99,36 +92,3 @@ def lanes(x: NDArray, gap: float) -> NDArray:
         lane = free[0] if free else min(LANES, key=lambda lane: ends[lane])
         placed[i], ends[lane] = lane, x[i]
     return placed
-
-
-def _hardest(means: NDArray, count: int, lower_is_better: bool) -> list[int]:
-    """The cases with the worst means, the worst first; none where that would be more than half of them."""
-    order = np.argsort(-means if lower_is_better else means, kind="stable")
-    return order[: min(count, len(means) // 2)].tolist()
-
-
-def _row(ax: Any, y: int, cases: NDArray, row: Mapping[Any, Any], gap: float) -> None:
-    if y % 2:
-        ax.axhspan(y - 0.5, y + 0.5, color="#f5f5f5", linewidth=0)
-    spots = y - RAISED + 0.07 * lanes(cases, gap)
-    ax.plot(cases, spots, "o", color="#777777", markersize=4, alpha=0.65, markeredgewidth=0)
-    style = look(0)
-    below = y + LOWERED
-    ax.plot([row["low"], row["high"]], [below] * 2, color=style.colour, linewidth=2.2, solid_capstyle="butt")
-    ax.plot(row["mean"], below, "s", color=style.colour, markersize=6)
-
-
-def _joined(ax: Any, cases: NDArray, index: int, name: str) -> Any:
-    """One case from row to row; gives what a legend shows of it."""
-    style = look(index + 1)
-    (line,) = ax.plot(
-        *(cases, np.arange(len(cases)) - RAISED),
-        color=style.colour,
-        marker=style.marker,
-        markersize=6,
-        markeredgecolor="white",
-        linestyle=style.line,
-        linewidth=0.9,
-        label=name,
-    )
-    return line

@@ -1,8 +1,7 @@
-"""A figure that answers to sliders: live in Jupyter, and as self-contained HTML in the built book.
+"""A figure with sliders: live in Jupyter, and as self-contained HTML in the built book.
 
 One function draws a frame. It is called once for every point of a grid; the frames go into the output with
-a few lines of script, so that they move without a kernel and without a network. In Jupyter the same function
-is called by widgets, and the HTML is its stand-in.
+a few lines of script, which needs no kernel and no network. In Jupyter, widgets call the same function.
 """
 
 import base64
@@ -12,6 +11,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from medseg_lab.show.figure import PIXELS_PER_INCH, described, png
 from medseg_lab.show.page import escape, fresh_id, show
@@ -71,24 +72,18 @@ def explore(draw_frame: Callable[..., "Figure"], **grid: Sequence[object]) -> No
     points = grid_points(grid)
     frames = [frame(draw_frame(**point)) for point in points]
     steps = {name: [str(value) for value in values] for name, values in grid.items()}
+    sizes = [len(values) for values in steps.values()]
+    first = frames[int(np.ravel_multi_index([n // 2 for n in sizes], sizes))]
     plain = f"[explorer: {', '.join(f'{name} ({len(values)} values)' for name, values in steps.items())}]"
-    show(twin(frames, steps), plain, **live(draw_frame, grid, frames[middle(steps)]))
+    show(twin(frames, first, steps), plain, **live(draw_frame, grid, first))
 
 
 def grid_points(grid: Mapping[str, Sequence[object]]) -> list[dict[str, Any]]:
     """Every combination, the last argument moving fastest."""
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     if not grid or not 1 <= len(points) <= MOST_FRAMES:
-        raise ValueError(f"grid: got {len(points) if grid else 0} frames, wanted 1 to {MOST_FRAMES}")
+        raise ValueError(f"grid: expected 1 to {MOST_FRAMES} frames, got {len(points) if grid else 0}")
     return points
-
-
-def middle(steps: Mapping[str, Sequence[object]]) -> int:
-    """The frame at which every slider is at the middle of its values."""
-    index = 0
-    for values in steps.values():
-        index = index * len(values) + len(values) // 2
-    return index
 
 
 def frame(fig: "Figure") -> Frame:
@@ -102,35 +97,30 @@ def frame(fig: "Figure") -> Frame:
     return Frame(data, described(fig), round(fig.get_figwidth() * PIXELS_PER_INCH))
 
 
-def twin(frames: Sequence[Frame], steps: Mapping[str, Sequence[str]]) -> str:
-    """The explorer as HTML. Without scripts it is its middle frame; its sliders obey the arrow keys."""
+def twin(frames: Sequence[Frame], first: Frame, steps: Mapping[str, Sequence[str]]) -> str:
+    """The explorer as HTML. Without scripts it is its first frame; its sliders obey the arrow keys."""
     root = fresh_id("explorer")
-    sliders = "".join(_slider(f"{root}-{n}", name, texts) for n, (name, texts) in enumerate(steps.items()))
+    sliders = ""
+    for number, (name, texts) in enumerate(steps.items()):
+        id, start = f"{root}-{number}", len(texts) // 2
+        sliders += (
+            '<div style="display:flex;gap:.8em;align-items:center;max-width:34em;margin:.3em 0">'
+            f'<label for="{id}" style="min-width:7em">{escape(name)}</label>'
+            f'<input id="{id}" type="range" min="0" max="{len(texts) - 1}" step="1" value="{start}" '
+            f'autocomplete="off" disabled aria-valuetext="{escape(texts[start])}" style="flex:1">'
+            f'<output for="{id}" style="min-width:5em">{escape(texts[start])}</output></div>'
+        )
     values = {
-        "id": json.dumps(root),
-        "frames": json.dumps([[picture.data, picture.alt] for picture in frames]),
-        "sizes": json.dumps([len(texts) for texts in steps.values()]),
-        "names": json.dumps(list(steps.values())),
+        "id": root,
+        "frames": [[picture.data, picture.alt] for picture in frames],
+        "sizes": [len(texts) for texts in steps.values()],
+        "names": list(steps.values()),
     }
-    script = SCRIPT % {name: value.replace("</", "<\\/") for name, value in values.items()}
-    first = frames[middle(steps)]
+    script = SCRIPT % {name: json.dumps(value).replace("</", "<\\/") for name, value in values.items()}
     label = escape("Explorer: " + ", ".join(steps))
     return (
         f'<div id="{root}" class="medseg-explorer" role="group" aria-label="{label}">'
-        f'<img src="{first.data}" alt="{escape(first.alt)}" aria-live="polite" '
-        f'style="width:{first.width}px;max-width:100%;height:auto;background:#fff">{sliders}</div>'
-        f"<script>{script}</script>"
-    )
-
-
-def _slider(id: str, name: str, texts: Sequence[str]) -> str:
-    start = len(texts) // 2
-    return (
-        '<div style="display:flex;gap:.8em;align-items:center;max-width:34em;margin:.3em 0">'
-        f'<label for="{id}" style="min-width:7em">{escape(name)}</label>'
-        f'<input id="{id}" type="range" min="0" max="{len(texts) - 1}" step="1" value="{start}" '
-        f'autocomplete="off" disabled aria-valuetext="{escape(texts[start])}" style="flex:1">'
-        f'<output for="{id}" style="min-width:5em">{escape(texts[start])}</output></div>'
+        f"{_picture(first)}{sliders}</div><script>{script}</script>"
     )
 
 
@@ -154,9 +144,8 @@ def live(
     picture = ipywidgets.HTML(_picture(first))
 
     def move(_: object) -> None:
-        picture.value = _picture(
-            frame(draw_frame(**{name: slider.value for name, slider in sliders.items()}))
-        )
+        point = {name: slider.value for name, slider in sliders.items()}
+        picture.value = _picture(frame(draw_frame(**point)))
 
     for slider in sliders.values():
         slider.observe(move, names="value")
@@ -165,5 +154,5 @@ def live(
 
 
 def _picture(shown: Frame) -> str:
-    style = f"width:{shown.width}px;max-width:100%;background:#fff"
-    return f'<img src="{shown.data}" alt="{escape(shown.alt)}" style="{style}">'
+    style = f"width:{shown.width}px;max-width:100%;height:auto;background:#fff"
+    return f'<img src="{shown.data}" alt="{escape(shown.alt)}" aria-live="polite" style="{style}">'

@@ -1,7 +1,6 @@
-"""Readings of the same image by several raters, and the range between them (section 4.2, figure 20)."""
+"""Readings of the same image by several raters, and the range between them (survey 4.2, figure 20)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +9,19 @@ from numpy.typing import NDArray
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.wording import joined
-from medseg_lab.show.contours import CONTOURS, cut_slice, pictured, small_title
+from medseg_lab.show.contact_sheet import ON_COLOUR
+from medseg_lab.show.contours import (
+    CONTOURS,
+    Line,
+    cut_slice,
+    in_rows,
+    outline,
+    painted,
+    pictured,
+    small_title,
+)
 from medseg_lab.show.cost import short
-from medseg_lab.show.marks import ON_COLOUR, Look, frame, outline, picture
-from medseg_lab.show.paint import in_rows, painted
-from medseg_lab.show.sheet import Box, Sheet, close_up, whole
+from medseg_lab.show.sheet import Box, Sheet, close_up, frame, picture, whole
 from medseg_lab.show.style import canvas, house
 from medseg_lab.uncertainty.variability.spread import Variability, variability
 
@@ -53,19 +60,20 @@ def show_raters(
     """
     classes = _checked(rows, task, marked)
     name = joined([task.classes[k] for k in classes])
-    found = {title: _read(case, classes, slice_axis, channel) for title, case in rows.items()}
+    spreads = {title: variability(case.labels, classes, case.spacing) for title, case in rows.items()}
+    sheets = {title: _sheet(case, spreads[title], slice_axis, channel) for title, case in rows.items()}
+    boxes = {title: close_up(sheet, crowded=True) or whole(sheet) for title, sheet in sheets.items()}
+    heights = [max(sheet.ratio(), sheet.ratio(boxes[title])) for title, sheet in sheets.items()]
     with house():
-        width = 6.6 / 3
-        heights = [max(one.sheet.ratio(), one.sheet.ratio(one.box)) for one in found.values()]
-        fig = canvas(7.0, 1.0 + sum(width * height + 0.45 for height in heights))
-        panels = fig.subplots(len(found), 3, squeeze=False, height_ratios=heights)
-        for (title, one), row in zip(found.items(), panels, strict=True):
-            _draw(row, one)
-            row[0].set_ylabel(f"{title}\n{one.sheet.id}", fontsize=9)
+        fig = canvas(7.0, 1.0 + sum(6.6 / 3 * height + 0.45 for height in heights))
+        panels = fig.subplots(len(rows), 3, squeeze=False, height_ratios=heights)
+        for (title, sheet), row in zip(sheets.items(), panels, strict=True):
+            _draw(row, sheet, boxes[title], spreads[title])
+            row[0].set_ylabel(f"{title}\n{sheet.id}", fontsize=9)
         for ax, heading in zip(panels[0], ["image", f"outlines of {name}", "variability range"], strict=True):
             small_title(ax, f"{heading}\n{ax.get_title('center')}")
-        fig.legend(**_legend(list(found.values())), loc="outside lower center", columnspacing=1.2)
-        fig.set_label(alt_text({title: one.spread for title, one in found.items()}, rows, name))
+        fig.legend(**_legend(list(sheets.values())), loc="outside lower center", columnspacing=1.2)
+        fig.set_label(alt_text(spreads, rows, name))
     return fig
 
 
@@ -80,7 +88,7 @@ def by_agreement(cases: Sequence[Case], marked: int | Collection[int] = 1) -> di
     spreads = [(case, variability(case.labels, marked, case.spacing)) for case in cases]
     ranked = sorted((s for s in spreads if bool(s[1].possible.any())), key=lambda s: -s[1].mean_dice)
     if not ranked:
-        raise ValueError(f"cases: got {len(cases)}, none of which is marked, wanted one or more that are")
+        raise ValueError(f"cases: expected one or more with a mark, got none in {len(cases)}")
     ordered = [case for case, _ in ranked]
     if len(ordered) < 3:
         return dict(zip(["agree most", "agree least"], ordered, strict=False))
@@ -105,86 +113,63 @@ def volumes(spread: Variability) -> str:
     return f"{', '.join(_amount(volume) for volume in spread.volumes.tolist())} {spread.unit}"
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One case, made ready: its picture with the readings as masks, the part shown from near, the numbers."""
-
-    sheet: Sheet
-    box: Box
-    spread: Variability
-
-
 def _checked(rows: Mapping[str, Case], task: Task, marked: int | Collection[int]) -> list[int]:
     if not rows:
-        raise ValueError("cases: got none, wanted one or more")
+        raise ValueError("cases: expected one or more, got none")
     for case in rows.values():
         if not 2 <= len(case.labels) <= MOST:
-            raise ValueError(f"raters: got {len(case.labels)} of {case.id}, wanted 2 to {MOST}")
+            raise ValueError(f"case {case.id}: expected 2 to {MOST} readings, got {len(case.labels)}")
     classes = [marked] if isinstance(marked, int) else sorted(marked)
     if not classes or not all(0 <= k < len(task.classes) for k in classes):
-        raise ValueError(f"marked: got {marked}, wanted classes from 0 to {len(task.classes) - 1}")
+        raise ValueError(f"marked: expected classes from 0 to {len(task.classes) - 1}, got {marked}")
     return classes
 
 
-def _read(case: Case, classes: list[int], axis: int, channel: int | None) -> _Row:
-    spread = variability(case.labels, classes, case.spacing)
-    masks = spread.masks.cpu().numpy()
+def _sheet(case: Case, spread: Variability, axis: int, channel: int | None) -> Sheet:
+    """The slice on which most is marked by any rater, with the readings as masks."""
     index = 0
-    if masks.ndim == 4:
-        axis %= 3
-        index = int(np.moveaxis(spread.possible.cpu().numpy(), axis, 0).sum(axis=(1, 2)).argmax())
-    image = pictured(case, channel)
-    cut = cut_slice(image, {str(r): mask for r, mask in enumerate(masks)}, case.spacing, axis, index)
+    if case.label.ndim == 3:
+        possible = np.moveaxis(spread.possible.cpu().numpy(), axis % 3, 0)
+        index = int(possible.sum(axis=(1, 2)).argmax())
+    masks = {str(r): mask for r, mask in enumerate(spread.masks.cpu().numpy())}
+    cut = cut_slice(pictured(case, channel), masks, case.spacing, axis % 3, index)
     colour = cut.image.ndim == 3
     low, high = (0.0, 1.0) if colour else cut.window
-    grey = np.clip((cut.image - low) / (high - low), 0, 1)
-    sheet = Sheet(
-        case.id,
-        np.moveaxis(grey, -1, 0) if colour else grey[None],
-        np.stack(list(cut.labels.values())),
-        cut.aspect,
-        colour,
-    )
-    return _Row(sheet, close_up(sheet, crowded=True) or whole(sheet), spread)
+    image = np.clip((cut.image - low) / (high - low), 0, 1)
+    image = np.moveaxis(image, -1, 0) if colour else image[None]
+    return Sheet(case.id, image, np.stack(list(cut.labels.values())), cut.aspect, colour)
 
 
-def _draw(row: Sequence[Any], one: _Row) -> None:
-    sheet, masks = one.sheet, one.sheet.labels
-    looks = _looks(sheet.colour)
+def _draw(row: Sequence[Any], sheet: Sheet, box: Box, spread: Variability) -> None:
     for ax in row:
-        picture(ax, sheet, box=None if ax is row[0] else one.box)
+        picture(ax, sheet, box=None if ax is row[0] else box)
         ax.set(xticks=[], yticks=[])
         ax.grid(visible=False)
-        for spine in ax.spines.values():
-            spine.set_visible(False)
-    if one.box != whole(sheet):
-        frame(row[0], one.box)
-    for r, mask in enumerate(masks):
-        # Lines that coincide are seen all the same: each is thinner than the one below it.
-        outline(row[1], mask, looks[r], 1.0 + 0.6 * (len(masks) - 1 - r), shadow=r == 0)
-    share: NDArray = masks.mean(axis=0)
+        ax.spines[:].set_visible(False)
+    if box != whole(sheet):
+        frame(row[0], box)
+    for r, mask in enumerate(sheet.labels):
+        # each line is thinner than the one below it, so that lines that coincide are all seen
+        outline(row[1], mask, _looks(sheet)[r], 1.0 + 0.6 * (len(sheet.labels) - 1 - r), shadow=r == 0)
+    share: NDArray = sheet.labels.mean(axis=0)
     for part, colour in zip((share == 1, (share > 0) & (share < 1)), RANGE.values(), strict=True):
         painted(row[2], part, colour)
-    low, high = (_amount(volume) for volume in one.spread.interval)
-    small_title(row[1], f"pairwise Dice {one.spread.mean_dice:.2f}\n{volumes(one.spread)}")
-    small_title(
-        row[2],
-        f"{low} to {high} {one.spread.unit}\nrange / mean volume {one.spread.relative_range:.2f}",
-    )
+    low, high = (_amount(volume) for volume in spread.interval)
+    small_title(row[1], f"pairwise Dice {spread.mean_dice:.2f}\n{volumes(spread)}")
+    small_title(row[2], f"{low} to {high} {spread.unit}\nrange / mean volume {spread.relative_range:.2f}")
 
 
-def _looks(colour: bool) -> Sequence[Look]:
-    return ON_COLOUR if colour else CONTOURS
+def _looks(sheet: Sheet) -> Sequence[Line]:
+    return ON_COLOUR if sheet.colour else CONTOURS
 
 
-def _legend(found: Sequence[_Row]) -> dict[str, Any]:
+def _legend(sheets: Sequence[Sheet]) -> dict[str, Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    looks = _looks(found[0].sheet.colour)[: max(len(one.sheet.labels) for one in found)]
+    looks = _looks(sheets[0])[: max(len(sheet.labels) for sheet in sheets)]
     raters = [
-        Line2D([], [], color=colour, ls=line, linewidth=2.2, label=f"rater {r + 1}")
-        for r, (colour, line) in enumerate(looks)
+        Line2D([], [], color=c, ls=line, lw=2.2, label=f"rater {r + 1}") for r, (c, line) in enumerate(looks)
     ]
     parts = [Patch(facecolor=colour, edgecolor="black", label=name) for name, colour in RANGE.items()]
     return in_rows(raters, parts)

@@ -36,15 +36,13 @@ def source(thing: Callable[..., Any] | type | property, docstring: bool = True) 
 
 def listing(thing: Callable[..., Any] | type | property, docstring: bool = True) -> tuple[str, str]:
     """The code, and its caption: dotted path and lines."""
-    found: Any = (
-        thing.fget if isinstance(thing, property) else inspect.unwrap(getattr(thing, "__func__", thing))
-    )
+    found: Any = thing.fget if isinstance(thing, property) else getattr(thing, "__func__", thing)
+    found = inspect.unwrap(found)
     try:
         lines, first = inspect.getsourcelines(found)
     except (OSError, TypeError) as error:
-        raise ValueError(
-            f"source: got {thing!r}, wanted a function, method or class written in Python"
-        ) from error
+        wanted = "expected a function, method, property or class written in Python"
+        raise ValueError(f"source: {wanted}, got {thing!r}") from error
     code = textwrap.dedent("".join(lines)).rstrip()
     path = f"{found.__module__}.{found.__qualname__}"
     caption = f"{path}, lines {first} to {first + len(lines) - 1}"
@@ -53,17 +51,15 @@ def listing(thing: Callable[..., Any] | type | property, docstring: bool = True)
 
 def without_docstrings(code: str) -> str:
     """Code without its docstrings; a body that is nothing else keeps its own."""
-    lines = code.split("\n")
-    drop: set[int] = set()
+    lines: list[str | None] = list(code.split("\n"))
     for node in ast.walk(ast.parse(code)):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or len(node.body) < 2:
             continue
         if ast.get_docstring(node, clean=False) is not None:
-            first, last = node.body[0].lineno, node.body[0].end_lineno or node.body[0].lineno
-            drop |= set(range(first, last + 1))
-            if last < len(lines) and not lines[last].strip():
-                drop.add(last + 1)
-    return "\n".join(line for number, line in enumerate(lines, start=1) if number not in drop)
+            start, stop = node.body[0].lineno - 1, node.body[0].end_lineno or 0
+            blank = stop < len(lines) and not (lines[stop] or "").strip()
+            lines[start : stop + blank] = [None] * (stop + blank - start)
+    return "\n".join(line for line in lines if line is not None)
 
 
 def source_html(code: str, caption: str) -> str:

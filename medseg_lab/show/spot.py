@@ -1,4 +1,4 @@
-"""Where a case is looked at while a learner learns: one slice, and a window in it."""
+"""The part of a case that is shown: one slice, and a window in it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medseg_lab.data.case import IGNORE, Case
-from medseg_lab.show.contours import Cut, cut_slice, pictured, square_box
+from medseg_lab.data.case import Case
+from medseg_lab.show.contours import (
+    Box,
+    Cut,
+    centred,
+    cut_slice,
+    is_marked,
+    per_slice,
+    pictured,
+    square_box,
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +32,7 @@ class Spot:
 
     axis: int | None
     index: int
-    box: tuple[slice, slice]
+    box: Box
 
     def image(self, case: Case) -> Tensor:
         """What a learner of slices sees there, `(1, C, H, W)`."""
@@ -56,30 +65,22 @@ def fullest(case: Case, slice_axis: int, least: Sequence[int] = ()) -> Spot:
         ValueError: for a case without a label.
     """
     if not len(case.labels):
-        raise ValueError(f"case: got {case.id} without a label, wanted one with a reference")
-    known = marked(case)
+        raise ValueError(f"case {case.id}: expected a reference label, got none")
+    known: NDArray = marked(case)
     axis = slice_axis % 3 if known.ndim == 3 else None
     index = 0
     if axis is not None:
-        index = int(np.moveaxis(known, axis, 0).reshape(known.shape[axis], -1).sum(axis=1).argmax())
+        index = int(per_slice(known, axis).argmax())
         known = known.take(index, axis)
     spacing = [s for a, s in enumerate(case.spacing or [1.0] * case.label.ndim) if a != axis]
     box = square_box(known, spacing) if known.any() else (slice(0, n) for n in known.shape)
     rows, columns = (
-        _grown(side, size, want)
+        centred(side.start, side.stop, max(want, side.stop - side.start), size)
         for side, size, want in zip(box, known.shape, least if len(least) == 2 else (0, 0), strict=True)
     )
     return Spot(axis, index, (rows, columns))
 
 
-def marked(case: Case) -> NDArray:
-    """Where the reference marks any class: `(*S)`, booleans."""
-    label: NDArray = case.label.cpu().numpy()
-    return (label > 0) & (label != IGNORE)
-
-
-def _grown(side: slice, size: int, least: int) -> slice:
-    """At least so long, about the same middle, inside the image."""
-    length = min(size, max(least, side.stop - side.start))
-    start = int(np.clip((side.start + side.stop - length) // 2, 0, size - length))
-    return slice(start, start + length)
+def marked(case: Case) -> NDArray[np.bool_]:
+    """Where the reference marks any class, `(*S)`."""
+    return is_marked(case.label.cpu().numpy())

@@ -4,13 +4,17 @@ Colours are those of Okabe and Ito, which people with a colour vision deficiency
 says is said by a marker or a line style, too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
@@ -30,6 +34,12 @@ class Look:
 def look(index: int) -> Look:
     """The look of the n-th of several; no two of the first 24 are the same."""
     return Look(COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)], LINES[index % len(LINES)])
+
+
+def bars(table: "pd.DataFrame | Mapping[Any, float]") -> NDArray:
+    """How far the intervals of rows (mean, low, high) reach from the means, for matplotlib's `errorbar`."""
+    reach = np.reshape([table["mean"] - table["low"], table["high"] - table["mean"]], (2, -1))
+    return np.maximum(reach, 0)  # of equal values, rounding may put an end on the wrong side
 
 
 @contextmanager

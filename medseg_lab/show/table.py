@@ -22,8 +22,8 @@ CSS = """
 def table(comparison: Comparison, extra: Mapping[str, Mapping[str, object]] | None = None) -> None:
     """Display each method's mean with its 95% interval, and what it differs from the baseline by.
 
-    Methods stand in the order they were given in, and none is marked as best: the intervals say what
-    can be told apart.
+    Methods keep the order they were given in, and none is marked as best: the intervals say what can be told
+    apart.
 
     Args:
         comparison: what to show.
@@ -47,29 +47,27 @@ def class_table(comparison: Comparison) -> None:
 
 def table_html(comparison: Comparison, extra: Mapping[str, Mapping[str, object]] | None = None) -> str:
     """The markup of `table`."""
-    several = len(comparison.seeds) > 1
+    means = comparison.table.to_dict("records")
+    rows = {
+        name: [with_interval(row, digits=comparison.digits)]
+        for name, row in zip(comparison.methods, means, strict=True)
+    }
     heads = ["method", f"{comparison.title}, mean [95%]"]
-    if several and len(comparison.methods) > 1:
+    if len(comparison.seeds) > 1 and len(comparison.methods) > 1:
         heads += [f"minus {comparison.baseline}", "Holm p"]
-    heads += list(extra or {})
-    differences = {row["first"]: row for row in comparison.differences.to_dict("records")}
-    rows = []
-    for method in comparison.methods:
-        row = [method, with_interval(comparison.table.loc[method].to_dict(), digits=comparison.digits)]
-        if several and len(comparison.methods) > 1:
-            found = differences.get(method)
-            cells = ["", ""]
-            if found is not None:
-                cells = [with_interval(found, signed=True, digits=comparison.digits), p_text(found["holm"])]
-            row += cells
-        for head, column in (extra or {}).items():
+        rows[comparison.baseline] += ["", ""]
+        for found in comparison.differences.to_dict("records"):
+            said = with_interval(found, signed=True, digits=comparison.digits)
+            rows[found["first"]] += [said, p_text(found["holm"])]
+    for head, column in (extra or {}).items():
+        heads.append(head)
+        for method, row in rows.items():
             if method not in column:
                 raise ValueError(
-                    f"extra column {head!r}: got nothing for {method}, wanted a text for each method"
+                    f"extra column {head!r}: expected a text for each method, got none for {method}"
                 )
             row.append(str(column[method]))
-        rows.append(row)
-    return _html(heads, rows, comparison.describe())
+    return _html(heads, [[name, *row] for name, row in rows.items()], comparison.describe())
 
 
 def _html(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
@@ -79,5 +77,5 @@ def _html(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> 
         for first, *rest in rows
     )
     inside = f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    wrapped = f'<div style="overflow-x:auto"><table class="medseg-table">{inside}</table></div>'
-    return f"<style>{CSS}</style>{wrapped}"
+    table = f'<div style="overflow-x:auto"><table class="medseg-table">{inside}</table></div>'
+    return f"<style>{CSS}</style>{table}"

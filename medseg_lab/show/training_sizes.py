@@ -32,12 +32,12 @@ def show_training_sizes(*quantities: Mapping[int, Comparison], truth: float | No
         ValueError: for no quantity, one that is there twice, and as `label_curve` for each.
     """
     if not quantities:
-        raise ValueError("quantities: got none, wanted one or more")
+        raise ValueError("quantities: expected one or more, got none")
     for comparisons in quantities:
         label_curve.check(comparisons)
     metrics = [next(iter(comparisons.values())).metric for comparisons in quantities]
     if len(set(metrics)) < len(metrics):
-        raise ValueError(f"quantities: got {', '.join(metrics)}, wanted each metric once")
+        raise ValueError(f"quantities: expected each metric once, got {', '.join(metrics)}")
     found = (label_curve.methods_of(comparisons) for comparisons in quantities)
     methods = list(dict.fromkeys(name for names in found for name in names))
     said = [label_curve.alt_text(comparisons) for comparisons in quantities]

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from medseg_lab.evaluation.comparison import Comparison
 from medseg_lab.evaluation.wording import counted, joined, with_interval
-from medseg_lab.show.cost import short
+from medseg_lab.show.cost import check_passes, seconds_of, short
 from medseg_lab.show.page import escape, show
 from medseg_lab.show.table import CSS
-from medseg_lab.show.value_for_compute import check_passes, seconds_of
 from medseg_lab.survey.measures import measure
 from medseg_lab.training.run import Run
 
@@ -31,18 +30,18 @@ STYLE = """
 }
 """
 
-Cell = tuple[str, str]
-"""What stands in a cell, and smaller, below it."""
+Column = tuple[str, list[tuple[str, str]]]
+"""A heading, and for each method what its cell says, and in small print below."""
 
 
 def show_methods(
     comparisons: Mapping[str, Comparison], runs: Mapping[str, Sequence[Run]], passes: Mapping[str, int]
 ) -> None:
-    """Display a row a method: each measure with its 95% interval, then seconds, passes and parameters.
+    """Display a row for each method: each measure with its 95% interval, then seconds, passes and parameters.
 
     A value is marked as best only where it is better than that of every other method, and each paired 95%
-    interval of these differences leaves zero out: one seed marks nothing. Columns are spread over several
-    tables, so that none is hidden at the right; on a narrow screen each method is a list.
+    interval of these differences excludes zero: with one seed nothing is marked. Columns are spread over
+    several tables, so that none is hidden at the right; on a narrow screen each method is a list.
 
     Args:
         comparisons: a metric to the methods' results: the same methods, seeds and cases for each.
@@ -54,42 +53,23 @@ def show_methods(
         ValueError: for no comparison, those of other methods, seeds or cases, or if a method lacks a run or
             its passes.
     """
-    show(methods_html(comparisons, runs, passes), methods_text(comparisons, runs, passes))
+    show(*methods_page(comparisons, runs, passes))
 
 
-def methods_html(
+def methods_page(
     comparisons: Mapping[str, Comparison], runs: Mapping[str, Sequence[Run]], passes: Mapping[str, int]
-) -> str:
-    """The markup of `show_methods`."""
-    first = _first(comparisons)
-    columns = [(_head(found), _cells(found)) for found in comparisons.values()]
-    count = -(-len(columns) // ACROSS)
-    size = -(-len(columns) // count)
-    parts = [columns[start : start + size] for start in range(0, len(columns), size)]
-    parts.append(_costs(first.methods, runs, passes))
-    tables = [_table(first.methods, part, "") for part in parts[:-1]]
-    tables.append(_table(first.methods, parts[-1], caption(comparisons)))
-    return f'<style>{CSS}{STYLE}</style><div class="medseg-methods">{"".join(tables)}</div>'
-
-
-def methods_text(
-    comparisons: Mapping[str, Comparison], runs: Mapping[str, Sequence[Run]], passes: Mapping[str, int]
-) -> str:
-    """The same as plain text: a block a method."""
-    first = _first(comparisons)
-    columns = [(_head(found), _cells(found)) for found in comparisons.values()]
-    columns += _costs(first.methods, runs, passes)
-    lines = []
-    for index, method in enumerate(first.methods):
-        lines.append(method)
-        lines += [f"  {head}: {' '.join(cells[index]).strip()}" for head, cells in columns]
-    return "\n".join([*lines, caption(comparisons)])
+) -> tuple[str, str]:
+    """What `show_methods` displays: the markup, and the same as plain text."""
+    methods, said = _first(comparisons).methods, caption(comparisons)
+    measures = [_measure(found) for found in comparisons.values()]
+    costs = _costs(methods, runs, passes)
+    return _html(methods, measures, costs, said), _text(methods, [*measures, *costs], said)
 
 
 def best(comparison: Comparison) -> str | None:
-    """The method that is better than each other one, with a paired 95% interval that leaves zero out.
+    """The method that is better than each other one, with a paired 95% interval that excludes zero.
 
-    None where no method is, or where neither way is better.
+    None where no method is, or where the measure has no better side.
     """
     if measure(comparison.metric).better == "either" or len(comparison.methods) < 2:
         return None
@@ -103,48 +83,43 @@ def best(comparison: Comparison) -> str | None:
 def caption(comparisons: Mapping[str, Comparison]) -> str:
     """What the numbers stand for."""
     first = _first(comparisons)
-    cases = counted(len(first.cases), f"{first.part} case")
-    said = (
-        f"Means of {cases} of {counted(len(set(first.patients)), 'patient')}, "
-        f"{counted(len(first.seeds), 'seed')}, {joined(first.classes)}. "
-    )
-    if len(set(first.patients)) > 1:
-        said += f"Brackets: 95% interval over {'cases' if len(first.seeds) == 1 else 'seeds and cases'}. "
+    patients, seeds = len(set(first.patients)), len(first.seeds)
+    said = f"Means of {counted(len(first.cases), f'{first.part} case')} of {counted(patients, 'patient')}, "
+    said += f"{counted(seeds, 'seed')}, {joined(first.classes)}. "
+    if patients > 1:
+        said += f"Brackets: 95% interval over {'cases' if seeds == 1 else 'seeds and cases'}. "
     said += "↓ lower is better, ↑ higher is better. "
-    if len(first.seeds) > 1:
-        said += "* better than every other method, each paired 95% interval leaving zero out. "
+    if seeds > 1:
+        said += "* better than every other method, with each paired 95% interval excluding zero. "
     return said + "Seconds of training are means over seeds; passes: of one image, at test time."
 
 
 def _first(comparisons: Mapping[str, Comparison]) -> Comparison:
     """One of the comparisons, all of which have its methods, seeds and cases."""
     if not comparisons:
-        raise ValueError("comparisons: got none, wanted one or more")
+        raise ValueError("comparisons: expected one or more, got none")
     name, first = next(iter(comparisons.items()))
     for metric, other in comparisons.items():
         for what in ("methods", "part", "seeds", "cases"):
             if getattr(first, what) != getattr(other, what):
-                raise ValueError(f"comparisons: got other {what} of {metric} than of {name}, wanted the same")
+                raise ValueError(
+                    f"comparisons: expected the same {what} for all, got others for {metric} than for {name}"
+                )
     return first
 
 
-def _head(comparison: Comparison) -> str:
+def _measure(comparison: Comparison) -> Column:
     arrow = {"lower": "\u00a0↓", "higher": "\u00a0↑"}.get(measure(comparison.metric).better, "")
-    return f"{comparison.title}{arrow}"
-
-
-def _cells(comparison: Comparison) -> list[Cell]:
-    marked = best(comparison)
-    cells = []
+    marked, cells = best(comparison), []
     for method, row in comparison.table.to_dict("index").items():
         mean, bracket, interval = with_interval(row, digits=comparison.digits).partition(" [")
         cells.append((f"{mean}{'*' if method == marked else ''}", bracket.strip() + interval))
-    return cells
+    return f"{comparison.title}{arrow}", cells
 
 
 def _costs(
     methods: Sequence[str], runs: Mapping[str, Sequence[Run]], passes: Mapping[str, int]
-) -> list[tuple[str, list[Cell]]]:
+) -> list[Column]:
     seconds = seconds_of(methods, runs)
     check_passes(methods, passes)
     return [
@@ -154,13 +129,28 @@ def _costs(
     ]
 
 
-def _table(methods: Sequence[str], columns: Sequence[tuple[str, list[Cell]]], said: str) -> str:
-    head = "".join(
-        f'<th scope="col">{escape(text)}</th>' for text in ("method", *(head for head, _ in columns))
-    )
+def _text(methods: Sequence[str], columns: Sequence[Column], said: str) -> str:
+    """A block of lines for each method."""
+    lines = []
+    for index, method in enumerate(methods):
+        cells = [f"  {head}: {' '.join(column[index]).strip()}" for head, column in columns]
+        lines += [method, *cells]
+    return "\n".join([*lines, said])
+
+
+def _html(methods: Sequence[str], measures: list[Column], costs: list[Column], said: str) -> str:
+    """A table for every few measures, and one for the costs, which has the caption."""
+    size = -(-len(measures) // -(-len(measures) // ACROSS))
+    parts = [*(measures[start : start + size] for start in range(0, len(measures), size)), costs]
+    tables = [_table(methods, part, said if part is costs else "") for part in parts]
+    return f'<style>{CSS}{STYLE}</style><div class="medseg-methods">{"".join(tables)}</div>'
+
+
+def _table(methods: Sequence[str], columns: Sequence[Column], said: str) -> str:
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in ("method", *(c[0] for c in columns)))
     body = ""
     for index, method in enumerate(methods):
-        cells = "".join(_cell(head, *cells[index]) for head, cells in columns)
+        cells = "".join(_cell(head_, *cells[index]) for head_, cells in columns)
         body += f'<tr><th scope="row">{escape(method)}</th>{cells}</tr>'
     below = f"<caption>{escape(said)}</caption>" if said else ""
     return f'<table class="medseg-table">{below}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

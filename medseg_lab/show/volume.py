@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
-from medseg_lab.show.contours import cut_slice, handles, panel, pictured, small_title
-from medseg_lab.show.style import canvas, house
+from medseg_lab.show.contours import cut_slice, is_marked, middle, panels, per_slice, pictured, small_title
+from medseg_lab.show.style import house
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,22 +23,18 @@ def planes(case: Case, task: Task, *, channel: int | None = None) -> "Figure":
 
     The planes go through the middle of what the reference marks.
     """
-    volume, label = _arrays(case, channel)
+    image, label = pictured(case, channel), case.label.cpu().numpy()
     solid = label.ndim == 3
-    axes = range(3) if solid else range(1)
+    titles: tuple[str, ...] = PLANES if solid else ("image",)
+    where = "Sagittal, coronal and axial slices" if solid else "One slice"
     cuts = [
-        cut_slice(volume, {"reference": label}, case.spacing, axis, _centre(label, axis)) for axis in axes
+        cut_slice(image, {"reference": label}, case.spacing, axis, middle(is_marked(label), axis))
+        for axis in range(len(titles))
     ]
     with house():
-        widths = [cut.image.shape[1] / (cut.image.shape[0] * cut.aspect) for cut in cuts]
-        fig = canvas(7.0, 2 * 6.6 / max(sum(widths), 2.0) + 0.8)
-        grid = fig.subplots(2, len(cuts), squeeze=False, width_ratios=widths)
-        for column, (axis, cut) in enumerate(zip(axes, cuts, strict=True)):
-            panel(grid[0][column], cut, "image", len(task.classes))
-            panel(grid[1][column], cut, "reference", len(task.classes))
-            small_title(grid[0][column], PLANES[axis] if solid else "image")
-        fig.legend(handles=handles(task), loc="outside lower center", ncols=len(task.foreground))
-        where = "One slice" if not solid else "Sagittal, coronal and axial slices"
+        fig, grid = panels([[(cut, name) for cut in cuts] for name in ("image", "reference")], task)
+        for ax, title in zip(grid[0], titles, strict=True):
+            small_title(ax, title)
         outlined = ", ".join(task.foreground)
         fig.set_label(f"{where} of case {case.id}; below, the outlines of the reference: {outlined}.")
     return fig
@@ -63,18 +59,14 @@ def slicer(
         axis: across which the volume is cut; a case of two dimensions has one slice, 0.
         channel: of the image; by default the first, or the colours of a photograph.
     """
-    volume, label = _arrays(case, channel)
-    labels = {"reference": label, **predictions}
+    image, labels = pictured(case, channel), {"reference": case.label.cpu().numpy(), **predictions}
 
     def draw(slice: int) -> "Figure":
-        cut = cut_slice(volume, labels, case.spacing, axis, slice)
+        cut = cut_slice(image, labels, case.spacing, axis, slice)
         with house():
-            height = cut.image.shape[0] * cut.aspect / cut.image.shape[1] * 6.8 / len(labels)
-            fig = canvas(7.0, height + 0.75)
-            for ax, name in zip(fig.subplots(1, len(labels), squeeze=False)[0], labels, strict=True):
-                panel(ax, cut, name, len(task.classes))
+            fig, (axes,) = panels([[(cut, name) for name in labels]], task)
+            for ax, name in zip(axes, labels, strict=True):
                 small_title(ax, name)
-            fig.legend(handles=handles(task), loc="outside lower center", ncols=len(task.foreground))
             fig.set_label(f"Slice {slice} of case {case.id} with the outlines of {', '.join(labels)}.")
         return fig
 
@@ -83,21 +75,11 @@ def slicer(
 
 def slices(case: Case, axis: int = 2, most: int = 24) -> list[int]:
     """The slices on which the reference marks something, at most so many, evenly spread."""
-    label = case.label.cpu().numpy()
-    if label.ndim == 2:
+    mask = is_marked(case.label.cpu().numpy())
+    if mask.ndim == 2:
         return [0]
-    marked = np.flatnonzero(np.moveaxis(label, axis, 0).reshape(label.shape[axis], -1).any(axis=1))
-    if not len(marked):
-        return [label.shape[axis] // 2]
-    chosen = np.linspace(marked[0], marked[-1], min(most, marked[-1] - marked[0] + 1))
+    found = np.flatnonzero(per_slice(mask, axis))
+    if not len(found):
+        return [mask.shape[axis] // 2]
+    chosen = np.linspace(found[0], found[-1], min(most, found[-1] - found[0] + 1))
     return sorted({round(float(index)) for index in chosen})
-
-
-def _arrays(case: Case, channel: int | None) -> tuple[NDArray, NDArray]:
-    return pictured(case, channel), case.label.cpu().numpy()
-
-
-def _centre(label: NDArray, axis: int) -> int:
-    """The middle of what is marked, along an axis."""
-    marked = np.flatnonzero(np.moveaxis(label, axis, 0).reshape(label.shape[axis], -1).any(axis=1))
-    return int(marked[len(marked) // 2]) if len(marked) else label.shape[axis] // 2

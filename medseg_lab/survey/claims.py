@@ -122,7 +122,9 @@ def claims(section: str | None = None) -> tuple[Claim, ...]:
     seen: set[str] = set()
     for claim in found:
         if claim.section not in known:
-            raise ValueError(f"{claim.id}: expected one of the sections {', '.join(known)}, got {claim.section!r}")
+            raise ValueError(
+                f"{claim.id}: expected one of the sections {', '.join(known)}, got {claim.section!r}"
+            )
         if claim.id in seen:
             raise ValueError(f"claim {claim.id!r} occurs twice")
         seen.add(claim.id)

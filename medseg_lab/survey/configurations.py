@@ -32,7 +32,8 @@ def configurations() -> tuple[Configuration, ...]:
     """All of them, in the survey's order of their methods.
 
     Raises:
-        ValueError: if a name or a recipe occurs twice, a method does not exist, or a planned one has a recipe.
+        ValueError: if a name or a recipe occurs twice, a method does not exist, or a planned one has a
+            recipe.
     """
     found = [Configuration(**row.values, module=row.module) for row in rows("configuration")]
     known = {method.id: place for place, method in enumerate(methods())}
@@ -47,7 +48,8 @@ def configurations() -> tuple[Configuration, ...]:
             raise ValueError(f"configuration {one.name!r}: expected a recipe beside a module, and only there")
         if one.recipe and recipes.setdefault(one.recipe, one.name) != one.name:
             raise ValueError(
-                f"configuration {one.name!r}: expected a recipe of its own, got that of {recipes[one.recipe]!r}"
+                f"configuration {one.name!r}: expected a recipe of its own, "
+                f"got that of {recipes[one.recipe]!r}"
             )
         names.add(one.name)
     return tuple(sorted(found, key=lambda one: known[one.method]))

@@ -99,9 +99,13 @@ def methods() -> tuple[Method, ...]:
             raise ValueError(f"method {method.id!r} occurs twice")
         for place in (method.section, method.chapter):
             if place not in known:
-                raise ValueError(f"{method.id}: expected one of the sections {', '.join(known)}, got {place!r}")
+                raise ValueError(
+                    f"{method.id}: expected one of the sections {', '.join(known)}, got {place!r}"
+                )
         if bool(method.code) != bool(method.module):
-            raise ValueError(f"{method.id}: expected `code` beside a module, and only there, got {method.code!r}")
+            raise ValueError(
+                f"{method.id}: expected `code` beside a module, and only there, got {method.code!r}"
+            )
         seen.add(method.id)
     rank = {id: place for place, id in enumerate(id for section in sections() for id in section.methods)}
     return tuple(sorted(found, key=lambda m: (known.index(m.section), in_order(rank, m.id))))

@@ -1,4 +1,4 @@
-"""What a sweep runs, as a table: methods, data sets, seeds, budgets, chapters."""
+"""A sweep's grid file: methods, data sets, seeds, budgets, chapters."""
 
 import tomllib
 from pathlib import Path
@@ -17,25 +17,28 @@ from pydantic import (
 
 from medseg_lab.survey.configurations import configuration
 from medseg_lab.training.budget import BUDGETS, Budget
-from medseg_lab.training.budget import budget as budget_called
-from medseg_lab.training.notation import parse, written
+from medseg_lab.training.names import recipe_called
+from medseg_lab.training.notation import add_own_modules, written
 
 Name = Annotated[str, Field(min_length=1)]
 ALL = "all"
 
 
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def _amount(value: Any) -> Any:
-    if value == ALL or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+    if value == ALL or _is_whole(value, 1):
         return value
-    raise ValueError('wanted numbers of patients, or "all"')
+    raise ValueError('expected numbers of patients, or "all"')
 
 
 def _seeds(value: Any) -> Any:
-    numbers = value if isinstance(value, list) else [value]
-    whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers)
-    if not whole or not numbers or value == 0 or len(set(numbers)) < len(numbers):
-        raise ValueError("wanted how many, or a list of different seeds such as [0, 1, 2]")
-    return value
+    listed = isinstance(value, list) and value and all(_is_whole(seed, 0) for seed in value)
+    if _is_whole(value, 1) or (listed and len(set(value)) == len(value)):
+        return value
+    raise ValueError("expected a number of seeds, or a list of different seeds such as [0, 1, 2]")
 
 
 class ChapterGrid(BaseModel):
@@ -48,12 +51,12 @@ class ChapterGrid(BaseModel):
     @property
     def alternatives(self) -> dict[str, list[Any]]:
         """By parameter, the values it takes."""
-        said = self.model_extra or {}
-        return {name: value if isinstance(value, list) else [value] for name, value in said.items()}
+        given = self.model_extra or {}
+        return {name: value if isinstance(value, list) else [value] for name, value in given.items()}
 
 
 class Grid(BaseModel):
-    """A sweep's table; the keys of a grid file.
+    """The keys of a grid file.
 
     Attributes:
         budget: of every training: `smoke`, `class` or `full`, or a table of `Budget`'s fields.
@@ -88,9 +91,11 @@ class Grid(BaseModel):
     @classmethod
     def _read_budget(cls, value: Any) -> Any:
         if isinstance(value, str):
-            return budget_called(value)
+            if value not in BUDGETS:
+                raise ValueError(f"expected one of {', '.join(BUDGETS)}")
+            return BUDGETS[value]
         if isinstance(value, dict) and "name" in value:
-            raise ValueError("wanted the fields of a budget without a name: a table is nobody's budget")
+            raise ValueError("expected a table without a name: only the known budgets have one")
         return value
 
     @property
@@ -102,32 +107,31 @@ class Grid(BaseModel):
 
 
 def read_grid(path: Path | str) -> Grid:
-    """The grid in a TOML file; names in it are not looked up yet (`checks.check`).
+    """The grid in a TOML file; names in it are not looked up yet (`plan.read_plan` does).
 
     Raises:
-        ValueError: naming the file, the key, what was there and what was wanted.
+        ValueError: naming the file, the key, what was expected and what was there.
     """
     try:
         return Grid.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
     except ValidationError as error:
         raise ValueError(f"{path}: {'; '.join(map(_said, error.errors()))}") from None
     except OSError as error:
-        raise ValueError(f"{path}: got {error.strerror}, wanted a grid file") from None
+        raise ValueError(f"{path}: the grid file cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise ValueError(f"{path}: got no TOML ({error}), wanted a grid file") from None
+        raise ValueError(f"{path}: the grid file is not valid TOML: {error}") from None
 
 
 def _said(problem: Any) -> str:
     """One of pydantic's problems, in the words of this library."""
     where = ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden":
-        known = [name for name in Budget.model_fields if name != "name"]
-        return (
-            f"{where}: got an unknown key, wanted one of "
-            f"{', '.join(known if where.startswith('budget.') else Grid.model_fields)}"
-        )
-    seen = "nothing" if problem["type"] == "missing" else repr(problem["input"])
-    return f"{where}: got {seen}; {str(problem['msg']).removeprefix('Value error, ')}"
+        budgets = [name for name in Budget.model_fields if name != "name"]
+        known = budgets if where.startswith("budget.") else Grid.model_fields
+        return f"{where}: expected one of {', '.join(known)}, got this unknown key"
+    if problem["type"] == "missing":
+        return f"{where}: expected a value, got nothing"
+    return f"{where}: {str(problem['msg']).removeprefix('Value error, ')}, got {problem['input']!r}"
 
 
 def names(path: Path | str) -> dict[str, str]:
@@ -137,8 +141,9 @@ def names(path: Path | str) -> dict[str, str]:
         ValueError: as `read_grid`, and for a recipe or method that cannot be read.
     """
     grid = read_grid(path)
+    add_own_modules(Path(path).resolve().parent)
     try:
-        said = {name: configuration(name).recipe for name in grid.methods} | grid.recipes
-        return {name: written(parse(text)) for name, text in said.items() if text}
+        texts = {name: configuration(name).recipe for name in grid.methods} | grid.recipes
+        return {name: written(recipe_called(text)) for name, text in texts.items() if text}
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

@@ -1,13 +1,51 @@
-"""From a grid file to the jobs it stands for; whatever can be wrong with it is found here."""
+"""From a grid file to its jobs; whatever can be wrong with it is found here."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from medseg_lab.sweeps.chapters import executions
-from medseg_lab.sweeps.grid import ALL, Grid, read_grid
-from medseg_lab.sweeps.jobs import ChapterRun, Job, Training
-from medseg_lab.sweeps.known import dataset_called, methods_of, unfit
+from medseg_lab.sweeps.grid import ALL, ChapterGrid, Grid, read_grid
+from medseg_lab.sweeps.resolve import check_parameters, dataset_called, methods_of, unfit
+from medseg_lab.training.notation import add_own_modules
+from medseg_lab.workers.jobs import Job
+
+
+@dataclass(frozen=True)
+class Training(Job):
+    """One run: a recipe trained and judged on a data set with one seed.
+
+    Args:
+        dataset: an id or an absolute folder.
+        labelled: patients whose labels may be used; None for all.
+        recipe: as text.
+        budget: the fields of a `Budget`.
+        seed: random seed.
+        parts: the cases that are scored.
+        modules: the folder of the user's own modules that the recipe names; empty where it names none.
+    """
+
+    dataset: str
+    labelled: int | None
+    recipe: str
+    budget: dict[str, Any]
+    seed: int
+    parts: tuple[str, ...]
+    modules: str = ""
+
+    @property
+    def cohort(self) -> tuple[str, int | None, int | None]:
+        """What `load_cohort` needs: data set, most cases, labelled patients."""
+        return self.dataset, self.budget["cases"], self.labelled
+
+
+@dataclass(frozen=True)
+class ChapterRun(Job):
+    """One execution of a chapter, with the parameters that are given."""
+
+    section: str
+    parameters: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -17,8 +55,8 @@ class Plan:
     Args:
         path: the grid file.
         grid: its content.
-        jobs: in the order in which they are begun: a data set after the other, so that a worker seldom
-            changes its cohort, and seed by seed, so that early results compare all methods.
+        jobs: in the order in which they begin: one data set after the other, so that a worker seldom changes
+            its cohort, and seed by seed, so that early results compare all methods.
         left_out: titles of what does not apply, each with the reason.
     """
 
@@ -42,57 +80,62 @@ def read_plan(path: Path | str) -> Plan:
     """The plan of a grid file.
 
     Raises:
-        ValueError: for whatever in it is unknown, ill-typed, planned or not at hand: the file, the value that
-            was seen and those that are known.
+        ValueError: for whatever in it is unknown, ill-typed, planned or not at hand, with the file, the value
+            and the known ones.
     """
     path = Path(path)
     grid = read_grid(path)
+    left_out: list[tuple[str, str]] = []
+    jobs: dict[str, Job] = {}
     try:
-        trainings, left_out = _trainings(grid, path.parent)
-        jobs = (*trainings, *(run for chapter in grid.chapters for run in executions(chapter, grid)))
+        chapters = (run for chapter in grid.chapters for run in _executions(chapter, grid))
+        for job in itertools.chain(_trainings(grid, path.parent, left_out), chapters):
+            if job.id in jobs:
+                raise ValueError(f"jobs: expected each once, got {job.title!r} twice")
+            jobs[job.id] = job
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if not jobs and not left_out:
-        raise ValueError(f"{path}: got nothing to run, wanted methods or recipes with datasets, or chapters")
-    if twice := _twice(jobs):
-        raise ValueError(f"{path}: got {twice!r} twice, wanted each job once")
-    return Plan(path, grid, jobs, left_out)
+        raise ValueError(f"{path}: nothing to run: expected methods or recipes with datasets, or chapters")
+    return Plan(path, grid, tuple(jobs.values()), tuple(left_out))
 
 
-def _trainings(grid: Grid, base: Path) -> tuple[tuple[Training, ...], tuple[tuple[str, str], ...]]:
-    methods, jobs, left_out = methods_of(grid), [], []
+def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Iterator[Training]:
+    add_own_modules(base.resolve())
+    methods = methods_of(grid)
     if bool(methods) != bool(grid.datasets):
-        wanted = "datasets" if methods else "methods or recipes"
-        raise ValueError(f"got no {wanted}, wanted some for the {'methods' if methods else 'data sets'}")
-    for said, labelled in itertools.product(grid.datasets, grid.labelled):
-        dataset, dims = dataset_called(said, base)
+        have, lack = ("methods", "datasets") if methods else ("datasets", "methods or recipes")
+        raise ValueError(f"{lack}: expected some for the {have}, got none")
+    for given, labelled in itertools.product(grid.datasets, grid.labelled):
+        dataset, dims = dataset_called(given, base)
         where = Path(dataset).name + (f", {labelled} labelled" if len(grid.labelled) > 1 else "")
         reasons = {name: unfit(name, recipe, grid, dims) for name, (recipe, _) in methods.items()}
         left_out += [(f"{name}, {where}", reason) for name, reason in reasons.items() if reason]
-        for seed, (name, (_, text)) in itertools.product(grid.seed_numbers, methods.items()):
-            if reasons[name]:
-                continue
-            jobs.append(
-                Training(
-                    title=f"{name}, {where}, seed {seed}",
-                    threads=grid.threads,
-                    gpus=grid.gpus,
-                    dataset=dataset,
-                    labelled=None if labelled == ALL else int(labelled),
-                    recipe=text,
-                    budget=grid.budget.model_dump(),
-                    seed=seed,
-                    parts=tuple(grid.parts),
-                )
+        fit = {name: each for name, each in methods.items() if not reasons[name]}
+        for seed, (name, (recipe, text)) in itertools.product(grid.seed_numbers, fit.items()):
+            yield Training(
+                title=f"{name}, {where}, seed {seed}",
+                threads=grid.threads,
+                gpus=grid.gpus,
+                dataset=dataset,
+                labelled=None if labelled == ALL else int(labelled),
+                recipe=text,
+                budget=grid.budget.model_dump(),
+                seed=seed,
+                parts=tuple(grid.parts),
+                modules=str(base.resolve()) if recipe.is_own else "",
             )
-    return tuple(jobs), tuple(left_out)
 
 
-def _twice(jobs: tuple[Job, ...]) -> str:
-    """The title of a job that is there twice, or ""."""
-    seen: set[str] = set()
-    for job in jobs:
-        if job.id in seen:
-            return job.title
-        seen.add(job.id)
-    return ""
+def _executions(chapter: ChapterGrid, grid: Grid) -> Iterator[ChapterRun]:
+    """One execution for each combination of the parameters' values, checked."""
+    from medseg_lab.publishing.house import find_house
+    from medseg_lab.publishing.parameters import checked
+
+    source = find_house().chapter(chapter.section)
+    for values in itertools.product(*chapter.alternatives.values()):
+        given = dict(zip(chapter.alternatives, values, strict=True))
+        check_parameters(checked(source, given))
+        said = "".join(f", {name}={value}" for name, value in given.items())
+        title = f"chapter {source.section}{said}"
+        yield ChapterRun(title, grid.threads, grid.gpus, str(source.path), given)

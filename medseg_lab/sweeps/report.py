@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medseg_lab import chapter
-from medseg_lab.show.note import show_note
-from medseg_lab.sweeps.summary import Summary, spelled
+from medseg_lab.show.page import show_note
+from medseg_lab.sweeps.summary import Summary
 from medseg_lab.training.runs import Run, RunStore
+from medseg_lab.workers.progress import spelled
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort

@@ -4,8 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medseg_lab.evaluation.wording import counted
-from medseg_lab.sweeps.failures import Failure
-from medseg_lab.sweeps.jobs import Outcome
+from medseg_lab.workers.jobs import Outcome
+from medseg_lab.workers.progress import spelled
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that failed: its title, the last line of its traceback, and the file with all of it."""
+
+    title: str
+    error: str
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -16,11 +25,11 @@ class Summary:
         grid: the grid file.
         store: the run store's folder.
         total: how many jobs the grid stands for, without what is left out.
-        outcomes: of those that are done, as they ended; first those that were there before.
+        outcomes: of what is done, first what was there before.
         failures: what failed.
         left_out: titles of what does not apply, each with the reason.
         seconds: from the sweep's start to its end.
-        waiting: titles of what is still to be done: only in a dry run, or one that was interrupted.
+        waiting: titles of what is still to be done, in a dry run.
     """
 
     grid: Path
@@ -59,20 +68,10 @@ class Summary:
             f"{self.made} done now, {self.replayed} were there already, {len(self.failures)} failed"
             f"{f', {len(self.waiting)} to do' if self.waiting else ''}"
         ]
-        for title, reason in self.left_out:
-            lines.append(f"left out: {title}: {reason}")
+        lines += [f"left out: {title}: {reason}" for title, reason in self.left_out]
         for failure in self.failures:
             lines += [f"failed: {failure.title}: {failure.error}", f"        {homely(failure.path)}"]
         return "\n".join(lines)
-
-
-def spelled(seconds: float) -> str:
-    """`12 s`, `3 min`, `2 h 5 min`: two figures are enough to wait by."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    hours, rest = divmod(minutes, 60)
-    return f"{minutes} min" if not hours else f"{hours} h {rest} min"
 
 
 def homely(path: Path) -> str:

@@ -1,22 +1,25 @@
-"""Run a grid: what is missing, on whatever workers there are."""
+"""Run a grid: what is missing of it, on whatever workers there are."""
 
 import os
-import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Mapping
+from concurrent.futures import Executor, Future
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from medseg_lab.evaluation.wording import counted
-from medseg_lab.sweeps.board import Lines, Table
-from medseg_lab.sweeps.desk import markers, open_desk
-from medseg_lab.sweeps.hands import hired
-from medseg_lab.sweeps.jobs import Place
-from medseg_lab.sweeps.plan import Plan, read_plan
-from medseg_lab.sweeps.summary import Summary, homely
-from medseg_lab.sweeps.work import Work
+from medseg_lab.sweeps.execute import execute
+from medseg_lab.sweeps.plan import Plan, Training, read_plan
+from medseg_lab.sweeps.precheck import MARKER, Check, precheck
+from medseg_lab.sweeps.summary import Failure, Summary, homely
 from medseg_lab.training.runs import run_store
+from medseg_lab.workers.cluster import Workers, open_workers
+from medseg_lab.workers.jobs import Job, Outcome
+from medseg_lab.workers.progress import shown
+from medseg_lab.workers.run import forget_failure, run_jobs, settled
+
+FAILED = ".failed"
 
 
 def sweep(
@@ -53,45 +56,99 @@ def sweep(
     start = time.monotonic()
     plan = read_plan(grid)
     root = (run_store().root if store is None else Path(store).expanduser()).resolve()
-    with open_desk(root) as desk, _board(desk) as board:
-        work, stood = Work(plan, root, board), ""
+    root.mkdir(parents=True, exist_ok=True)
+    left_out, missing = list(plan.left_out), list[Job]()
+    outcomes, failures = list[Outcome](), list[Failure]()
+    with shown() as progress, NamedTemporaryFile(prefix=".sweep-", dir=root) as marker:
+        environment = _environment(plan, root) | {MARKER: marker.name}
+        progress.total = len(plan.jobs)
         try:
-            with hired(plan.grid, desk, workers, scheduler, executor) as hands:
-                place = Place(str(root), str(desk), _data(), _house(plan), hands.neighbours)
+            with open_workers(
+                len(plan.jobs),
+                plan.grid.threads,
+                plan.grid.gpus,
+                workers=workers,
+                scheduler=scheduler,
+                executor=executor,
+            ) as found:
                 jobs = counted(len(plan.jobs), "job")
-                board.say(f"{plan.path.name}: {jobs} on {hands.description}; runs in {homely(root)}")
-                try:
-                    work.look(place, hands.executor)
-                    if not dry_run:
-                        work.do(place, hands.executor)
-                except KeyboardInterrupt:
-                    stood = work.stood([marker.job for marker in markers(desk)], hands.endless)
-                    raise
+                progress.write(f"{plan.path.name}: {jobs} on {found.description}; runs in {homely(root)}")
+                checks = _prechecked(plan, environment, found)
+                for job in plan.jobs:
+                    if checks[job.id].unfit:
+                        left_out.append((job.title, checks[job.id].unfit))
+                    elif checks[job.id].done:
+                        outcomes.append(Outcome(job.id, checks[job.id].key, replayed=True))
+                        forget_failure(root / FAILED, job)
+                    else:
+                        missing.append(job)
+                progress.before, progress.total = len(outcomes), len(outcomes) + len(missing)
+                if outcomes:
+                    progress.write(f"{len(outcomes)} of {counted(progress.total, 'job')} done already")
+                chains = [] if dry_run else _chains(missing, checks)
+                folder = root / FAILED
+                for job, outcome in run_jobs(
+                    chains, execute, found, progress, folder, lambda job: (checks[job.id],), environment
+                ):
+                    if outcome.traceback:
+                        failures.append(Failure(job.title, outcome.error, folder / f"{job.id}.json"))
+                    else:
+                        outcomes.append(outcome)
         except KeyboardInterrupt:
-            board.say(stood or "stopped before anything was begun.")
+            progress.write(progress.stopped(keep_on=bool(scheduler or executor)))
             raise
-    return work.summary(time.monotonic() - start)
+    seconds, waiting = time.monotonic() - start, tuple(job.title for job in missing) if dry_run else ()
+    done, failed, out = tuple(outcomes), tuple(failures), tuple(left_out)
+    return Summary(plan.path, root, progress.total, done, failed, out, seconds, waiting)
 
 
-@contextmanager
-def _board(desk: Path) -> Iterator[Lines]:
-    if not sys.stdout.isatty():
-        yield Lines()
-        return
-    from rich.console import Console
+def _prechecked(plan: Plan, environment: Mapping[str, str], workers: Workers) -> dict[str, Check]:
+    """By job, what is known before it begins: a worker loads each cohort once, where training will be.
 
-    with Table(Console(), lambda: markers(desk)) as board:
-        yield board
+    Raises:
+        ValueError: as `precheck`, with the grid file.
+        RuntimeError: as `precheck`, or if a worker was lost.
+    """
+    cohorts: dict[object, list[Training]] = defaultdict(list)
+    for job in plan.trainings:
+        cohorts[job.cohort].append(job)
+    pending: list[Future[dict[str, Check]]] = [
+        workers.executor.submit(precheck, tuple(jobs), environment, workers.neighbours)
+        for jobs in cohorts.values()
+    ]
+    checks = {job.id: Check() for job in plan.chapters}
+    try:
+        while pending:
+            for future in settled(pending):
+                checks |= future.result()
+                pending.remove(future)
+    except ValueError as error:
+        raise ValueError(f"{plan.path}: {error}") from error
+    except Exception as error:
+        if type(error) is RuntimeError:  # a sentence already
+            raise
+        said = f"{type(error).__name__}: {error}"
+        raise RuntimeError(f"{plan.path}: a worker failed to check the data: {said}") from error
+    return checks
 
 
-def _data() -> str:
-    said = os.environ.get("MEDSEG_DATA")
-    return str(Path(said).expanduser().resolve()) if said else ""
+def _chains(jobs: list[Job], checks: Mapping[str, Check]) -> list[list[Job]]:
+    """The jobs, one chain for all whose runs rest on the same training; that training itself comes first."""
+    chains: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        check = checks[job.id]
+        chain = chains[check.root or job.id]
+        chain.insert(0 if check.key == check.root else len(chain), job)
+    return list(chains.values())
 
 
-def _house(plan: Plan) -> str:
-    if not plan.chapters:
-        return ""
-    from medseg_lab.publishing.house import find_house
+def _environment(plan: Plan, store: Path) -> dict[str, str]:
+    """The variables of every job; a chapter's own process inherits them."""
+    found = {"MEDSEG_RUNS": str(store), "MEDSEG_PROGRESS": "0"}
+    if data := os.environ.get("MEDSEG_DATA"):
+        found["MEDSEG_DATA"] = str(Path(data).expanduser().resolve())
+    if plan.chapters:
+        from medseg_lab.publishing.house import find_house
 
-    return str(find_house().root)
+        found["MEDSEG_HOME"] = str(find_house().root)
+    return found

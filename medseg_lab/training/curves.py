@@ -99,6 +99,8 @@ def joined(curves: "Sequence[pd.DataFrame]") -> Curves:
         row: dict[str, Any] = {"step": step, "seconds": sum(float(c["seconds"][step]) for c in curves)}
         row["lr"] = float(first["lr"][step])
         for number, each in enumerate(curves, start=1):
-            row |= {f"{number}.{k}": v for k, v in each.iloc[step].items() if k not in ("step", "seconds", "lr")}
+            row |= {
+                f"{number}.{k}": v for k, v in each.iloc[step].items() if k not in ("step", "seconds", "lr")
+            }
         rows.append(row)
     return Curves(rows)

@@ -141,6 +141,7 @@ class _Job:
                 parts=self.parts,
                 recipe=self.parts["recipe"],
                 method=written(self.recipe),
+                scoring=self.scoring,
                 judge=self.parts["judge"],
                 budget=self.budget,
                 seed=self.seed,
@@ -154,6 +155,15 @@ class _Job:
             store.publish(record, curves, cases, learner)
         self.fabric.barrier()
         return Run(store.folder(key))
+
+    @property
+    def scoring(self) -> str:
+        """How cases are scored, as text, whichever parts are; empty without a judge."""
+        if self.judge is None:
+            return ""
+        return written(
+            Recipe(self.judge.target, {k: v for k, v in self.judge.arguments.items() if k != "parts"})
+        )
 
     def judged(self, learner: Segmenter) -> "pd.DataFrame | None":
         """The judge's table, or None without a judge."""

@@ -72,12 +72,14 @@ class Learner(Segmenter):
 
     def build(self) -> None:
         """The loss, the augmentation, and one network for the task."""
-        self.task = self.task if self.spatial_dims is None else replace(self.task, spatial_dims=self.spatial_dims)
+        self.task = (
+            self.task if self.spatial_dims is None else replace(self.task, spatial_dims=self.spatial_dims)
+        )
         for name, recipe in self.recipes.items():
             setattr(self, name, self.new_network() if name == "network" else recipe.build())
 
     def new_network(self, in_channels: int | None = None, out_channels: int | None = None) -> nn.Module:
-        """A network by the recipe, with weights of its own; for the task's channels and classes if not told."""
+        """A network by the recipe, with new weights, for the task's channels and classes by default."""
         if "network" not in self.recipes:
             raise ValueError(f"{type(self).__name__}: network: expected a recipe, got {self.network!r}")
         found: nn.Module = self.recipes["network"].build(

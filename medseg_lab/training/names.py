@@ -9,7 +9,7 @@ from medseg_lab.training.recipe import Recipe
 
 @cache
 def names() -> dict[str, str]:
-    """A configuration's recipe as text, to its name; in the survey's order. No recipe is built or imported."""
+    """A configuration's recipe as text, to its name; in the survey's order. No recipe is built."""
     return {one.recipe: one.name for one in configurations() if one.recipe}
 
 
@@ -17,8 +17,8 @@ def recipe_called(name: str) -> Recipe:
     """The recipe that a name stands for.
 
     Args:
-        name: of a configuration, such as "Mean Teacher"; with other arguments, "Mean Teacher(weight=300)"; or a
-            recipe as text, such as "Supervised(network=mine.MyNet(), spatial_dims=2)".
+        name: of a configuration, such as "Mean Teacher"; with other arguments, "Mean Teacher(weight=300)"; or
+            a recipe as text, such as "Supervised(network=mine.MyNet(), spatial_dims=2)".
 
     Raises:
         ValueError: if it is none of these, naming similar configurations; for one that has no recipe yet.
@@ -39,6 +39,6 @@ def recipe_called(name: str) -> Recipe:
 
 
 def configuration_in(text: str) -> str:
-    """The name of the configuration that a text names, alone or with other arguments; empty if it names none."""
+    """The configuration that a text names, alone or with other arguments; empty if it names none."""
     known = {one.name for one in configurations()}
     return next((name for name in (text, text.partition("(")[0]) if name in known), "")

@@ -1,7 +1,7 @@
 """Recipes as text, as they would be called: `Supervised(network=UNet(skips=False), spatial_dims=2)`.
 
-One notation for tables, claims, grids, chapters and the ledger. Text is read, never evaluated. An argument that
-equals its default is not written, so recipes that build the same have the same text.
+One notation for tables, claims, grids, chapters and the ledger. Text is read, never evaluated. An argument
+that equals its default is not written, so recipes that build the same have the same text.
 """
 
 import ast
@@ -40,6 +40,13 @@ def parse(text: str) -> Recipe:
         return _recipe(_expression(text), outermost=True)
     except ValueError as error:
         raise ValueError(f"recipe {text!r}: {error}") from error
+
+
+def add_own_modules(folder: Path | str) -> None:
+    """Let recipes name the modules in a folder: `mine.MyNet` is the class `MyNet` in its `mine.py`."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+        module_file.cache_clear()
 
 
 def varied(recipe: Recipe, arguments: str) -> Recipe:
@@ -93,7 +100,8 @@ def _found(name: str) -> tuple[str, Callable[..., Any]]:
     """The dotted path that a name stands for, and what is there.
 
     Raises:
-        ValueError: if there is nothing, or several; or if the module is neither of this library nor one's own.
+        ValueError: if there is nothing, or several; or if the module is neither of this library nor one's
+            own.
     """
     if "." not in name:
         known = paths().get(name, ())
@@ -136,7 +144,9 @@ def _recipe(node: ast.expr, outermost: bool = False) -> Recipe:
     known = defaults(found)
     arguments = _arguments(node, target, known)
     filled = {"task"} if outermost else FILLED
-    missing = [n for n, d in known.items() if d is inspect.Parameter.empty and n not in arguments.keys() | filled]
+    missing = [
+        n for n, d in known.items() if d is inspect.Parameter.empty and n not in arguments.keys() | filled
+    ]
     if missing:
         name = target.rpartition(".")[2]
         raise ValueError(f"{name}: expected a value for {' and '.join(missing)}, got none")

@@ -61,13 +61,19 @@ def file_hash(path: Path) -> str:
 
 def code_hash(path: Path) -> str:
     """SHA-256 of what a file computes: neither layout, comments, docstrings nor the texts of errors count."""
-    return _code_hash(path, path.stat().st_mtime_ns, path.stat().st_size)
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[str, tuple[ast.Import | ast.ImportFrom, ...]]:
+    """Of a file: the hash of what it computes, and its imports at run time."""
+    return _parsed(path, path.stat().st_mtime_ns, path.stat().st_size)
 
 
 @lru_cache(maxsize=4096)
-def _code_hash(path: Path, modified: int, size: int) -> str:
-    tree = _Bare().visit(ast.parse(path.read_text(encoding="utf-8")))
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+def _parsed(path: Path, modified: int, size: int) -> tuple[str, tuple[ast.Import | ast.ImportFrom, ...]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imports = tuple(node for node in _run(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+    return hashlib.sha256(ast.dump(_Bare().visit(tree)).encode()).hexdigest(), imports
 
 
 class _Bare(ast.NodeTransformer):
@@ -117,10 +123,10 @@ def _relative(name: str, path: Path) -> str:
 def _imports(name: str, path: Path) -> Iterator[str]:
     """Every dotted name that the file imports at run time; `from a import b` gives both `a` and `a.b`."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in _run(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _read(path)[1]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*above, node.module] if node.module else above)
             yield base

@@ -68,6 +68,11 @@ class Recipe:
         return cls(data["target"], {k: _revive(v) for k, v in data["arguments"].items()})
 
     @property
+    def is_own(self) -> bool:
+        """Whether it names a module outside this library: a user's own."""
+        return any(not module.startswith(f"{PACKAGE}.") for module in self.modules)
+
+    @property
     def modules(self) -> tuple[str, ...]:
         """The modules that this recipe names, nested recipes included: where its source is."""
         nested = (module for value in self.arguments.values() for module in _modules(value))
@@ -90,7 +95,7 @@ def recipe(target: Callable[..., Any], **arguments: Any) -> Recipe:
 
 
 def canonical(target: str, arguments: dict[str, Any], known: dict[str, Any]) -> Recipe:
-    """The recipe without the arguments that equal their defaults (`known`), and with 3.0 for 3 beside those."""
+    """The recipe without arguments that equal their defaults (`known`); 3 is 3.0 beside a decimal one."""
     missing = inspect.Parameter.empty
     kept = {k: v for k, v in arguments.items() if not _same(v, known.get(k, missing))}
     return Recipe(target, {k: float(v) if _is_whole(v, known.get(k)) else v for k, v in kept.items()})

@@ -53,6 +53,7 @@ class RunRecord(_Part):
         parts: all that can change the run, by name (`key.key_parts`).
         recipe, judge: as `Recipe.to_dict`.
         method: the recipe as text (`medseg_lab.training.notation`).
+        scoring: the judge as text, without the parts that it scored; empty for a run without a judge.
         bases: keys of the runs whose trained learners this one changed or joined; empty where it was trained
             here. Then `seconds` and `peak_memory_mb` are those of these trainings.
         test_opened: the reasons for which this run read the sealed test part; empty when it did not.
@@ -72,6 +73,7 @@ class RunRecord(_Part):
     recipe: dict[str, Any]
     judge: dict[str, Any] | None
     method: str
+    scoring: str
     bases: tuple[str, ...] = ()
     budget: Budget
     seed: int

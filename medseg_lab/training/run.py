@@ -43,7 +43,9 @@ class Run:
         there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
         missing = [name for name in (RECORD, CURVES, WEIGHTS) if name not in there]
         if missing:
-            raise ValueError(f"run {self.folder.name}: expected a whole run, got none of {', '.join(missing)}")
+            raise ValueError(
+                f"run {self.folder.name}: expected a whole run, got none of {', '.join(missing)}"
+            )
         return read_record((self.folder / RECORD).read_bytes())
 
     @cached_property
@@ -77,7 +79,9 @@ class Run:
 
         recipe = recipe or self.recipe
         if recipe is not None and recipe.to_dict() != self.record.recipe:
-            raise ValueError(f"run {self.folder.name}: expected its recipe, {self.record.method}, got {recipe}")
+            raise ValueError(
+                f"run {self.folder.name}: expected its recipe, {self.record.method}, got {recipe}"
+            )
         recipe = recipe or Recipe.from_dict(self.record.recipe)
         with torch.random.fork_rng(devices=[]):
             learner: Segmenter = recipe.build(Task(**self.record.task.model_dump()))

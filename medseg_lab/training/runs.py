@@ -124,7 +124,9 @@ class RunStore:
         """
         run = Run(folder, replayed)
         if run.record.key[:16] != folder.name:
-            raise ValueError(f"record: expected that of run {folder.name}, got that of run {run.record.key[:16]}")
+            raise ValueError(
+                f"record: expected that of run {folder.name}, got that of run {run.record.key[:16]}"
+            )
         return run
 
     def _set_aside(self, folder: Path) -> None:

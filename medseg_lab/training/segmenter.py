@@ -2,7 +2,7 @@
 
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
-from inspect import Parameter, Signature
+from inspect import Parameter, Signature, get_annotations
 from typing import Any, dataclass_transform, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -40,7 +40,7 @@ class Segmenter(nn.Module):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        own = cls.__dict__.get("__annotations__", {})
+        own = get_annotations(cls)
         for name, inherited in getattr(cls, "__dataclass_fields__", {}).items():
             if name in cls.__dict__ and name not in own:  # `weight_decay = 0.0`: another default
                 cls.__annotations__ = own = {**own, name: inherited.type}

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from lightning_fabric import Fabric
 
+from medseg_lab.training.begin import begin
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.checkpoint import Checkpoints
 from medseg_lab.training.device import make_fabric, reproducible
-from medseg_lab.training.begin import begin
 from medseg_lab.training.learner import Learner
 from medseg_lab.training.loop import train
 from medseg_lab.training.recipe import Recipe

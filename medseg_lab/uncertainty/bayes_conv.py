@@ -109,7 +109,9 @@ def bayesian(network: nn.Module, initial_std: float, local: bool = True) -> nn.M
     """
     found = _wrapped(network, initial_std, local)
     if not bayes_convs(found):
-        raise ValueError(f"network: expected one or more convolutions, got {type(network).__name__} without any")
+        raise ValueError(
+            f"network: expected one or more convolutions, got {type(network).__name__} without any"
+        )
     return found
 
 

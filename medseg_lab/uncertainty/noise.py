@@ -80,10 +80,10 @@ class LogitNoise(Sampled):
 class HeteroscedasticNoise(LogitNoise):
     """The network predicts how noisy each voxel and class is: twice as many maps, mean and log-variance.
 
-    Sigma is the network's own estimate of where labels are uncertain. Each voxel has one label, which tells no
-    more than p(y | x), and a wider noise about a higher mean gives the same p. So where sigma is high means
-    something, how high does not: it depends on its value before training. Noise is independent between voxels:
-    a sample is speckled, and no reader's outline.
+    Sigma is the network's own estimate of where labels are uncertain. Each voxel has one label, which tells
+    no more than p(y | x), and a wider noise about a higher mean gives the same p. So where sigma is high
+    means something, how high does not: it depends on its value before training. Noise is independent between
+    voxels: a sample is speckled, and no reader's outline.
     """
 
     def new_network(self, in_channels: int | None = None, out_channels: int | None = None) -> nn.Module:

@@ -27,8 +27,8 @@ class MeanOfSamples(Segmenter):
 class Sampled(MeanOfSamples, Learner):
     """A learner of section 4: taught with cross-entropy and the labels of a random rater.
 
-    The minimum of the cross-entropy is the true distribution of the labels; the Dice loss is least where every
-    voxel is all or nothing, and says nothing of probabilities in between.
+    The minimum of the cross-entropy is the true distribution of the labels; the Dice loss is least where
+    every voxel is all or nothing, and says nothing of probabilities in between.
     """
 
     loss: Loss = default(CrossEntropy)

@@ -7,7 +7,7 @@ from medseg_lab.uncertainty.sampled import Resampled
 
 
 class Shuffled(Resampled):
-    """A learner that predicts what another does, with each voxel given the uncertainty of a random other voxel.
+    """A learner that predicts what another does, with its uncertainties moved to random other voxels.
 
     The predicted classes of a patch stay, and so does the set of its entropies; where they lie is random. A
     measure of uncertainty that finds errors must do better than this.

@@ -21,14 +21,14 @@ STRENGTH = Augmentation(resampled=1.0)
 class TestTimeAugmentation(Resampled):
     """A trained learner asked about changed images; each answer is changed back before it is counted.
 
-    The same organ could have been imaged a little turned, from nearer, with other contrast or noise. How much the
-    prediction varies with such an acquisition is taken for aleatoric uncertainty. With nothing that may change,
-    every sample is the learner's own prediction (to rounding).
+    The same organ could have been imaged a little turned, from nearer, with other contrast or noise. How much
+    the prediction varies with such an acquisition is taken for aleatoric uncertainty. With nothing that may
+    change, every sample is the learner's own prediction (to rounding).
 
-    Departures from the paper: it takes a vote of the labels, here probabilities are averaged. It estimates the
-    distribution of changes for a task, here it is that of training. A learner knows neither the spacing (it turns as if
-    voxels were cubes) nor what lies beyond its patch (zeros come in, where training sees the image go on).
-    Where a voxel was out of view, the prediction of the unchanged image stands in.
+    Departures from the paper: it takes a vote of the labels, here probabilities are averaged. It estimates
+    the distribution of changes for a task, here it is that of training. A learner knows neither the spacing
+    (it turns as if voxels were cubes) nor what lies beyond its patch (zeros come in, where training sees the
+    image go on). Where a voxel was out of view, the prediction of the unchanged image stands in.
 
     Args:
         learner: trained, of any method.

@@ -1,40 +1,66 @@
-"""The book is put together from executed chapters, and a warning is an error."""
+"""The book is assembled from executed chapters, and a warning is an error."""
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
-from nbformat.v4 import new_markdown_cell, new_output
+from nbformat.v4 import new_output
 
 from medseg_lab.publishing.book import BookError, assemble, build_book, with_chapters
 from medseg_lab.publishing.execute import Executed, run_chapter
 from medseg_lab.publishing.house import House
-from medseg_lab.publishing.markdown import table
 from medseg_lab.publishing.pages import status, survey_map
+from medseg_lab.publishing.standings_page import standings_pages
 from medseg_lab.survey.methods import methods
+from tests.book.toy_ledger import METHODS, nothing, together, toy_ledger
 from tests.chapters.small import cell, small_house, with_book
 
 ANCHORED = "from IPython.display import HTML\n\nHTML('<b>bold words</b>')"
+LONG = "Supervised(network=UNet(features=[32, 64]), spatial_dims=2)"
+LEDGERS = {
+    "standings": together(toy_ledger({**METHODS, LONG: 0.7}), toy_ledger(METHODS, dataset="msd-hippocampus")),
+    "smoke": toy_ledger(METHODS, budget="smoke"),
+    "empty": nothing(),
+}
+LEDGER = "medseg_lab.publishing.book.read_ledger"
+
+
+@dataclass(frozen=True)
+class Built:
+    """A small book, built once: what it was made of, its sources, and its pages."""
+
+    executed: list[Executed]
+    sources: Path
+    html: Path
+
+
+def with_standings(house: House, kind: str) -> None:
+    """A further page of the book: the standings of another ledger."""
+    pages = standings_pages(LEDGERS[kind])
+    text = pages.pop("comparison/_standings.md").decode().replace("standing-", f"{kind}-")
+    (house.book / "comparison" / f"{kind}.md").write_text(f"# Standings\n\n{text}")
+    for name, picture in pages.items():
+        (house.book / name.replace("standing-", f"{kind}-")).write_bytes(picture)
+    contents = yaml.safe_load((house.book / "_toc.yml").read_text())
+    contents["parts"][-1]["chapters"].append({"file": f"comparison/{kind}"})
+    (house.book / "_toc.yml").write_text(yaml.safe_dump(contents))
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, root: Path) -> House:
-    return with_book(small_house(tmp_path_factory.mktemp("house"), cell(ANCHORED)), root)
-
-
-@pytest.fixture(scope="module")
-def executed(house: House) -> list[Executed]:
-    return [run_chapter(chapter.path, house=house) for chapter in house.chapters()]
-
-
-def test_book_builds_without_a_warning(house: House, executed: list[Executed], tmp_path: Path) -> None:
-    index = build_book(executed, house, tmp_path)
-    assert index.is_file()
-    chapter = (index.parent / "2_supervised" / "2.1.1_small.html").read_text()
-    assert "<b>bold words</b>" in chapter
-    assert "unpkg.com" not in chapter
-    for name in ("survey_map", "claims", "status", "design", "search", "data/index", "data/virtual-brain"):
-        assert (index.parent / f"{name}.html").is_file()
+def built(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Built:
+    """One book with all kinds of generated pages: building one takes long."""
+    folder = tmp_path_factory.mktemp("house")
+    house = with_book(small_house(folder, cell(ANCHORED)), root)
+    for kind in ("smoke", "empty"):
+        with_standings(house, kind)
+    executed = [run_chapter(chapter.path, house=house) for chapter in house.chapters()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LEDGER, lambda: LEDGERS["standings"])
+        index = build_book(executed, house, folder / "out")
+    return Built(executed, folder / "build" / "book-source", index.parent)
 
 
 @pytest.fixture
@@ -43,81 +69,99 @@ def no_data_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medseg_lab.publishing.book.data_pages", lambda static: {})
 
 
+def test_book_builds_without_a_warning(built: Built) -> None:
+    chapter = (built.html / "2_supervised" / "2.1.1_small.html").read_text()
+    assert "<b>bold words</b>" in chapter
+    assert "unpkg.com" not in chapter
+    for name in ("survey_map", "claims", "status", "design", "search", "data/index", "data/virtual-brain"):
+        assert (built.html / f"{name}.html").is_file()
+
+
+def test_generated_parts_are_inside_the_written_pages(built: Built) -> None:
+    inside = {
+        "claims": ("A <strong>verdict</strong> rests on", "In short"),
+        "data/index": ('href="virtual-brain.html"', "Bringing your own"),
+        "data/virtual-brain": ("A virtual subject is not a person", "Variants"),
+        "comparison/standings": ("Every comparison that the runs", "How to read it", "3D U-Net"),
+    }
+    for name, said in inside.items():
+        text = (built.html / f"{name}.html").read_text()
+        assert [words for words in said if words not in text] == [], name
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("standings", 4), ("smoke", 2), ("empty", 0)])
+def test_pages_of_standings_have_their_tables_and_pictures(built: Built, kind: str, shown: int) -> None:
+    text = (built.html / "comparison" / f"{kind}.html").read_text()
+    assert ("medseg-compact" in text) == (shown > 0)
+    assert text.count("<details") == text.count('class="medseg-picture"') == shown
+
+
+def test_pages_of_the_contents_are_there(built: Built) -> None:
+    contents = yaml.safe_load((built.sources / "_toc.yml").read_text())
+    names = [entry["file"] for part in contents["parts"] for entry in part["chapters"]]
+    assert {"2_supervised/2.1.1_small.ipynb", "data/virtual-brain.md"} <= set(names)
+    assert not any("/_" in name for name in names)
+    for name in [contents["root"], *names]:
+        assert (built.sources / name).is_file() or (built.sources / f"{name}.md").is_file()
+
+
 @pytest.mark.usefixtures("no_data_pages")
 def test_a_warning_fails_the_build(tmp_path: Path, root: Path) -> None:
-    house = small_house(tmp_path, new_markdown_cell("See {doc}`no_such_page`."))
-    executed = [run_chapter("2.1.1", house=with_book(house, root))]
+    house = with_book(small_house(tmp_path), root)
+    (house.book / "intro.md").write_text("# A book\n\nSee {doc}`no_such_page`.")
+    (house.book / "_toc.yml").write_text(
+        "{format: jb-book, root: intro, parts: [{chapters: [{file: licence}]}]}"
+    )
     with pytest.raises(BookError, match="no_such_page"):
-        build_book(executed, house)
+        build_book([], house)
 
 
-def test_chapters_follow_the_survey_and_empty_parts_are_left_out() -> None:
-    contents = {"parts": [{"chapters": [{"glob": "2_a/*"}]}, {"chapters": [{"glob": "3_b/*"}]}]}
-    pages = ["2_a/2.1.2_x.ipynb", "2_a/2.1.10_y.ipynb"]
-    assert with_chapters(contents, pages)["parts"] == [{"chapters": [{"file": page} for page in pages]}]
-
-
-def test_chapters_are_sorted_by_number(tmp_path: Path) -> None:
-    house = small_house(tmp_path, section="2.1.10")
-    for section in ("2.1.2", "2.2"):
-        (house.notebooks / "2_supervised" / f"{section}_small.ipynb").write_text("{}")
-    assert [chapter.section for chapter in house.chapters()] == ["2.1.2", "2.1.10", "2.2"]
-
-
-def test_title_is_the_heading_without_its_number(tmp_path: Path) -> None:
-    chapter = small_house(tmp_path).chapter("2.1.1")
-    chapter.path.write_text(chapter.path.read_text().replace("# A small", "# 2.1.1 A small"))
-    assert chapter.title == "A small chapter"
-
-
-def test_pages_of_the_contents_are_there(house: House, executed: list[Executed], tmp_path: Path) -> None:
-    assemble(executed, house, tmp_path)
-    contents = yaml.safe_load((tmp_path / "_toc.yml").read_text())
-    names = [entry["file"] for part in contents["parts"] for entry in part["chapters"]]
-    assert "2_supervised/2.1.1_small.ipynb" in names
-    for name in [contents["root"], *names]:
-        assert (tmp_path / name).is_file() or (tmp_path / f"{name}.md").is_file()
+def test_chapters_follow_the_survey_where_the_contents_place_them() -> None:
+    """A part without a chapter is left out."""
+    own = [{"file": "comparison/standings"}, {"file": "claims"}, {"glob": "comparison/*"}]
+    parts = [{"chapters": [{"glob": "2_a/*"}]}, {"chapters": [{"glob": "3_b/*"}]}, {"chapters": own}]
+    pages = ["2_a/2.1.2_x.ipynb", "2_a/2.1.10_y.ipynb", "comparison/run_your_own.ipynb"]
+    found = with_chapters({"parts": parts}, pages)["parts"]
+    assert [[entry["file"] for entry in part["chapters"]] for part in found] == [
+        pages[:2],
+        ["comparison/standings", "claims", pages[2]],
+    ]
 
 
 @pytest.mark.usefixtures("no_data_pages")
-def test_widget_is_replaced_by_its_twin_and_refused_without(tmp_path: Path, root: Path) -> None:
-    import json
-
-    import nbformat
-
+def test_sources_have_twins_of_widgets_and_the_standings_of_the_usual_store(
+    built: Built, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path / "runs"))
     house = with_book(small_house(tmp_path), root)
-    executed = run_chapter("2.1.1", house=house)
-    notebook = nbformat.read(executed.notebook, as_version=4)
+    notebook = nbformat.read(built.executed[0].notebook, as_version=4)
+    executed = Executed(house.chapter("2.1.1"), tmp_path / "notebook.ipynb", built.executed[0].record, False)
     view = {"application/vnd.jupyter.widget-view+json": {"model_id": "m"}, "text/html": "<i>twin</i>"}
     notebook.cells[-1].outputs = [new_output("display_data", data=view)]
     nbformat.write(notebook, executed.notebook)
     assemble([executed], house, tmp_path / "source")
     page = json.loads((tmp_path / "source" / "2_supervised" / "2.1.1_small.ipynb").read_text())
     assert list(page["cells"][-1]["outputs"][0]["data"]) == ["text/html"]
+    assert "There are no runs" in (tmp_path / "source" / "comparison" / "_standings.md").read_text()
     del notebook.cells[-1].outputs[0]["data"]["text/html"]
     nbformat.write(notebook, executed.notebook)
     with pytest.raises(BookError, match="widget"):
         assemble([executed], house, tmp_path / "source")
 
 
-def test_status_states_cost_and_versions(executed: list[Executed]) -> None:
-    page, record = status(executed), executed[0].record
-    assert (
-        f"| 2.1.1 A small chapter | none | class | {record.seconds:.0f} | {record.peak_memory_mb} MB |"
-        in page
-    )
+def test_status_states_cost_and_versions(built: Built) -> None:
+    page, record = status(built.executed), built.executed[0].record
+    cost = f"{record.seconds:.0f} | {record.peak_memory_mb} MB"
+    assert f"| 2.1.1 A small chapter | none | class | {cost} |" in page
+    assert "| Run your own | none | class |" in page
     assert record.key in page
     assert record.versions["torch"] in page
 
 
-def test_survey_map_holds_every_method_with_its_state(executed: list[Executed]) -> None:
-    page = survey_map(executed)
+def test_survey_map_holds_every_method_with_its_state(built: Built) -> None:
+    page = survey_map(built.executed)
     rows = [line for line in page.splitlines() if line.startswith("| ") and "Method |" not in line]
     assert len(rows) - sum("---" in row for row in rows) == len(methods())
     ready = [method for method in methods() if method.state == "ready"]
     places = [method.path.removeprefix("medseg_lab.") for method in ready]
     assert all(f"**ready**: `{place}`" in page for place in places)
-
-
-def test_bars_in_cells_do_not_break_a_table() -> None:
-    assert table(("a",), [("|x|",)])[-1] == r"| \|x\| |"

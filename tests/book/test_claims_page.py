@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from medseg_lab.evaluation.claims import judged
+from medseg_lab.evaluation.verdicts import STATES
 from medseg_lab.publishing.claims_page import claims_page
 from medseg_lab.publishing.markdown import escape
 from medseg_lab.survey.claims import claims
@@ -21,6 +22,14 @@ def store(**terms):
     return ledger(*(runs(name, ahead, **terms) for name, ahead in SIDES.items()))
 
 
+STORE = store()
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return claims_page([], STORE)
+
+
 def row(page: str, claim_id: str) -> str:
     (claim,) = [claim for claim in claims() if claim.id == claim_id]
     (line,) = [line for line in page.splitlines() if escape(claim.statement) in line]
@@ -32,31 +41,26 @@ def executed(*path: str) -> list:
     return [SimpleNamespace(record=SimpleNamespace(section="2.1.1"), chapter=chapter)]
 
 
-def test_every_claim_has_one_row_with_its_state_in_words():
-    page, found = claims_page([], store()), judged(store())
+def test_every_claim_has_one_row_with_its_state_in_words_and_the_states_are_counted(page):
+    found = judged(STORE)
     assert len(re.findall(r"^\| \{bdg-", page, re.MULTILINE)) == len(found) + 4  # four rows sum them up
     for one in found:
         assert f" {one.verdict.state}` |" in row(page, one.claim.id)
-
-
-def test_the_summary_counts_the_states():
-    states = [one.verdict.state for one in judged(store())]
-    page = claims_page([], store())
-    for state in ("supported", "not supported", "inconclusive", "not run"):
+    states = [one.verdict.state for one in found]
+    for state in STATES:
         assert re.search(rf" {state}` \| {states.count(state)} \|", page)
     assert {states.count("supported"), states.count("not supported")} == {1}
 
 
-def test_a_row_holds_effect_interval_data_budget_labels_and_reason():
-    (skips,) = [one for one in judged(store()) if one.claim.id == "skips-help"]
-    said = row(claims_page([], store()), "skips-help")
+def test_a_row_holds_effect_interval_data_budget_labels_and_reason(page):
+    (skips,) = [one for one in judged(STORE) if one.claim.id == "skips-help"]
+    said = row(page, "skips-help")
     assert f"**{escape(skips.verdict.finding)}**" in said
     assert "virtual-brain, class budget, 20 patients labelled, 2 seeds, 10 validation cases" in said
     assert escape(skips.verdict.reason) in said
 
 
-def test_what_was_not_run_says_what_is_missing():
-    page = claims_page([], store())
+def test_what_was_not_run_says_what_is_missing(page):
     assert "*There are no runs of FCN-32s.*" in row(page, "finer-strides-help")
     assert "*Planned for chapter 3.3: Superpixel graph.*" in row(page, "graphs-spread-labels")
 
@@ -75,12 +79,13 @@ def test_each_data_set_has_its_own_line_and_mark():
 
 
 @pytest.mark.parametrize(
-    ("terms", "warned"), [({}, False), (SMOKE, True), ({"steps": 2, "voxels": 1, "budget": "custom"}, True)]
+    "terms", [SMOKE, {"steps": 2, "voxels": 1, "budget": "custom"}], ids=["smoke", "custom"]
 )
-def test_a_page_of_smoke_says_on_top_that_it_proves_nothing(terms, warned):
-    top = claims_page([], store(**terms)).partition("## In short")[0]
-    assert ("They\ntest nothing" in top) == warned
-    assert "nothing that bears on a claim" not in top
+def test_a_page_of_smoke_says_on_top_that_it_proves_nothing(page, terms):
+    for text, warned in ((page, False), (claims_page([], store(**terms)), True)):
+        top = text.partition("## In short")[0]
+        assert ("They\ntest nothing" in top) == warned
+        assert "no runs that bear on a claim" not in top
 
 
 def test_smoke_beside_a_real_budget_is_said_in_its_row_alone():
@@ -107,8 +112,8 @@ def test_an_empty_store_says_how_to_fill_it():
         (("2.1.1_small.ipynb",), "/2.1.1_small"),
     ],
 )
-def test_a_section_links_to_its_chapter_where_there_is_one(path, document):
-    page = claims_page(executed(*path), store())
-    assert f"{{doc}}`{document}`" in page.partition("## 2.1.1 ")[2].partition("\n## ")[0]
-    assert page.count("The chapter: ") == 1
-    assert "The chapter: " not in claims_page([], store())
+def test_a_section_links_to_its_chapter_where_there_is_one(page, path, document):
+    linked = claims_page(executed(*path), STORE)
+    assert f"{{doc}}`{document}`" in linked.partition("## 2.1.1 ")[2].partition("\n## ")[0]
+    assert linked.count("The chapter: ") == 1
+    assert "The chapter: " not in page

@@ -1,25 +1,21 @@
 """The page of standings says what the comparisons say, and what it does not show."""
 
 import re
-from itertools import pairwise
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from medseg_lab.evaluation.standings import standings
-from medseg_lab.publishing.book import assemble, build_book
-from medseg_lab.publishing.standing_section import remarks
-from medseg_lab.publishing.standings_page import standings_pages
-from tests.book.toy_ledger import nothing, together, toy_ledger
-from tests.chapters.small import small_house, with_book
+from medseg_lab.publishing.standings_page import remarks, standings_pages
+from tests.book.toy_ledger import METHODS, nothing, together, toy_ledger
 
-METHODS = {"FCN-8s": 0.6, "U-Net": 0.8, "3D U-Net": 0.805}
-PAGE = "comparison/standings.md"
+PAGE = "comparison/_standings.md"
+WHOLE = standings_pages(toy_ledger(METHODS))
 
 
 def page(*ledgers, **more) -> str:
-    return standings_pages(together(*ledgers, **more))[PAGE].decode()
+    """The page of these ledgers together; by default of one comparison."""
+    return (standings_pages(together(*ledgers, **more)) if ledgers else WHOLE)[PAGE].decode()
 
 
 def rows(text: str, after: str) -> list[list[str]]:
@@ -43,7 +39,7 @@ def test_the_numbers_are_those_of_the_comparison() -> None:
     ledger = toy_ledger(METHODS)
     (standing,) = standings(ledger)
     comparison = standing.comparison(baseline="U-Net")
-    head, *body = rows(page(ledger), "### Budget class, test part")
+    head, *body = rows(page(), "### Budget class, test part")
     assert [row[0] for row in body] == ["FCN-8s", "U-Net", "3D U-Net"]
     assert head[2] == "minus U-Net \\[95%\\]"
     assert head[6:] == ["training", "memory", "para- meters"]
@@ -65,36 +61,29 @@ def test_the_mean_is_the_mean_of_what_was_measured() -> None:
     """Worked out from the table of cases, without a comparison."""
     ledger = toy_ledger(METHODS)
     dice = ledger.cases["dice"].groupby(ledger.cases["run"].map(ledger.runs["method"])).mean()
-    body = rows(page(ledger), "### Budget class, test part")[1:]
+    body = rows(page(), "### Budget class, test part")[1:]
     assert {row[0]: numbers(row[1])[0] for row in body} == {name: round(dice[name], 3) for name in METHODS}
 
 
-def test_costs_are_means_over_the_seeds() -> None:
+def test_costs_are_means_over_the_seeds_and_terms_are_stated() -> None:
     """Runs of the first method took 20 and 21 s, of the second 30 and 31."""
-    body = rows(page(toy_ledger(METHODS)), "### Budget class, test part")[1:]
+    body = rows(page(), "### Budget class, test part, 35 labelled patients")[1:]
     assert [numbers(row[6])[0] for row in body] == [20.0, 30.0, 40.0]
     assert [row[7] for row in body] == ["900 MB"] * 3
     assert [numbers(row[8])[0] for row in body] == [1.0, 2.0, 3.0]
-
-
-def test_terms_are_stated() -> None:
-    text = page(toy_ledger(METHODS))
-    assert "### Budget class, test part, 35 labelled patients" in text
-    assert "300 steps of 100,000 voxels a run" in text
-    assert "the seeds 0, 1." in text
-    assert "10 test cases of 10 patients" in text
+    for said in ("300 steps of 100,000 voxels a run", "the seeds 0, 1.", "10 test cases of 10 patients"):
+        assert said in page()
 
 
 def test_methods_stand_in_the_order_of_the_configurations_whatever_their_means() -> None:
-    for values in ((0.9, 0.5, 0.7), (0.5, 0.9, 0.7)):
-        methods = dict(zip(("V-Net", "FCN-8s", "U-Net"), values, strict=True))
-        body = rows(page(toy_ledger(methods)), "### Budget class, test part")[1:]
-        assert [row[0] for row in body] == ["FCN-8s", "U-Net", "V-Net"]
-
-
-def test_others_are_held_against_the_u_net_else_against_the_first() -> None:
-    assert "minus U-Net" in page(toy_ledger(METHODS))
-    assert "minus FCN-8s" in page(toy_ledger({"FCN-8s": 0.6, "V-Net": 0.7}))
+    """The U-Net is the baseline; where there is none, the first is."""
+    for methods, baseline in (
+        ({"V-Net": 0.9, "FCN-8s": 0.5, "U-Net": 0.7}, "U-Net"),
+        ({"V-Net": 0.5, "FCN-8s": 0.9}, "FCN-8s"),
+    ):
+        head, *body = rows(page(toy_ledger(methods)), "### Budget class, test part")
+        assert [row[0] for row in body] == [name for name in ("FCN-8s", "U-Net", "V-Net") if name in methods]
+        assert head[2].startswith(f"minus {baseline}")
 
 
 def test_data_sets_are_said_to_be_virtual_or_real_or_ones_own() -> None:
@@ -105,31 +94,24 @@ def test_data_sets_are_said_to_be_virtual_or_real_or_ones_own() -> None:
         text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
         for name in (r"my\_images", "msd-hippocampus", "virtual-brain")
     )
-    assert r"A folder of one's own, called my\_images." in own
+    assert r"A user's own folder, my\_images." in own
     assert "real data" in hippocampus
     assert "no real data" not in hippocampus
     assert "**virtual subjects, no real data**" in brain
     assert "(../data/virtual-brain.md)" in brain
 
 
-def test_pictures_stand_beside_the_page_and_are_described() -> None:
-    pages = standings_pages(toy_ledger(METHODS))
-    text = pages.pop(PAGE).decode()
-    shown = re.findall(r"```\{image\} (\S+)\n:alt: (.+)\n", text)
+def test_pictures_are_beside_the_page_described_and_each_standing_has_its_own() -> None:
+    pages = standings_pages(
+        together(toy_ledger(METHODS), toy_ledger(METHODS, dataset="msd-hippocampus", rng=1))
+    )
+    shown = re.findall(r"```\{image\} (\S+)\n:alt: (.+)\n", pages.pop(PAGE).decode())
     assert {f"comparison/{name}" for name, _ in shown} == pages.keys()
-    assert len(shown) == 2
+    assert len(shown) == len(pages) == len(set(pages.values())) == 4
     assert all(data.startswith(b"\x89PNG") for data in pages.values())
-    forest, ranks = (alt for _, alt in shown)
+    forest, ranks = (alt for _, alt in shown[:2])
     assert "3D U-Net minus U-Net" in forest
     assert "rank" in ranks
-
-
-def test_two_standings_have_pictures_of_their_own() -> None:
-    two = together(toy_ledger(METHODS), toy_ledger(METHODS, dataset="msd-hippocampus", rng=1))
-    pages = standings_pages(two)
-    shown = re.findall(r"```\{image\} (\S+)", pages.pop(PAGE).decode())
-    assert len(shown) == len(set(shown)) == len(pages) == 4
-    assert len(set(pages.values())) == 4
 
 
 def test_one_seed_is_shown_without_differences_ranks_and_pictures() -> None:
@@ -141,7 +123,7 @@ def test_one_seed_is_shown_without_differences_ranks_and_pictures() -> None:
 
 
 def test_classes_and_distances_are_folded_away() -> None:
-    text = page(toy_ledger(METHODS))
+    text = page()
     head, *body = rows(text, "{dropdown} Dice, class by class")
     assert head == ["method", "ring", "disc"]
     cases = toy_ledger(METHODS).cases
@@ -149,7 +131,7 @@ def test_classes_and_distances_are_folded_away() -> None:
     wanted = cases["dice"].groupby([method, cases["class"]]).mean()
     for row in body:
         assert [numbers(cell)[0] for cell in row[1:]] == [round(wanted[row[0], k], 3) for k in head[1:]]
-    head = rows(text, "{dropdown} Distances of the borders: HD95")[0]
+    head = rows(text, "{dropdown} Boundary distances: HD95")[0]
     assert head[1].startswith("HD95 (mm)")
     assert "training" not in head
 
@@ -193,7 +175,7 @@ def test_what_is_not_shown_is_named() -> None:
     assert re.search(r"- V-Net on msd-hippocampus, .*: no other method has runs on these terms", hidden)
     assert "- 2 runs of which there is a newer one" in hidden
     assert "## msd-hippocampus" not in text
-    assert "## Not shown" not in page(toy_ledger(METHODS))
+    assert "## Not shown" not in page()
 
 
 @pytest.mark.parametrize("ledger", [nothing(), toy_ledger({"U-Net": 0.8})], ids=["empty", "one method"])
@@ -202,50 +184,6 @@ def test_without_a_comparison_the_page_says_how_to_make_one(ledger) -> None:
     assert pages.keys() == {PAGE}
     text = pages[PAGE].decode()
     assert "medseg sweep grid.toml" in text
-    assert "How to read it" not in text
+    assert "_reading.md" not in text
+    assert "_reading.md" in page()
     assert "| " not in text
-
-
-def test_sections_follow_each_other_apart() -> None:
-    """Sphinx wants a blank line before each heading, table and directive."""
-    lines = page(toy_ledger(METHODS), toy_ledger(METHODS, dataset="msd-hippocampus")).splitlines()
-    starts = ("#", "```{", ":::::{")
-    for before, line in pairwise(lines):
-        if line.startswith(starts):
-            assert before == "", line
-
-
-@pytest.mark.usefixtures("few_pages")
-@pytest.mark.parametrize("kind", ["full", "smoke", "empty"])
-def test_the_page_builds_without_a_warning(
-    kind: str, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    long = "Supervised(network=UNet(features=[32, 64]), spatial_dims=2)"
-    ledger = {
-        "full": together(toy_ledger({**METHODS, long: 0.7}), toy_ledger(METHODS, dataset="msd-hippocampus")),
-        "smoke": toy_ledger(METHODS, budget="smoke"),
-        "empty": nothing(),
-    }[kind]
-    monkeypatch.setattr("medseg_lab.publishing.book.read_ledger", lambda: ledger)
-    index = build_book([], with_book(small_house(tmp_path), root))
-    text = (index.parent / "comparison" / "standings.html").read_text()
-    assert ("medseg-compact" in text) == (kind != "empty")
-    assert text.count("<details") == {"full": 4, "smoke": 2, "empty": 0}[kind]
-    assert text.count('class="medseg-picture"') == {"full": 4, "smoke": 2, "empty": 0}[kind]
-
-
-@pytest.fixture
-def few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Data pages without their pictures, and a page by the name that an empty ledger's page links."""
-    made = {f"data/{name}.md": b"# A page\n" for name in ("index", "virtual-brain", "msd-hippocampus")}
-    made["comparison/run_your_own.md"] = b"# Run your own\n"
-    monkeypatch.setattr("medseg_lab.publishing.book.data_pages", lambda static: made)
-
-
-@pytest.mark.usefixtures("few_pages")
-def test_the_book_takes_the_ledger_of_the_usual_store(
-    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path / "runs"))
-    assemble([], with_book(small_house(tmp_path), root), tmp_path / "source")
-    assert "There are no runs" in (tmp_path / "source" / PAGE).read_text()

@@ -1,7 +1,6 @@
-"""The course's own chapters, executed at `smoke` on the data at hand.
+"""The course's own chapters, executed at `smoke` on the embedded virtual subjects and on one real data set.
 
-They are executed into `build/chapters/`, under their keys: the tests of facts, and a second run of the
-tests, find them there.
+They are executed into `build/chapters/`, under their keys: another run of the tests finds them there.
 """
 
 import os
@@ -16,11 +15,15 @@ from medseg_lab.publishing.parameters import declared, taken
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = House(ROOT).chapters()
-REAL = ("msd-hippocampus", "acdc", "lidc-4rater", "chase-db1")
-"""A volume and its spacing; volumes without; pictures, with readings that may be empty; large photographs."""
-ONE_RATER = ("virtual-brain", "msd-hippocampus", "acdc", "lidc-4rater")
-SEVERAL = ("virtual-brain+raters", "msd-hippocampus", "lidc-4rater", "chase-db1")
-"""What chapters on uncertainty run on; they must bear a set with one rater, too."""
+REAL = {
+    "2.1.1": "acdc",
+    "3.2": "msd-hippocampus",
+    "4.1.1": "lidc-4rater",
+    "4.1.2": "msd-hippocampus",
+    "4.2": "chase-db1",
+}
+"""The real set of each chapter; others take the first. Together: anisotropic volumes; small volumes, which
+have one rater in a chapter on uncertainty; pictures with readings that may be empty; large photographs."""
 
 
 def data_root(dataset: str) -> Path | None:
@@ -30,7 +33,13 @@ def data_root(dataset: str) -> Path | None:
     return next((p for p in (*places, ROOT.parent / "shared" / "data") if (p / dataset).is_dir()), None)
 
 
-DATASETS = ("virtual-brain", "virtual-brain+raters", *(name for name in REAL if data_root(name)))
+def executions() -> Iterator[tuple[Chapter, str]]:
+    """Each chapter with the embedded data set and, where it takes one and it is here, with its real one."""
+    for chapter in CHAPTERS:
+        yield chapter, "virtual-brain+raters" if chapter.section.startswith("4") else "virtual-brain"
+        real = REAL.get(chapter.section, REAL["2.1.1"])
+        if "dataset" in declared(chapter) and data_root(real):
+            yield chapter, real
 
 
 @pytest.fixture(params=CHAPTERS, ids=lambda chapter: chapter.section)
@@ -39,16 +48,19 @@ def chapter(request: pytest.FixtureRequest) -> Chapter:
     return request.param
 
 
-@pytest.fixture(params=DATASETS)
-def executed(request: pytest.FixtureRequest, chapter: Chapter) -> Iterator[Executed]:
-    """Each chapter executed at `smoke`, on each data set at hand that it can take."""
-    if "dataset" not in declared(chapter) and request.param != DATASETS[0]:
-        pytest.skip("the chapter takes no data set")
-    if request.param not in (SEVERAL if chapter.section.startswith("4") else ONE_RATER):
-        pytest.skip("the chapter is run on other data")
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(pair, id=f"{pair[0].section}-{pair[1]}", marks=pytest.mark.chapter)
+        for pair in executions()
+    ],
+)
+def executed(request: pytest.FixtureRequest) -> Iterator[Executed]:
+    """Each chapter executed at `smoke`."""
+    chapter, dataset = request.param
     with pytest.MonkeyPatch.context() as patch:
-        root = data_root(request.param)
+        root = data_root(dataset)
         if root is not None:
             patch.setenv("MEDSEG_DATA", str(root))
-        given = taken(chapter, dataset=request.param, budget="smoke")
+        given = taken(chapter, dataset=dataset, budget="smoke")
         yield run_chapter(chapter.path, given, house=House(ROOT))

@@ -14,6 +14,7 @@ budget: str = "class"
 seeds: int = 2
 rate: float = 0.5
 fast: bool = False
+names: list[str] = ["U-Net"]
 """
 IMPORTS = """
 from medseg_lab.data.task import Task
@@ -52,7 +53,7 @@ def with_book(house: House, root: Path) -> House:
     """The same house with this project's prose and configuration, and with the page that the prose links."""
     shutil.copytree(root / "book", house.book, ignore=shutil.ignore_patterns("_build", "__pycache__"))
     page = house.notebooks / "comparison" / "run_your_own.ipynb"
-    page.parent.mkdir()
+    page.parent.mkdir(exist_ok=True)
     cells = [new_markdown_cell("# Run your own"), cell('budget: str = "class"', "parameters")]
     nbformat.write(new_notebook(cells=cells), page)
     return house

@@ -1,11 +1,12 @@
-"""Every chapter runs, on the embedded data and on the real data at hand, and keeps the form of a chapter."""
+"""Every chapter runs on the embedded data and on a real set, and keeps the form of a chapter."""
 
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import nbformat
-import pytest
+import yaml
 
 from medseg_lab.data.catalogue import load_card
 from medseg_lab.publishing.execute import Executed
@@ -13,11 +14,11 @@ from medseg_lab.publishing.house import Chapter, source, tags
 from medseg_lab.publishing.parameters import declared
 from medseg_lab.survey.claims import claims
 from medseg_lab.survey.configurations import configurations
+from tests.chapters.conftest import CHAPTERS
 
 LONGEST_CELL = 12
 
 
-@pytest.mark.chapter
 def test_chapter_runs_at_smoke(executed: Executed) -> None:
     notebook = nbformat.read(executed.notebook, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -26,7 +27,6 @@ def test_chapter_runs_at_smoke(executed: Executed) -> None:
     assert not noise, "a chapter writes nothing to stderr: no warnings, no progress bars"
 
 
-@pytest.mark.chapter
 def test_the_methods_it_trains_are_those_of_its_claims(executed: Executed) -> None:
     """A chapter's recipes carry the configurations' names, so every claim that can be run here was."""
     names = {one.name for one in configurations() if one.recipe}
@@ -51,21 +51,25 @@ def test_facts_hold(executed: Executed) -> None:
             assert found[cell.id] == said(cell), cell.source
 
 
-def test_nbval_confirms_the_facts(chapter: Chapter, tmp_path: Path) -> None:
-    """The cells tagged `fact` stand alone: in a fresh kernel they give what the source keeps."""
-    notebook = nbformat.read(chapter.path, as_version=4)
-    notebook.cells = [cell for cell in notebook.cells if "fact" in tags(cell)]
-    if not notebook.cells:
-        pytest.skip("the chapter states no facts")
-    for cell in notebook.cells:
-        cell.metadata["tags"] = ["nbval-check-output"]
-        cell.execution_count = 1  # nbval takes a cell with outputs and no count for a mistake
-    nbformat.write(notebook, tmp_path / "facts.ipynb")
+def test_nbval_confirms_the_facts(tmp_path: Path) -> None:
+    """The cells tagged `fact` need no others: among a chapter's facts alone they give what the source keeps.
+
+    All are in one notebook, in a kernel that forgets every name between two chapters.
+    """
+    cells: list[nbformat.NotebookNode] = []
+    for chapter in CHAPTERS:
+        facts = [cell for cell in nbformat.read(chapter.path, as_version=4).cells if "fact" in tags(cell)]
+        for cell in facts:
+            cell.metadata["tags"] = ["nbval-check-output"]
+            cell.id = uuid4().hex[:8]  # two chapters may use the same
+            cell.execution_count = 1  # nbval takes a cell with outputs and no count for a mistake
+        cells += [nbformat.v4.new_code_cell("%reset -f"), *facts]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "facts.ipynb")
     options = ["--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider", "-p", "no:xdist"]
     command = [sys.executable, "-m", "pytest", *options, "facts.ipynb"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert f"{len(notebook.cells)} passed" in done.stdout
+    assert f"{len(cells)} passed" in done.stdout
 
 
 def test_parameters_are_declared(chapter: Chapter) -> None:
@@ -86,17 +90,13 @@ def test_only_facts_keep_their_output(chapter: Chapter) -> None:
             )
 
 
-def test_notebook_is_as_the_pre_commit_hook_leaves_it(chapter: Chapter, tmp_path: Path, root: Path) -> None:
-    import yaml
-
+def test_notebooks_are_as_the_pre_commit_hook_leaves_them(root: Path) -> None:
     hooks = yaml.safe_load((root / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     options = next(hook["args"] for hook in hooks if hook["id"] == "nbstripout")
-    copy = tmp_path / "chapter.ipynb"
-    copy.write_bytes(chapter.path.read_bytes())
-    subprocess.run([sys.executable, "-m", "nbstripout", *options, str(copy)], check=True)
-    assert copy.read_bytes() == chapter.path.read_bytes(), (
-        "run: .venv/bin/pre-commit run nbstripout --all-files"
-    )
+    paths = [str(chapter.path) for chapter in CHAPTERS]
+    command = [sys.executable, "-m", "nbstripout", *options, "--verify", *paths]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"run: .venv/bin/pre-commit run nbstripout --all-files\n{done.stdout}"
 
 
 def said(cell: nbformat.NotebookNode) -> list[str]:

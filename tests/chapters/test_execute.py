@@ -1,6 +1,7 @@
 """A chapter is executed when anything it depends on has changed, and only then."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from medseg_lab.publishing import inputs as inputs_module
 from medseg_lab.publishing.execute import ChapterError, Executed, run_chapter, tidied
 from medseg_lab.publishing.house import House
 from medseg_lab.publishing.inputs import data_identity, inputs, key
-from medseg_lab.publishing.parameters import checked
+from medseg_lab.publishing.parameters import checked, declared
 from tests.chapters.small import cell, small_house
 
 
@@ -25,18 +26,23 @@ def key_of(house: House, **parameters: Any) -> str:
     return key(inputs(chapter, checked(chapter, parameters), house))
 
 
-def run(house: House, **options: Any) -> Executed:
-    return run_chapter("2.1.1", house=house, **options)
+def run(house: House, parameters: dict[str, Any] | None = None, **options: Any) -> Executed:
+    return run_chapter("2.1.1", parameters, house=house, **options)
 
 
-def test_second_run_executes_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_run_executes_nothing_until_an_input_changes_which_is_named(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = run(house)
-    monkeypatch.setattr("papermill.execute_notebook", lambda *args, **kwargs: pytest.fail("executed again"))
-    second = run(house)
+    with monkeypatch.context() as patch:
+        patch.setattr("papermill.execute_notebook", lambda *args, **kwargs: pytest.fail("executed again"))
+        second = run(house)
     assert not first.replayed
     assert second.replayed
     assert "replayed" in str(second)
     assert second.record == first.record
+    house.constraints.write_text("torch==2.14.0\n")
+    assert run(house).reasons == ("lock",)
 
 
 def test_a_chapter_whose_runs_have_left_the_store_is_executed_for_the_book(
@@ -56,21 +62,22 @@ def test_a_chapter_whose_runs_have_left_the_store_is_executed_for_the_book(
     assert run(house, with_runs=True).replayed
 
 
-def test_outputs_and_parameters_are_in_the_executed_notebook(house: House) -> None:
-    executed = run(house, parameters={"seeds": "3"}, budget="smoke")
+def test_executed_notebook_has_outputs_and_parameters_and_tells_nothing_of_the_machine(
+    tmp_path: Path,
+) -> None:
+    """The kernel is this interpreter, with fixed hashes and no progress bars."""
+    code = "import os, sys\nprint(sys.prefix, os.environ['PYTHONHASHSEED'], os.environ['MEDSEG_PROGRESS'])"
+    executed = run(small_house(tmp_path, cell(code)), {"seeds": "3", "budget": "smoke"})
     notebook = nbformat.read(executed.notebook, as_version=4)
     injected = [c for c in notebook.cells if "injected-parameters" in c.metadata.get("tags", [])]
     solution = next(c for c in notebook.cells if "solution" in c.metadata.get("tags", []))
     assert [c.source.splitlines()[1:] for c in injected] == [['budget = "smoke"', "seeds = 3"]]
     assert solution.outputs[0].data["text/plain"] == "('ring',)"
+    assert notebook.cells[-1].outputs[0].text.split() == [sys.prefix, "0", "0"]
     assert executed.record.parameters["seeds"] == 3
     assert executed.record.peak_memory_mb > 10
-
-
-def test_executed_notebook_tells_nothing_of_the_machine(house: House) -> None:
-    text = run(house).notebook.read_text()
-    assert str(house.root) not in text
-    assert "papermill" not in json.loads(text)["metadata"]
+    assert str(tmp_path) not in executed.notebook.read_text()
+    assert "papermill" not in notebook.metadata
 
 
 def test_changed_library_file_changes_the_key_of_chapters_that_use_it(
@@ -91,25 +98,20 @@ def test_changed_library_file_changes_the_key_of_chapters_that_use_it(
     assert edited("medseg_lab/networks/unet.py") == before
 
 
-@pytest.mark.parametrize("change", ["lock", "cell", "parameter"])
-def test_every_input_changes_the_key(house: House, change: str) -> None:
-    before = key_of(house)
+@pytest.mark.parametrize("change", ["lock", "cell", "parameter", "outputs"])
+def test_every_input_changes_the_key_and_outputs_do_not(house: House, change: str) -> None:
+    before, path = key_of(house), house.chapter("2.1.1").path
     if change == "lock":
         house.constraints.write_text("torch==2.14.0\n")
     if change == "cell":
-        path = house.chapter("2.1.1").path
         path.write_text(path.read_text().replace("ring", "disc"))
-    assert key_of(house, **({"seeds": 5} if change == "parameter" else {})) != before
-
-
-def test_outputs_do_not_change_the_key(house: House) -> None:
-    before = key_of(house)
-    path = house.chapter("2.1.1").path
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", text="seen")]
-    notebook.cells[-1].execution_count = 7
-    nbformat.write(notebook, path)
-    assert key_of(house) == before
+    if change == "outputs":
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", text="seen")]
+        notebook.cells[-1].execution_count = 7
+        nbformat.write(notebook, path)
+    after = key_of(house, **({"seeds": 5} if change == "parameter" else {}))
+    assert (after == before) == (change == "outputs")
 
 
 def test_changed_data_changes_the_identity(tmp_path: Path) -> None:
@@ -117,12 +119,6 @@ def test_changed_data_changes_the_identity(tmp_path: Path) -> None:
     before = data_identity(str(tmp_path))
     (tmp_path / "dataset.json").write_text("{ }")
     assert data_identity(str(tmp_path)) != before
-
-
-def test_re_execution_names_what_changed(house: House) -> None:
-    run(house)
-    house.constraints.write_text("torch==2.14.0\n")
-    assert run(house).reasons == ("lock",)
 
 
 def test_failing_cell_is_shown_and_the_notebook_kept(tmp_path: Path) -> None:
@@ -135,48 +131,53 @@ def test_failing_cell_is_shown_and_the_notebook_kept(tmp_path: Path) -> None:
     assert not list(kept.parent.glob("*/record.json"))
 
 
-def test_kernel_is_this_interpreter_with_fixed_hashes(tmp_path: Path) -> None:
-    code = "import os, sys\nprint(sys.prefix, os.environ['PYTHONHASHSEED'], os.environ['MEDSEG_PROGRESS'])"
-    executed = run(small_house(tmp_path, cell(code)))
-    import sys
-
-    out = nbformat.read(executed.notebook, as_version=4).cells[-1].outputs[0].text
-    assert out.split() == [sys.prefix, "0", "0"]
-
-
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"sead": 1}, "'sead'.*known: dataset: str = 'virtual-brain'; .*seeds: int = 2"),
-        ({"seeds": "two"}, "seeds: got 'two', wanted int; known: .*rate: float"),
-        ({"seeds": "2.5"}, "seeds: got 2.5, wanted int"),
-        ({"seeds": True}, "seeds: got True, wanted int"),
-        ({"fast": "perhaps"}, "fast: got 'perhaps', wanted bool"),
-        ({"dataset": 3}, "dataset: got 3, wanted str"),
-        ({"budget": "huge"}, "budget: got 'huge', wanted one of smoke, class, full"),
+        ({"seeds": "two"}, "seeds: expected int, got 'two'; known: .*rate: float"),
+        ({"seeds": "2.5"}, "seeds: expected int, got 2.5"),
+        ({"seeds": True}, "seeds: expected int, got True"),
+        ({"fast": "perhaps"}, "fast: expected bool, got 'perhaps'"),
+        ({"dataset": 3}, "dataset: expected str, got 3"),
+        ({"names": "U-Net"}, "names: expected list.str., got 'U-Net'"),
+        ({"budget": "huge"}, "budget: .*'huge'.* smoke, class, full"),
     ],
 )
 def test_wrong_parameters_are_named_with_the_known_ones(
     house: House, given: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ValueError, match=said):
-        run(house, parameters=given)
+        run(house, given)
 
 
 def test_parameters_are_read_as_their_types(house: House) -> None:
-    given = {"seeds": "3", "rate": "1e-3", "fast": "true", "dataset": "3"}
+    given = {"seeds": "3", "rate": "1e-3", "fast": "true", "dataset": "3", "names": "['a=b', 'c']"}
     values = checked(house.chapter("2.1.1"), given)
-    assert (values["seeds"], values["rate"], values["fast"], values["dataset"]) == (3, 1e-3, True, "3")
+    assert {name: values[name] for name in given} == {
+        "seeds": 3,
+        "rate": 1e-3,
+        "fast": True,
+        "dataset": "3",
+        "names": ["a=b", "c"],
+    }
+    assert checked(house.chapter("2.1.1"), {})["names"] == ["U-Net"]
 
 
-def test_parameter_and_option_must_agree(house: House) -> None:
-    with pytest.raises(ValueError, match="budget: got 'class' as a parameter and 'smoke' as an option"):
-        run(house, parameters={"budget": "class"}, budget="smoke")
-
-
-def test_unknown_chapter_names_the_known(house: House) -> None:
-    with pytest.raises(ValueError, match=r"'9\.9'.*wanted one of 2\.1\.1"):
-        run_chapter("9.9", house=house)
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("seeds: complex = 2", "parameter seeds: name 'complex'"),
+        ("seeds: int = len('ab')", "parameter seeds: malformed"),
+        ("seeds = 2", "expected an assignment with a type of str, int"),
+        ("print(2)", r"expected an assignment .*, got 'print\(2\)'"),
+    ],
+)
+def test_cells_of_parameters_that_cannot_be_read_are_refused(house: House, line: str, said: str) -> None:
+    path = house.chapter("2.1.1").path
+    path.write_text(path.read_text().replace("seeds: int = 2", line))
+    with pytest.raises(ValueError, match=said):
+        declared(house.chapter("2.1.1"))
 
 
 def test_prints_that_came_in_pieces_are_one_output_on_the_page() -> None:

@@ -22,6 +22,6 @@ def test_students_work_is_not_overwritten(tmp_path: Path) -> None:
     chapter = small_house(tmp_path).chapter("2.1.1")
     path = exercise(chapter, tmp_path / "class")
     path.write_text("my answers")
-    with pytest.raises(ValueError, match="is there already"):
+    with pytest.raises(ValueError, match="already exists"):
         exercise(chapter, tmp_path / "class")
     assert path.read_text() == "my answers"

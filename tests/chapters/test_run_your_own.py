@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import nibabel
@@ -49,6 +50,12 @@ def text_of(executed: Executed) -> str:
     return "\n".join([*(cell.source for cell in cells), *said])
 
 
+def records_of(own: Path) -> list[dict[str, Any]]:
+    """The records of all runs that were trained on a folder."""
+    runs = own.with_name(f"{own.name}-study") / "runs"
+    return [json.loads(path.read_text()) for path in runs.glob("*/run.json")]
+
+
 @pytest.fixture
 def house(tmp_path: Path, root: Path) -> House:
     """A house with this page alone, so that what is executed here is not kept."""
@@ -60,49 +67,44 @@ def house(tmp_path: Path, root: Path) -> House:
 
 
 @pytest.mark.chapter
-@pytest.mark.parametrize(
-    ("shape", "channels", "third"), [((20, 20, 12), 2, "3D U-Net"), ((24, 24, 1), 1, "U-Net++")]
-)
-def test_a_folder_of_ones_own_is_compared(
-    house: House, tmp_path: Path, shape: tuple[int, ...], channels: int, third: str
-) -> None:
-    own = made_folder(tmp_path / "my images", shape, channels)
-    executed = run_chapter(PAGE, {"folder": str(own)}, budget="smoke", house=house)
+def test_a_folder_of_ones_own_is_compared_and_replayed_with_its_card(house: House, tmp_path: Path) -> None:
+    own = made_folder(tmp_path / "my images", (20, 20, 12), channels=2)
+    given = {"folder": str(own), "budget": "smoke"}
+    executed = run_chapter(PAGE, given, house=house)
     text = text_of(executed)
-    assert f"{third} - U-Net: " in text
+    assert "3D U-Net - U-Net: " in text
     assert "FCN-8s - U-Net: " in text
     assert "10 read" in text
     assert "'patient00': 'patient00_a, patient00_b, patient00_c'" in text
     assert "VIRTUAL" not in text.partition("## Step 1")[2]
-
-    study = own.with_name("my images-study")
-    runs = [path for path in (study / "runs").iterdir() if (path / "run.json").is_file()]
-    records = [json.loads((path / "run.json").read_text()) for path in runs]
+    records = records_of(own)
     assert sorted(record["seed"] for record in records) == [0, 0, 0, 1, 1, 1]
     assert {record["cohort"]["id"] for record in records} == {"my images"}
     assert all(not record["test_opened"] for record in records), "the test part stays sealed"
-    assert "mirror = []" in (own / "card.toml").read_text(), "a reader's card is left as it was drafted"
-    assert executed.record.lessons[0]["trained"] == 6
+    card = (own / "card.toml").read_text()
+    assert "mirror = []" in card, "a reader's card is left as it was drafted"
+    assert (executed.record.lessons[0]["trained"], executed.record.lessons[0]["replayed"]) == (6, 0)
+
+    again = run_chapter(PAGE, given, house=house)
+    assert not again.replayed, "the folder has a card now"
+    assert again.reasons == (str(own),)
+    assert (own / "card.toml").read_text() == card
+    assert (again.record.lessons[0]["trained"], again.record.lessons[0]["replayed"]) == (0, 6)
 
 
 @pytest.mark.chapter
-def test_a_card_that_is_there_is_kept_and_runs_are_replayed(house: House, tmp_path: Path) -> None:
-    """With one seed each, which has no differences to draw."""
-    own = made_folder(tmp_path / "mine", (20, 20, 12), 1)
-    given = {"folder": str(own), "seeds": 1}
-    first = run_chapter(PAGE, given, budget="smoke", house=house)
-    card = (own / "card.toml").read_text()
-    second = run_chapter(PAGE, given, budget="smoke", house=house)
-    assert not second.replayed, "the folder has a card now"
-    assert second.reasons == (str(own),)
-    assert (own / "card.toml").read_text() == card
-    assert (first.record.lessons[0]["trained"], first.record.lessons[0]["replayed"]) == (3, 0)
-    assert (second.record.lessons[0]["trained"], second.record.lessons[0]["replayed"]) == (0, 3)
+def test_slices_are_compared_with_one_seed_which_has_no_differences(house: House, tmp_path: Path) -> None:
+    own = made_folder(tmp_path / "mine", (24, 24, 1), channels=1)
+    executed = run_chapter(PAGE, {"folder": str(own), "budget": "smoke", "seeds": 1}, house=house)
+    text = text_of(executed)
+    assert '["FCN-8s", "U-Net", "U-Net++"]' in text
+    assert "U-Net++ - U-Net: " not in text
+    assert [record["seed"] for record in records_of(own)] == [0, 0, 0]
 
 
 @pytest.mark.chapter
 def test_the_example_is_virtual_temporary_and_tells_nothing_of_the_machine(root: Path) -> None:
-    executed = run_chapter(PAGE, budget="smoke", house=House(root))
+    executed = run_chapter(PAGE, {"budget": "smoke"}, house=House(root))
     text = text_of(executed)
     assert "These are VIRTUAL subjects, no real data." in text
     assert "24 read" in text

@@ -1,17 +1,19 @@
+import json
 import shutil
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
 
-from medseg_lab.data import catalogue, cohort, splits
+from medseg_lab.data import catalogue, cohort, prepared, splits
 from medseg_lab.data.case import IGNORE
 from medseg_lab.data.catalogue import load_card
 from medseg_lab.data.choose import Chosen
 from medseg_lab.data.cohort import load_cohort
-from medseg_lab.data.readers import open as readers
-from medseg_lab.data.readers.msd import MsdReader
+from medseg_lab.data.fingerprint import CaseDigest, refuse_duplicates
+from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.readers.reader import Raw
 
 
@@ -20,10 +22,13 @@ def toy(msd_folder):
     return str(msd_folder(20))
 
 
-def lighten(path):
-    """The same volume, a little brighter."""
+def rewrite(path, change, spacing=None):
+    """The volume with its voxels changed in place, or with another spacing."""
     image = nib.load(path)
-    nib.save(nib.Nifti1Image(image.get_fdata(dtype=np.float32) + 1, image.affine), path)
+    voxels = np.array(np.asanyarray(image.dataobj))
+    change(voxels)
+    affine = image.affine if spacing is None else np.diag([*spacing, 1.0])
+    nib.save(nib.Nifti1Image(voxels, affine), path)
 
 
 def ids(cases):
@@ -67,42 +72,102 @@ def test_a_cap_leaves_every_part_a_patient_however_small_it_is(toy):
     assert (len(cohort.labelled), len(cohort.validation), cohort.test_size) == (3, 1, 1)
 
 
-def test_test_files_are_not_decoded_until_the_test_is_opened(toy, monkeypatch):
-    read = []
-    original = MsdReader.read
-    monkeypatch.setattr(MsdReader, "read", lambda self, c, *how: (read.append(c), original(self, c, *how))[1])
-    cohort = load_cohort(toy)
-    before = set(read)
-    opened = ids(cohort.open_test("final table"))
-    assert before.isdisjoint(opened)
-    assert cohort.openings == ["final table"]
+@pytest.mark.parametrize("mapped", [False, True])
+def test_the_test_part_is_sealed_and_prepared_once(toy, monkeypatch, mapped):
+    data = load_cohort(toy, mapped=mapped)
+    assert data.openings == []
+    monkeypatch.setattr(cohort, "Loader", None)
+    first, again = data.open_test("one run"), data.open_test("another run")
+    assert all(a is b for a, b in zip(first, again, strict=True))
+    assert data.openings == ["one run", "another run"]
+    with pytest.raises(ValueError, match="test: the reason for opening it is empty"):
+        data.open_test(" ")
 
 
-def test_the_test_is_not_opened_without_a_reason(toy):
-    with pytest.raises(ValueError, match="got no reason"):
-        load_cohort(toy).open_test(" ")
+def listing(folder, **changes):
+    """Change `dataset.json`."""
+    path = folder / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def test_the_fingerprint_follows_files_preprocessing_split_and_code(toy, tmp_path, monkeypatch):
-    first = load_cohort(toy).fingerprint
-    assert load_cohort(toy).fingerprint == first
-    others = {
-        load_cohort(toy, split_seed=1).fingerprint,
-        load_cohort(toy, labelled=3).fingerprint,
-        load_cohort(toy, cases=10).fingerprint,
-    }
-    changed = tmp_path / "changed"
-    shutil.copytree(toy, changed)
-    lighten(changed / "imagesTr" / "toy_003.nii.gz")
-    others.add(load_cohort(str(changed)).fingerprint)
-    monkeypatch.setitem(readers.MODULES, "msd", readers.MODULES["msd"][:-1])
-    others.add(load_cohort(toy).fingerprint)
-    assert len(others | {first}) == 6
+def one_voxel(voxels):
+    voxels[4, 4, 4] += 5
 
 
-def test_the_fingerprint_does_not_follow_the_place(toy, tmp_path):
-    shutil.copytree(toy, tmp_path / "elsewhere" / "Task99_Toy")
-    assert load_cohort(str(tmp_path / "elsewhere" / "Task99_Toy")).fingerprint == load_cohort(toy).fingerprint
+def one_label(voxels):
+    voxels[1, 1, 1] = 1
+
+
+def packed_again(folder, case):
+    path = folder / "imagesTr" / f"{case}.nii.gz"
+    nib.save(nib.load(path), path.with_suffix(""))
+    nib.save(nib.load(path.with_suffix("")), path)
+    path.with_suffix("").unlink()
+
+
+LISTED = {"0": "background", "1": "front", "2": "back"}
+CHANGES = {  # what is done to the folder, and whether it is another cohort
+    "a voxel": (lambda f, c: rewrite(f / "imagesTr" / f"{c}.nii.gz", one_voxel), True),
+    "a label": (lambda f, c: rewrite(f / "labelsTr" / f"{c}.nii.gz", one_label), True),
+    "spacing": (lambda f, c: [rewrite(f / d / f"{c}.nii.gz", len, (1, 1, 1.005)) for d in PARTS], True),
+    "order of classes": (lambda f, c: listing(f, labels=LISTED | {"1": "back", "2": "front"}), True),
+    "wording": (lambda f, c: listing(f, name="another title", modality={"0": "another name"}), False),
+    "packing": (packed_again, False),
+}
+PARTS = ("imagesTr", "labelsTr")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("part", ["labelled", "unlabelled", "test"])
+def test_the_fingerprint_follows_the_content_of_every_case(toy, tmp_path, change, part):
+    edit, counts = CHANGES[change]
+    before = load_cohort(toy, labelled=5)
+    case = before.sealed()[0] if part == "test" else getattr(before, part)[0]
+    folder = tmp_path / "elsewhere" / "Task99_Toy"
+    shutil.copytree(toy, folder)
+    edit(folder, case.id)
+    after = load_cohort(str(folder), labelled=5)
+    if (change, part) == ("a label", "unlabelled"):
+        counts = False  # it is withheld
+    assert (before.fingerprint != after.fingerprint) == counts
+    held_out = counts and (part == "test" or change == "order of classes")
+    assert (before.held_out != after.held_out) == held_out
+
+
+def test_the_fingerprint_follows_the_split_and_what_training_sees_of_the_preprocessing(toy, monkeypatch):
+    loads = [{}, {"split_seed": 1}, {"labelled": 3}, {"cases": 10}]
+    prints = [load_cohort(toy, **how).fingerprint for how in loads]
+    chosen = cohort.choose(toy)
+    how = chosen.card.preprocessing
+    edits = [{"patch": (8, 8, 16)}, {"slice_patch": (8, 8)}, {"slice_axis": 0}, {"mirror": (0,)}]
+    cards = [chosen.card.model_copy(update={"preprocessing": how.model_copy(update=e)}) for e in edits]
+    # Dense labels under another name, as `annotation` is the only difference.
+    monkeypatch.setattr(type(chosen.reader), "read", _any_annotation(type(chosen.reader).read))
+    cards.append(chosen.card.model_copy(update={"annotation": "scribble"}))
+    for card in cards:
+        monkeypatch.setattr(cohort, "choose", lambda dataset, prefer, card=card: Chosen(card, chosen.reader))
+        prints.append(load_cohort("toy").fingerprint)
+    assert len(set(prints)) == len(loads) + len(cards)
+
+
+def _any_annotation(read):
+    return lambda self, case, annotation="dense": read(self, case)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_the_fingerprint_does_not_follow_code(toy, monkeypatch, mapped):
+    before = load_cohort(toy, mapped=mapped)
+    monkeypatch.setattr(prepared, "source_digest", lambda *names: "an edited docstring")
+    monkeypatch.setattr(Path, "read_text", _edited_sources(Path.read_text))
+    after = load_cohort(toy, mapped=mapped)
+    assert (before.fingerprint, before.held_out) == (after.fingerprint, after.held_out)
+    assert isinstance(after.labelled[0], MappedCase) == mapped
+
+
+def _edited_sources(read):
+    return lambda path, *how, **named: (
+        read(path, *how, **named) + ("# edited" if path.suffix == ".py" else "")
+    )
 
 
 def small_virtual(monkeypatch):
@@ -122,7 +187,7 @@ def test_auto_falls_back_to_virtual_subjects_and_says_so(monkeypatch):
     said = cohort.describe()
     assert "VIRTUAL" in said
     assert "one anatomy" in said
-    assert "msd-hippocampus was preferred but is not at hand" in said
+    assert "msd-hippocampus was preferred but is not available" in said
     assert "MEDSEG_DATA is not set" in said
 
 
@@ -141,32 +206,35 @@ def test_auto_takes_the_preferred_real_set_at_hand(msd_folder, tmp_path, monkeyp
 
 
 def test_an_id_that_is_not_at_hand_is_an_error_and_never_a_substitute():
-    with pytest.raises(ValueError, match="data set msd-hippocampus: got nothing at"):
+    with pytest.raises(ValueError, match=r"data set msd-hippocampus: expected dataset\.json in"):
         load_cohort("msd-hippocampus")
 
 
 def test_an_unknown_name_is_an_error_that_names_the_known_ones():
-    with pytest.raises(ValueError, match="got 'hippo', wanted one of auto, acdc, chase-db1"):
+    with pytest.raises(ValueError, match=r"expected one of auto, acdc, chase-db1.*, got 'hippo'"):
         load_cohort("hippo")
 
 
-def test_the_test_part_is_decoded_once_however_often_it_is_opened() -> None:
-    cohort = load_cohort("virtual-brain", cases=5)
-    first, again = cohort.open_test("one run"), cohort.open_test("another run")
-    assert all(a is b for a, b in zip(first, again, strict=True))
-    assert cohort.openings == ["one run", "another run"]
-
-
-def test_the_same_image_under_two_patients_is_refused_before_anything_is_prepared(toy, monkeypatch):
+def test_the_same_image_under_two_patients_is_refused(toy):
     shutil.copy(f"{toy}/imagesTr/toy_000.nii.gz", f"{toy}/imagesTr/toy_003.nii.gz")
-    monkeypatch.setattr(cohort, "Loader", None)
-    with pytest.raises(ValueError, match=r"toy_00[03]: got the image of toy_00[03] again"):
+    with pytest.raises(ValueError, match=r"cases toy_00[03] and toy_00[03]: .* two patients, toy_00[03] and"):
         load_cohort(toy)
+    assert load_cohort(toy, cases=5)
+
+
+def test_one_patient_may_have_an_image_twice():
+    cases = [
+        CaseDigest(f"c{i}", patient, image, None, None)
+        for i, (patient, image) in enumerate(["ax", "ax", "by"])
+    ]
+    refuse_duplicates(cases)
+    with pytest.raises(ValueError, match="cases c0 and d: the same image belongs to two patients, a and b"):
+        refuse_duplicates([*cases, CaseDigest("d", "b", "x", None, None)])
 
 
 def test_a_patient_who_comes_into_two_parts_is_refused(toy, monkeypatch):
     monkeypatch.setattr(splits, "shuffled", lambda patients, seed: (*sorted(set(patients)), "toy_001"))
-    with pytest.raises(ValueError, match="patient toy_001: got parts train and test, wanted one part only"):
+    with pytest.raises(ValueError, match="patient toy_001: expected in one part only, got train and test"):
         load_cohort(toy)
 
 
@@ -176,13 +244,13 @@ class Scribbled:
     channels = 1
 
     def __init__(self) -> None:
-        self.asked: dict[str, set[str]] = {}
+        self.read_as: dict[str, set[str]] = {}
 
     def patients(self) -> dict[str, str]:
         return {f"s{i}": f"s{i}" for i in range(10)}
 
     def read(self, case: str, annotation: str = "dense") -> Raw:
-        self.asked.setdefault(case, set()).add(annotation)
+        self.read_as.setdefault(case, set()).add(annotation)
         image = np.random.default_rng(int(case[1:])).normal(size=(1, 6, 7, 8)).astype(np.float32)
         labels = np.full((1, 6, 7, 8), IGNORE if annotation == "scribble" else 0, np.uint8)
         labels[:, :2, :2, :2] = 1
@@ -190,8 +258,6 @@ class Scribbled:
 
     def digest(self, case: str) -> str:
         return case
-
-    image_digest = digest
 
 
 @pytest.mark.parametrize("mapped", [False, True])
@@ -204,5 +270,5 @@ def test_scribbles_are_trained_on_and_never_judged_by(monkeypatch, mapped):
     assert all(case.label.unique().tolist() == [1, IGNORE] for case in data.labelled)
     assert all(case.label.unique().tolist() == [0, 1] for case in dense)
     first = data.labelled[0].id  # which is also read to see how large a cohort it is
-    assert all(reader.asked[case.id] == {"scribble"} for case in data.labelled if case.id != first)
-    assert all(reader.asked[case.id] == {"dense"} for case in (*dense, *data.unlabelled))
+    assert all(reader.read_as[case.id] == {"scribble"} for case in data.labelled if case.id != first)
+    assert all(reader.read_as[case.id] == {"dense"} for case in (*dense, *data.unlabelled))

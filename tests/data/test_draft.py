@@ -1,4 +1,4 @@
-"""A folder of one's own is looked over, and gets a draft card that the library accepts."""
+"""A folder of your own is inspected, and gets a draft card that the library accepts."""
 
 import errno
 import io
@@ -13,8 +13,7 @@ import pytest
 
 from medseg_lab.data.card import Card
 from medseg_lab.data.choose import choose
-from medseg_lab.data.draft import look_over, write_card
-from medseg_lab.data.patients import guess_patient
+from medseg_lab.data.draft import guess_patient, inspect_folder, write_card
 from medseg_lab.data.readers.folder import folder_card
 from tests.data.conftest import save
 
@@ -41,10 +40,10 @@ def test_patients_are_guessed_from_the_ids(cases, patients):
     assert ("every case" in rule) == (patients == len(cases))
 
 
-def test_the_draft_is_a_card_that_is_then_used(msd_folder):
+def test_the_draft_is_a_card_that_is_then_used_with_what_a_person_edits(msd_folder):
     folder = msd_folder(6)
     before = folder_card(folder)
-    path = write_card(look_over(folder))
+    path = write_card(inspect_folder(folder))
     card = Card.model_validate(tomllib.loads(path.read_text()))
     assert card.classes == ("background", "front", "back")
     assert card.preprocessing == before.preprocessing
@@ -52,11 +51,6 @@ def test_the_draft_is_a_card_that_is_then_used(msd_folder):
     chosen = choose(str(folder))
     assert chosen.card == card
     assert len(chosen.reader.patients()) == 6
-
-
-def test_what_a_person_edits_in_the_draft_counts(msd_folder):
-    folder = msd_folder(6)
-    path = write_card(look_over(folder))
     path.write_text(path.read_text().replace('title = "Toy"', 'title = "Our own"'))
     assert choose(str(folder)).card.title == "Our own"
 
@@ -67,22 +61,22 @@ def test_the_draft_groups_by_patient_and_says_what_to_check(msd_folder):
         for i in range(6):
             old = folder / part / f"toy_{i:03d}.nii.gz"
             old.rename(old.with_name(f"patient{i // 2:03d}_frame{i % 2:02d}.nii.gz"))
-    said = json.loads((folder / "dataset.json").read_text())
-    (folder / "dataset.json").write_text(json.dumps({**said, "training": []}))
-    look = look_over(folder)
-    assert dict(look.groups())["patient001"] == "patient001_frame00, patient001_frame01"
-    text = write_card(look).read_text()
-    assert "# check: matches a case's id whole" in text
+    table = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps({**table, "training": []}))
+    found = inspect_folder(folder)
+    assert dict(found.patients())["patient001"] == "patient001_frame00, patient001_frame01"
+    text = write_card(found).read_text()
+    assert "# check: matches a case's whole id" in text
     assert "# check: what you may do with it" in text
     assert len(set(choose(str(folder)).reader.patients().values())) == 3
 
 
 def test_a_card_is_never_overwritten(msd_folder):
     folder = msd_folder(6)
-    look = look_over(folder)
+    found = inspect_folder(folder)
     (folder / "card.toml").write_text("mine")
-    for call in (lambda: look_over(folder), lambda: write_card(look)):
-        with pytest.raises(ValueError, match=r"card\.toml: got a card, wanted none"):
+    for call in (lambda: inspect_folder(folder), lambda: write_card(found)):
+        with pytest.raises(ValueError, match=r"card\.toml: there is a card already"):
             call()
     assert (folder / "card.toml").read_text() == "mine"
 
@@ -97,7 +91,7 @@ class FullDisk(io.StringIO):
 @pytest.mark.parametrize("code", [errno.EACCES, errno.ENOSPC])
 def test_a_card_that_cannot_be_written_is_one_error_and_leaves_nothing(msd_folder, monkeypatch, code):
     folder = msd_folder(6)
-    look = look_over(folder)
+    found = inspect_folder(folder)
 
     def fails(path, *args, **kwargs):
         if code == errno.EACCES:
@@ -107,53 +101,48 @@ def test_a_card_that_cannot_be_written_is_one_error_and_leaves_nothing(msd_folde
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", fails)
-        with pytest.raises(RuntimeError, match=rf"card\.toml: got {os.strerror(code)}, wanted"):
-            write_card(look)
+        with pytest.raises(RuntimeError, match=rf"card\.toml: cannot write the card: {os.strerror(code)}"):
+            write_card(found)
     assert not (folder / "card.toml").exists()
 
 
 def test_what_looks_wrong_is_pointed_out(msd_folder):
     folder = msd_folder(6)
     image = np.random.default_rng(0).normal(100, 20, (9, 10, 11)).astype(np.float32)
-    lying = np.full((9, 10, 11), 7, np.uint8)
-    save(folder / "labelsTr" / "toy_000.nii.gz", lying)
+    save(folder / "labelsTr" / "toy_000.nii.gz", np.full((9, 10, 11), 7, np.uint8))
     save(folder / "labelsTr" / "toy_003.nii.gz", np.zeros((9, 10, 11), np.uint8), (5.0, 1.0, 1.0))
     save(folder / "imagesTr" / "toy_003.nii.gz", image, (5.0, 1.0, 1.0))
-    doubts = dict(look_over(folder).doubts)
-    assert "toy_000.nii.gz: got" in doubts["toy_000"]
-    assert "spacing 5 x 1 x 1 mm" in doubts["toy_003"] or "nothing is marked" in doubts["toy_003"]
-    assert "toy_001" not in doubts
-    assert any("nothing is marked" in what for _, what in look_over(folder).doubts)
+    table = json.loads((folder / "dataset.json").read_text())
+    table["labels"]["3"] = "tail"
+    (folder / "dataset.json").write_text(json.dumps(table))
+    warnings = inspect_folder(folder).warnings
+    assert "toy_000.nii.gz: expected" in dict(warnings)["toy_000"]
+    assert ("toy_003", "spacing 5 x 1 x 1 mm, where the median is 1 x 1 x 1 mm") in warnings
+    assert ("toy_003", "nothing is marked") in warnings
+    assert ("tail", "no case has a voxel of class 3") in warnings
+    assert "toy_001" not in dict(warnings)
 
 
-def test_a_class_that_no_case_has_is_pointed_out(msd_folder):
-    folder = msd_folder(6)
-    said = json.loads((folder / "dataset.json").read_text())
-    said["labels"]["3"] = "tail"
-    (folder / "dataset.json").write_text(json.dumps(said))
-    assert ("tail", "no case has a voxel of class 3") in look_over(folder).doubts
-
-
-def test_a_lying_case_is_named_in_the_draft_on_one_line(msd_folder):
+def test_a_damaged_case_is_named_in_the_draft_on_one_line(msd_folder):
     folder = msd_folder(6)
     (folder / "imagesTr" / "toy_002.nii.gz").write_bytes(b"no volume")
-    text = write_card(look_over(folder)).read_text()
+    text = write_card(inspect_folder(folder)).read_text()
     (line,) = [line for line in text.splitlines() if "toy_002" in line]
     assert line.startswith("# Looks wrong: toy_002: ")
 
 
 def test_no_folder_and_no_readable_case_are_errors(msd_folder, tmp_path):
-    with pytest.raises(ValueError, match="got no folder"):
-        look_over(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="nowhere: no such folder"):
+        inspect_folder(tmp_path / "nowhere")
     folder = msd_folder(2)
     for path in (folder / "imagesTr").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"got no case that can be read.*toy_000"):
-        look_over(folder)
+    with pytest.raises(ValueError, match=r"no case can be read.*toy_000"):
+        inspect_folder(folder)
 
 
 def test_the_table_counts_labels_and_sizes(msd_folder):
-    rows = dict(look_over(msd_folder(6)).rows())
+    rows = dict(inspect_folder(msd_folder(6)).rows())
     assert rows["cases"] == "6 read"
     assert rows["size in voxels"] == "10 x 10 x 11 (median; 9 x 10 x 11 to 11 x 10 x 11)"
     # 27 of 990, 1100 or 1210 voxels, two cases each

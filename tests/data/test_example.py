@@ -10,7 +10,7 @@ import pytest
 from medseg_lab.data.catalogue import load_card
 from medseg_lab.data.choose import choose
 from medseg_lab.data.cohort import load_cohort
-from medseg_lab.data.draft import look_over
+from medseg_lab.data.draft import inspect_folder
 from medseg_lab.data.example import RESOLUTION, write_example
 from medseg_lab.data.virtual.settings import VirtualSettings
 from medseg_lab.data.virtual.subject import subject
@@ -55,11 +55,11 @@ def test_white_matter_is_brighter_than_fluid_in_every_image(folder: Path) -> Non
         assert image[label == 3].mean() > 1.5 * image[label == 1].mean()
 
 
-def test_the_look_over_finds_nothing_wrong_but_the_number(folder: Path) -> None:
-    look = look_over(folder)
-    assert len(look.seen) == 6
-    assert look.doubts == []
-    assert look.patient_rule == "every case counts as one patient"
+def test_inspection_finds_nothing_wrong(folder: Path) -> None:
+    found = inspect_folder(folder)
+    assert len(found.cases) == 6
+    assert found.warnings == []
+    assert found.card.patient_rule == "every case counts as one patient"
 
 
 def test_its_subjects_are_not_those_of_virtual_brain(folder: Path) -> None:
@@ -79,6 +79,6 @@ def test_the_same_subjects_each_time(folder: Path, tmp_path: Path) -> None:
 
 def test_a_data_set_is_not_written_over(folder: Path) -> None:
     before = (folder / "dataset.json").read_text()
-    with pytest.raises(ValueError, match=r"got a folder with a dataset.json, wanted one without"):
+    with pytest.raises(ValueError, match=r"holds a dataset.json already"):
         write_example(folder, subjects=2)
     assert (folder / "dataset.json").read_text() == before

@@ -72,24 +72,26 @@ def test_five_patients_are_the_fewest_at_the_usual_shares():
 
 
 def test_too_few_patients_are_refused():
-    with pytest.raises(ValueError, match="got 2 patients"):
+    with pytest.raises(
+        ValueError, match="expected 5 patients or more, one for each of test, validation, train, got 2"
+    ):
         split(("a", "b"), PARTS)
 
 
 @pytest.mark.parametrize("n", [0, 8])
 def test_a_number_of_labels_out_of_range_is_refused(n):
-    with pytest.raises(ValueError, match=f"got {n} patients, wanted 1 to 7"):
+    with pytest.raises(ValueError, match=f"expected 1 to 7 patients, got {n}"):
         split(tuple(map(str, range(10))), PARTS).labelled(n)
 
 
 @pytest.mark.parametrize(
     ("parts", "named"),
     [
-        ((("a", "b"), ("b",), ("c",)), "b: got parts train and validation"),
-        ((("a", "b"), ("d",), ("a",)), "a: got parts train and test"),
-        ((("a", "b"), ("d",), ("c", "d")), "d: got parts validation and test"),
+        ((("a", "b"), ("b",), ("c",)), "b: expected in one part only, got train and validation"),
+        ((("a", "b"), ("d",), ("a",)), "a: expected in one part only, got train and test"),
+        ((("a", "b"), ("d",), ("c", "d")), "d: expected in one part only, got validation and test"),
     ],
 )
 def test_a_patient_in_two_parts_is_refused(parts, named):
-    with pytest.raises(ValueError, match=f"patient {named}, wanted one part only"):
+    with pytest.raises(ValueError, match=f"patient {named}"):
         Split(*parts)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medseg_lab.evaluation.ledgers import COLUMNS, Ledger
+from medseg_lab.evaluation.ledger import COLUMNS, Ledger
 
 TERMS: dict[str, Any] = {
     "dataset": "virtual-brain",

@@ -10,7 +10,7 @@ from medseg_lab.evaluation.naming import recipe_called
 from medseg_lab.training.budget import Budget, budget
 from medseg_lab.training.hardware import Hardware
 from medseg_lab.training.key import key_of
-from medseg_lab.training.notation import parse
+from medseg_lab.training.notation import parse, written
 from medseg_lab.training.record import CohortFacts, RunRecord, TaskFacts
 from medseg_lab.training.run import Run
 
@@ -59,7 +59,9 @@ def store_run(
         key=key_of({**key_parts, "started": started}),
         parts=key_parts,
         recipe=recipe,
+        method=written(recipe),
         judge=judge,
+        scoring=written(parse(f"Judge(tolerance={tolerance})")) if judge else "",
         budget=terms,
         seed=seed,
         cohort=CohortFacts(

@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from medseg_lab.evaluation.claims import judged
-from medseg_lab.evaluation.claims_table import claims_table
+from medseg_lab.evaluation.claims import claims_table, judged
 from medseg_lab.survey.claims import Claim, claims
 from medseg_lab.survey.methods import method
 from tests.evaluation.claim_runs import ledger, runs

@@ -5,11 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from medseg_lab.evaluation.comparison import compare
-from medseg_lab.evaluation.resample import interval, resampled_means
-from medseg_lab.evaluation.significance import holm, signed_rank
 
 
 def results(values, seeds=None, metric="dice", **more) -> pd.DataFrame:
@@ -29,10 +26,16 @@ def results(values, seeds=None, metric="dice", **more) -> pd.DataFrame:
     )
 
 
-def run(cases: pd.DataFrame | None, seed: int = 0, **conditions) -> SimpleNamespace:
+def run(cases: pd.DataFrame | None, seed: int = 0, held_out: str = "h", **conditions) -> SimpleNamespace:
     """What a comparison reads of a run."""
     parts = {"cohort": "abc", "budget": {"steps": 3}, "judge": "j", **conditions}
-    return SimpleNamespace(cases=cases, record=SimpleNamespace(seed=seed, parts=parts))
+    cohort = SimpleNamespace(held_out=held_out)
+    return SimpleNamespace(cases=cases, record=SimpleNamespace(seed=seed, parts=parts, cohort=cohort))
+
+
+def judged(*parts, tolerance=1.0) -> dict:
+    """A judge's recipe, as a run's record holds it."""
+    return {"target": "Judge", "arguments": {"parts": list(parts), "tolerance": tolerance}}
 
 
 def test_a_case_is_the_mean_of_its_classes_and_a_method_of_its_cases():
@@ -113,110 +116,119 @@ def test_an_infinite_distance_counts_as_the_diagonal_and_is_told():
     assert compared.table.loc["a", "mean"] == pytest.approx(21)
     assert compared.penalised == 1
     assert "diagonal stands for it: 1 of 2 values" in compared.describe()
+    with pytest.raises(ValueError, match="diagonals are not known"):
+        compare({"a": frame.drop(columns="diagonal")}, metric="hd95")
 
 
-def test_the_interval_of_cases_alone_is_close_to_students_t():
-    """One seed, normal values: the textbook interval, to a tenth of its width."""
-    values = np.random.default_rng(3).normal(size=(1, 30))
-    low, high = interval(values, [str(i) for i in range(30)])
-    wanted = stats.t.interval(0.95, 29, loc=values.mean(), scale=stats.sem(values[0]))
-    np.testing.assert_allclose([low, high], wanted, atol=0.1 * (wanted[1] - wanted[0]))
+def test_a_measure_of_one_class_is_compared_on_that_class():
+    """As the judge leaves `rarest_dice`: empty for the other classes."""
+    frame = results([[[0.2, 0.4], [0.6, 0.8]]] * 2)
+    frame["rarest_dice"] = frame["dice"].where(frame["class"] == "k1")
+    better = frame.assign(rarest_dice=frame["rarest_dice"] + 0.1)
+    compared = compare({"a": frame, "b": better}, "rarest_dice")
+    assert compared.classes == ("k1",)
+    assert compared.table["mean"].tolist() == pytest.approx([0.6, 0.7])
+    assert "mean of k1" in compared.describe()
+    other = frame.assign(rarest_dice=frame["dice"].where(frame["class"] == "k0"))
+    with pytest.raises(ValueError, match="rarest_dice: not measured on every case"):
+        compare({"a": frame, "b": other}, "rarest_dice")
 
 
-def test_the_spread_over_seeds_is_unbiased():
-    """Cases all alike: the redrawn mean varies as the seeds' sample variance over their number."""
-    values = np.repeat([[0.1], [0.4], [0.9]], 5, axis=1)
-    spread = resampled_means(values, list("abcde")).var()
-    assert spread == pytest.approx(np.var([0.1, 0.4, 0.9], ddof=1) / 3, rel=0.1)
+def test_a_metric_that_was_not_measured_is_refused():
+    for frame in (results([[[0.5]]]), results([[[0.5], [0.6]]]).assign(hd95=[1.0, np.nan])):
+        with pytest.raises(ValueError, match=r"hd95: not measured on every case: .* spacing in mm"):
+            compare({"a": frame}, metric="hd95")
+    with pytest.raises(ValueError, match=r"metric: expected one of dice, .* got 'dise'"):
+        compare({"a": results([[[0.5]]])}, metric="dise")
 
 
-def test_a_patients_cases_are_drawn_together():
-    """Five copies of a patient are not five patients: the interval stays as wide as that of the patients."""
-    values = np.random.default_rng(4).normal(size=(1, 8))
-    names = [str(i) for i in range(8)]
-    single = interval(values, names)
-    copied = interval(np.repeat(values, 5, axis=1), np.repeat(names, 5).tolist())
-    np.testing.assert_allclose(single, copied, atol=1e-9)
+VALUES = np.random.default_rng(0).uniform(0.4, 0.8, (2, 6, 1))
 
 
-def test_wilcoxon_counts_patients_not_cases():
-    many = np.tile([0.1, 0.2, 0.3], 10)
-    assert signed_rank(many, list("abc") * 10) == pytest.approx(2 / 2**3)
+def runs(values=VALUES, **conditions) -> list[SimpleNamespace]:
+    """A run a seed."""
+    tables = [results(of_seed[None]).drop(columns="seed") for of_seed in np.asarray(values)]
+    return [run(cases, seed, **conditions) for seed, cases in enumerate(tables)]
 
 
-def test_one_patient_has_no_interval():
-    assert np.isnan(interval(np.ones((2, 3)), ["p", "p", "p"])).all()
-
-
-@pytest.mark.parametrize(("seed_spread", "allowed"), [(0.0, 0.05), (0.2, 0.05)])
-def test_a_null_effect_is_called_significant_no_more_often_than_it_should_be(seed_spread, allowed):
-    """Equal methods, cases that suit one or the other (spread 1), lucky seeds, noise; 10 patients."""
-    rng = np.random.default_rng(5)
-    trials, called = 300, 0
-    patients = [str(i) for i in range(10)]
-    for _ in range(trials):
-        difference = (
-            rng.normal(size=(1, 10))
-            + seed_spread * np.sqrt(2) * rng.normal(size=(2, 1))
-            + 0.5 * np.sqrt(2) * rng.normal(size=(2, 10))
-        )
-        low, high = interval(difference, patients)
-        called += not low <= 0 <= high
-    assert stats.binomtest(called, trials, allowed, alternative="greater").pvalue > 0.01
-
-
-@pytest.mark.parametrize("what", ["cohort", "budget", "judge"])
-def test_runs_under_other_conditions_are_refused(what):
-    frame = results([[[0.5]]]).drop(columns="seed")
+@pytest.mark.parametrize("across_labels", [False, True])
+@pytest.mark.parametrize(
+    ("what", "first", "other"),
+    [
+        ("budget", {"steps": 3}, {"steps": 4}),
+        ("judge", judged("validation"), judged("validation", tolerance=2.0)),
+    ],
+)
+def test_runs_under_other_conditions_are_refused(what, first, other, across_labels):
+    sides = {"a": runs(**{what: first}), "b": runs(**{what: other}, cohort="abc")}
     with pytest.raises(ValueError, match=f"b and a cannot be compared: their {what} differ"):
-        compare({"a": [run(frame)], "b": [run(frame, **{what: "other"})]})
+        compare(sides, across_labels=across_labels)
 
 
-def judged(*parts, tolerance=1.0) -> dict:
-    """A judge's recipe, as a run's record holds it."""
-    return {"target": "Judge", "arguments": {"parts": list(parts), "tolerance": tolerance}}
+def test_other_labels_are_refused_unless_asked_for():
+    sides = {"few": runs(), "every": runs(VALUES + 0.1, cohort="every")}
+    with pytest.raises(ValueError, match="every and few cannot be compared: their cohort differ"):
+        compare(sides)
+    compared = compare(sides, across_labels=True)
+    (row,) = compared.differences.to_dict("records")
+    np.testing.assert_allclose([row["mean"], row["low"], row["high"]], 0.1)
+
+
+def test_across_labels_what_is_held_out_must_be_the_same():
+    with pytest.raises(ValueError, match=r"their cohort differ, 'other' and 'h'"):
+        compare({"few": runs(), "every": runs(cohort="every", held_out="other")}, across_labels=True)
+    with pytest.raises(ValueError, match="case: every, seed 0 lacks"):
+        compare({"few": runs(), "every": runs(VALUES[:, :5], cohort="every")}, across_labels=True)
+
+
+def test_the_same_cohort_needs_no_asking_and_loses_nothing_by_it():
+    sides = {"a": runs(), "b": runs(VALUES + 0.05)}
+    np.testing.assert_array_equal(compare(sides).values, compare(sides, across_labels=True).values)
+
+
+def test_three_counts_of_labels_are_compared_at_once():
+    sides = {str(n): runs(VALUES + 0.01 * n, cohort=str(n)) for n in (2, 4, 8)}
+    compared = compare(sides, baseline="4", across_labels=True)
+    assert compared.differences.set_index("first")["mean"].to_dict() == pytest.approx({"2": -0.02, "8": 0.04})
 
 
 def test_runs_judged_on_other_parts_are_compared_on_the_part_they_share():
     test = results([[[0.5]]]).drop(columns="seed").assign(part="test")
     both = pd.concat([test.assign(dice=0.7), test.assign(part="validation")])
-    runs = {
+    sides = {
         "a": [run(test, judge=judged("test"))],
         "b": [run(both, judge=judged("validation", "test"))],
     }
-    assert compare(runs, part="test").table["mean"].tolist() == [0.5, 0.7]
-    with pytest.raises(ValueError, match="a was judged on test, wanted validation"):
-        compare(runs, part="validation")
+    assert compare(sides, part="test").table["mean"].tolist() == [0.5, 0.7]
+    with pytest.raises(ValueError, match="a was judged on test, not on validation"):
+        compare(sides, part="validation")
     with pytest.raises(ValueError, match="test, validation; name"):
-        compare(runs)
+        compare(sides)
 
 
-def test_runs_that_were_scored_differently_are_refused_whatever_their_parts():
-    frame = results([[[0.5]]]).drop(columns="seed").assign(part="test")
-    runs = {"a": [run(frame, judge=judged("test"))], "b": [run(frame, judge=judged("test", tolerance=2.0))]}
-    with pytest.raises(ValueError, match="their judge differ"):
-        compare(runs)
-
-
-def test_runs_are_paired_by_their_seeds():
-    frame = results([[[0.5]]]).drop(columns="seed")
-    compared = compare({"a": [run(frame, 0), run(frame, 1)], "b": [run(frame, 1), run(frame, 0)]})
+def test_runs_are_paired_by_their_seeds_and_cases_in_whatever_order():
+    sides = {"a": runs(), "b": runs(VALUES + 0.1)[::-1]}
+    for one in sides["b"]:
+        one.cases = one.cases.sample(frac=1, random_state=0)
+    compared = compare(sides)
     assert compared.seeds == (0, 1)
+    np.testing.assert_allclose(compared.of("b") - compared.of("a"), 0.1)
     with pytest.raises(ValueError, match=r"seed: b lacks \[1\]"):
-        compare({"a": [run(frame, 0), run(frame, 1)], "b": [run(frame, 0)]})
+        compare({"a": sides["a"], "b": sides["b"][1:]})
 
 
-def test_a_run_without_a_judge_is_refused():
+def test_what_holds_no_result_is_refused():
     with pytest.raises(ValueError, match="a judge"):
         compare({"a": [run(None)]})
+    with pytest.raises(ValueError, match="results: expected at least one case, got none"):
+        compare({"a": results([[[0.5]]]).head(0)})
+    with pytest.raises(ValueError, match="results: expected at least one method, got none"):
+        compare({})
 
 
-def test_other_cases_are_refused():
+def test_other_cases_and_classes_are_refused():
     with pytest.raises(ValueError, match=r"case: b, seed 0 lacks \['c1'\]"):
         compare({"a": results([[[0.5], [0.5]]]), "b": results([[[0.5]]])})
-
-
-def test_a_case_that_lacks_a_class_is_refused():
     whole = results([[[0.5, 0.6], [0.7, 0.8]]])
     with pytest.raises(ValueError, match="lack a class"):
         compare({"a": whole, "b": whole.drop(index=3)})
@@ -231,11 +243,6 @@ def test_a_value_that_is_there_twice_is_refused():
         compare({"a": pd.concat([whole, whole.head(1)])})
     with pytest.raises(ValueError, match="two values for"):
         compare({"a": pd.concat([whole.drop(index=3), whole.head(1)])})
-
-
-def test_results_without_a_case_are_refused():
-    with pytest.raises(ValueError, match="got no case"):
-        compare({"a": results([[[0.5]]]).head(0)})
 
 
 def test_rows_may_come_in_any_order():
@@ -258,53 +265,11 @@ def test_two_seeds_are_called_few():
     assert ["Two seeds say little" in one for one in said] == [False, True, False]
 
 
-def test_several_parts_must_be_told_apart():
-    both = pd.concat([results([[[0.5]]]), results([[[0.7]]]).assign(part="test")])
-    with pytest.raises(ValueError, match="test, validation"):
-        compare({"a": both})
-    assert compare({"a": both}, part="test").table.loc["a", "mean"] == pytest.approx(0.7)
-
-
-def test_infinite_distances_without_a_diagonal_are_refused():
-    with pytest.raises(ValueError, match="diagonals"):
-        compare({"a": results([[[2.0], [np.inf]]], metric="hd95")}, metric="hd95")
-
-
-def test_a_metric_that_was_not_measured_is_refused():
-    with pytest.raises(ValueError, match="hd95: not measured"):
-        compare({"a": results([[[0.5]]])}, metric="hd95")
-    with pytest.raises(ValueError, match="wanted one of dice"):
-        compare({"a": results([[[0.5]]])}, metric="dise")
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_holm_is_that_of_statsmodels(seed):
-    from statsmodels.stats.multitest import multipletests
-
-    p = np.random.default_rng(seed).choice([0.001, 0.01, 0.02, 0.04, 0.3, 0.7, 1.0], size=8)
-    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
-    assert holm(np.array([])).shape == (0,)
-
-
 def test_pairs_may_go_either_way_and_be_none():
     compared = compare({"a": results(np.full((2, 6, 1), 0.5)), "b": results(np.full((2, 6, 1), 0.6))})
     found = compared.paired([("a", "b"), ("b", "a")])
     assert found["mean"].tolist() == pytest.approx([-0.1, 0.1])
     np.testing.assert_allclose(found["low"], -found["high"][::-1])
     assert list(compared.paired([]).columns) == list(found.columns)
-    with pytest.raises(ValueError, match="wanted one of a, b"):
+    with pytest.raises(ValueError, match="method: expected one of a, b, got 'c'"):
         compared.paired([("a", "c")])
-
-
-def test_wilcoxon_is_scipys_on_the_patients_means():
-    rng = np.random.default_rng(7)
-    differences, patients = rng.normal(0.3, 1, size=12), list("abcdefghabcd")
-    means = [np.mean([d for d, p in zip(differences, patients, strict=True) if p == q]) for q in "abcdefgh"]
-    assert signed_rank(differences, patients) == pytest.approx(stats.wilcoxon(means).pvalue)
-
-
-def test_holm_goes_down_the_ordered_ps_by_hand():
-    """0.01 x 3, then max(that, 0.02 x 2), then max(that, 0.03 x 1); a p that is missing stays missing."""
-    assert holm(np.array([0.03, 0.01, np.nan, 0.02])) == pytest.approx(
-        [0.04, 0.03, np.nan, 0.04], nan_ok=True
-    )

@@ -8,7 +8,7 @@ import torch
 
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.task import Task
-from medseg_lab.evaluation.judge import Judge, evaluate, segmentations
+from medseg_lab.evaluation.judge import Judge, evaluate, rarest_class, segmentations
 from medseg_lab.training.learner import Learner
 
 TASK = Task(1, ("background", "left", "right"), 2)
@@ -104,10 +104,27 @@ def test_reading_the_test_part_is_recorded():
     assert len(data.openings) == 1
 
 
+def test_the_rarest_class_is_that_of_the_labelled_cases_and_alone_has_a_value():
+    data = cohort()
+    few = case("l")
+    few.labels[0, 1:, 4:] = torch.where(torch.rand(5, 4) < 0.5, IGNORE, 0).to(torch.uint8)
+    few.labels[0, 1, 4] = 2  # one voxel is left of the right class
+    data.labelled = (few,)
+    table = Judge()(Threshold(), data)
+    assert table["rarest_dice"].isna().tolist() == [True, False]
+    assert table["rarest_dice"][1] == table["dice"][1] == 1
+    assert rarest_class([case("a"), few], TASK) == "right"
+
+
+def test_a_class_that_nobody_has_is_not_the_rarest():
+    labels = torch.ones(1, 6, 8, dtype=torch.uint8)
+    assert rarest_class([Case("a", "a", labels.float(), labels, None)], TASK) == "left"
+
+
 def test_an_unknown_part_is_refused():
     with pytest.raises(ValueError, match="tset"):
         Judge(parts=["tset"])
-    with pytest.raises(ValueError, match="wanted some of"):
+    with pytest.raises(ValueError, match="parts: expected some of"):
         Judge(parts=[])
 
 

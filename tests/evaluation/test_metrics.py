@@ -23,9 +23,9 @@ def line(*filled: int, length: int = 10) -> np.ndarray:
 
 
 def test_overlap_by_hand():
-    # 4 voxels against 3, 2 shared: Dice 2*2/(4+3), IoU 2/5.
+    # 4 voxels against 3, 2 shared: Dice 2*2/(4+3), IoU 2/5, precision 2/4.
     (row,) = score(line(2, 3, 4, 5), line(4, 5, 6), 2, None)
-    assert row == {"dice": pytest.approx(4 / 7), "iou": pytest.approx(2 / 5)}
+    assert row == pytest.approx({"dice": 4 / 7, "iou": 2 / 5, "precision": 2 / 4})
 
 
 def test_distances_by_hand_in_millimetres():
@@ -57,23 +57,33 @@ def test_a_mask_that_touches_the_image_border_has_a_surface_there():
 
 def test_equal_masks_are_perfect():
     (row,) = score(line(2, 3), line(2, 3), 2, (1.0, 1.0))
-    assert row == {"dice": 1, "iou": 1, "hd95": 0, "assd": 0, "nsd": 1}
+    assert row == {"dice": 1, "iou": 1, "precision": 1, "hd95": 0, "assd": 0, "nsd": 1}
 
 
 def test_both_empty_is_perfect():
     (row,) = score(line(), line(), 2, (1.0, 1.0))
-    assert row == {"dice": 1, "iou": 1, "hd95": 0, "assd": 0, "nsd": 1}
+    assert row == {"dice": 1, "iou": 1, "precision": 1, "hd95": 0, "assd": 0, "nsd": 1}
+
+
+@pytest.mark.parametrize(
+    ("prediction", "precision"),
+    [(line(2, 3), 1), (line(1, 2, 7, 8), 1 / 4), (line(7), 0), (line(), 0)],
+)
+def test_precision_is_the_share_of_the_prediction_that_is_there(prediction, precision):
+    """What is missed does not count, unless nothing was predicted at all."""
+    (row,) = score(prediction, line(2, 3, 4), 2, None, metrics=["precision"])
+    assert row == {"precision": pytest.approx(precision)}
 
 
 @pytest.mark.parametrize(("prediction", "label"), [(line(), line(1)), (line(1), line())])
 def test_one_empty_is_the_worst(prediction, label):
     (row,) = score(prediction, label, 2, (1.0, 1.0))
-    assert row == {"dice": 0, "iou": 0, "hd95": np.inf, "assd": np.inf, "nsd": 0}
+    assert row == {"dice": 0, "iou": 0, "precision": 0, "hd95": np.inf, "assd": np.inf, "nsd": 0}
 
 
 def test_without_spacing_there_are_no_distances():
     (row,) = score(line(1), line(1), 2, None)
-    assert set(row) == {"dice", "iou"}
+    assert set(row) == {"dice", "iou", "precision"}
 
 
 @pytest.mark.parametrize("metric", ["hd95", "assd", "nsd"])
@@ -165,14 +175,14 @@ def test_masks_that_both_reach_what_is_left_open_agree_along_it():
     reference = np.ones((5, 5), dtype=np.int64)
     reference[:, 3:] = IGNORE
     (row,) = score(np.ones((5, 5), dtype=np.int64), reference, 2, (1.0, 1.0))
-    assert row == {"dice": 1, "iou": 1, "hd95": 0, "assd": 0, "nsd": 1}
+    assert row == {"dice": 1, "iou": 1, "precision": 1, "hd95": 0, "assd": 0, "nsd": 1}
 
 
 def test_a_reference_of_which_nothing_is_known_is_refused():
-    with pytest.raises(ValueError, match=r"label: got 255 \(left open\) in every voxel"):
+    with pytest.raises(ValueError, match=r"label: every voxel is 255 \(left open\)"):
         score(line(1), np.full_like(line(1), IGNORE), 2, None)
 
 
 def test_a_prediction_is_never_left_open():
-    with pytest.raises(ValueError, match="prediction: got classes 0 to 255"):
+    with pytest.raises(ValueError, match="prediction: expected classes 0 to 1, got 0 to 255"):
         score(line(1) * IGNORE, line(1), 2, None)

@@ -5,10 +5,13 @@ from types import SimpleNamespace
 import pytest
 
 from medseg_lab.evaluation import protocol as module
+from medseg_lab.evaluation.attack import AttackJudge
+from medseg_lab.evaluation.judge import Judge
 from medseg_lab.evaluation.protocol import Protocol, summary
+from medseg_lab.evaluation.sample_judge import SampleJudge
 from medseg_lab.training.budget import budget
-from medseg_lab.training.recipe import Recipe
-from tests.evaluation.test_comparison import results, run
+from medseg_lab.training.recipe import Recipe, recipe
+from tests.evaluation.test_comparison import VALUES, results, run, runs
 
 METHODS = {"a": Recipe("medseg_lab.x.A", {}), "b": Recipe("medseg_lab.x.B", {})}
 
@@ -22,7 +25,7 @@ def fits(monkeypatch):
         calls.append(SimpleNamespace(**locals()))
         found = run(results([[[0.5 + 0.1 * seed]]]).drop(columns="seed"), seed)
         found.replayed = recipe.target.endswith("B")
-        found.record.seconds, found.record.hardware, found.record.base = 10.0, "a CPU", ""
+        found.record.seconds, found.record.hardware, found.record.bases = 10.0, "a CPU", ()
         return found
 
     import medseg_lab.training.fit
@@ -43,6 +46,14 @@ def test_every_method_gets_every_seed_on_the_same_terms(fits):
     }
     assert all(call.judge.arguments == {"parts": ["test"]} for call in fits)
     assert [len(found) for found in runs.values()] == [3, 3]
+
+
+def test_what_is_scored_is_part_of_the_judge():
+    assert protocol().judge == recipe(Judge, parts=["validation"])
+    assert protocol(samples=4).judge == recipe(SampleJudge, parts=["validation"], samples=4)
+    assert protocol(attack=0.1).judge == recipe(AttackJudge, parts=["validation"], epsilon=0.1)
+    with pytest.raises(ValueError, match="samples are not scored under attack"):
+        protocol(samples=4, attack=0.1)
 
 
 def test_the_budget_says_how_many_seeds(fits):
@@ -72,6 +83,14 @@ def test_what_was_changed_after_training_is_told_and_its_training_not_counted_tw
     runs = protocol(seeds=1).run(METHODS)
     changed = run(results([[[0.5]]]).drop(columns="seed"), 0)
     changed.replayed, changed.record.seconds, changed.record.hardware = False, 10.0, "a CPU"
-    changed.record.base = "the key of a"
+    changed.record.bases = ("the key of a",)
     said = summary([*runs["a"], changed])
     assert said == "2 runs: 1 trained in 10 s, 1 changed after training; a CPU"
+
+
+def test_comparing_across_labels_is_passed_on():
+    sides = {"few": runs(), "every": runs(VALUES + 0.1, cohort="every")}
+    found = protocol().compare(sides, across_labels=True)
+    assert found.differences["mean"].item() == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="their cohort differ"):
+        protocol().compare(sides)

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from medseg_lab.evaluation.comparison import Comparison, compare
-from medseg_lab.evaluation.ranking import _kendall, _ranks, _shares, rank_stability
-from medseg_lab.evaluation.resample import REPLICATES
+from medseg_lab.evaluation.ranking import _kendall, _ranks, _shares
+from medseg_lab.evaluation.statistics import REPLICATES
 from tests.evaluation.test_comparison import results
 
 THREE_SIGMA = 3 * np.sqrt(0.25 / REPLICATES)
@@ -23,7 +23,7 @@ def compared(metric="dice", **methods) -> Comparison:
 
 def test_methods_further_apart_than_they_spread_keep_their_ranks():
     base = np.random.default_rng(0).uniform(0.5, 0.6, size=(3, 8))
-    found = rank_stability(compared(low=base, high=base + 0.3, middle=base + 0.15))
+    found = compared(low=base, high=base + 0.3, middle=base + 0.15).ranking
     assert found.methods == ("high", "middle", "low")
     for column in ("rank", "low", "high"):
         assert found.table[column].tolist() == [1, 2, 3]
@@ -35,7 +35,7 @@ def test_methods_further_apart_than_they_spread_keep_their_ranks():
 
 def test_three_methods_on_two_cases_as_enumerated():
     """Both cases once in half of all draws: b a c. The first twice in a quarter: a b c. The second: b c a."""
-    found = rank_stability(compared(a=[[0.9, 0.1]], b=[[0.6, 0.6]], c=[[0.2, 0.5]]))
+    found = compared(a=[[0.9, 0.1]], b=[[0.6, 0.6]], c=[[0.2, 0.5]]).ranking
     assert found.methods == ("b", "a", "c")
     wanted = [[3 / 4, 1 / 4, 0], [1 / 4, 1 / 2, 1 / 4], [0, 1 / 4, 3 / 4]]
     np.testing.assert_allclose(found.shares, wanted, atol=THREE_SIGMA)
@@ -47,14 +47,14 @@ def test_three_methods_on_two_cases_as_enumerated():
 
 def test_seeds_are_redrawn_too():
     """Ahead by 0.3 with one seed, behind by 0.1 with the other, cases alike: behind in a quarter of draws."""
-    found = rank_stability(compared(a=[[0.8] * 4, [0.4] * 4], b=[[0.5] * 4, [0.5] * 4]))
+    found = compared(a=[[0.8] * 4, [0.4] * 4], b=[[0.5] * 4, [0.5] * 4]).ranking
     assert found.table.loc["a", "rank"] == 1
     assert found.table.loc["a", "best"] == pytest.approx(3 / 4, abs=THREE_SIGMA)
 
 
 def test_equal_methods_come_first_half_the_time_each():
     """One is better on four cases, the other by as much on the other four."""
-    found = rank_stability(compared(a=[[0.6, 0.4] * 4], b=[[0.4, 0.6] * 4]))
+    found = compared(a=[[0.6, 0.4] * 4], b=[[0.4, 0.6] * 4]).ranking
     assert found.table["rank"].tolist() == [1.5, 1.5]
     np.testing.assert_allclose(found.table["best"], 0.5, atol=THREE_SIGMA)
     assert found.table[["low", "high"]].to_numpy().tolist() == [[1, 2], [1, 2]]
@@ -63,7 +63,7 @@ def test_equal_methods_come_first_half_the_time_each():
 
 def test_the_same_results_share_their_rank_in_every_draw():
     base = np.random.default_rng(1).uniform(0.5, 0.6, size=(2, 6))
-    found = rank_stability(compared(a=base, b=base.copy(), c=base - 0.2))
+    found = compared(a=base, b=base.copy(), c=base - 0.2).ranking
     assert found.table["rank"].tolist() == [1.5, 1.5, 3]
     assert found.table[["low", "high"]].to_numpy().tolist() == [[1.5, 1.5], [1.5, 1.5], [3, 3]]
     np.testing.assert_array_equal(found.shares, [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]])
@@ -73,7 +73,7 @@ def test_the_same_results_share_their_rank_in_every_draw():
 
 def test_where_all_are_alike_there_is_no_order_to_keep():
     base = np.random.default_rng(1).uniform(0.5, 0.6, size=(2, 6))
-    found = rank_stability(compared(a=base, b=base.copy()))
+    found = compared(a=base, b=base.copy()).ranking
     assert np.isnan(found.kendall)
     assert "Kendall" not in found.describe()
 
@@ -83,7 +83,7 @@ def test_means_that_differ_by_the_noise_of_summation_share_a_rank():
 
 
 def test_of_distances_the_smallest_is_first():
-    found = rank_stability(compared("hd95", far=[[9.0, 8.0]], near=[[2.0, 3.0]]))
+    found = compared("hd95", far=[[9.0, 8.0]], near=[[2.0, 3.0]]).ranking
     assert found.methods == ("near", "far")
     assert found.table["best"].tolist() == [1, 0]
 
@@ -91,7 +91,7 @@ def test_of_distances_the_smallest_is_first():
 def test_every_method_has_one_rank_and_every_rank_one_method():
     """With ties in many draws: scores of few values."""
     values = np.random.default_rng(2).integers(0, 3, size=(6, 2, 5)) / 4
-    found = rank_stability(compared(**{f"m{i}": v for i, v in enumerate(values)}))
+    found = compared(**{f"m{i}": v for i, v in enumerate(values)}).ranking
     np.testing.assert_allclose(found.shares.sum(axis=0), 1)
     np.testing.assert_allclose(found.shares.sum(axis=1), 1)
     assert found.table["best"].sum() == pytest.approx(1)
@@ -122,7 +122,7 @@ def test_ranks_are_drawn_as_intervals_are():
     rng = np.random.default_rng(4)
     both = compared(a=rng.uniform(size=(3, 9)), b=rng.uniform(size=(3, 9)))
     means = both.resampling.means(both.by_case)
-    assert rank_stability(both).table.loc["a", "best"] == (means[0] > means[1]).mean()
+    assert both.ranking.table.loc["a", "best"] == (means[0] > means[1]).mean()
 
 
 def test_the_interval_of_a_rank_leaves_out_the_tails_of_an_interval():
@@ -132,7 +132,7 @@ def test_the_interval_of_a_rank_leaves_out_the_tails_of_an_interval():
     drawn = stats.rankdata(-both.resampling.means(both.by_case), axis=0)
     tail = both.resampling.tail()
     for ranks, name in zip(drawn, made, strict=True):
-        low, high = rank_stability(both).table.loc[name, ["low", "high"]]
+        low, high = both.ranking.table.loc[name, ["low", "high"]]
         assert (ranks < low).mean() <= tail < (ranks <= low).mean()
         assert (ranks > high).mean() <= tail < (ranks >= high).mean()
 
@@ -158,8 +158,3 @@ def test_one_patient_and_one_method_tell_nothing():
         assert found.table[["low", "high", "best"]].isna().all(axis=None)
         assert found.shares.isna().all(axis=None)
         assert np.isnan(found.kendall)
-
-
-def test_a_comparison_ranks_once():
-    both = compared(a=[[0.5, 0.6]], b=[[0.4, 0.8]])
-    assert both.ranking is both.ranking

@@ -47,7 +47,7 @@ def test_superiority_needs_p_and_seeds_that_agree():
 def test_the_reason_tells_a_reversal_from_a_trifle():
     assert judged("superior", -0.05, -0.06, -0.04).reason == "The difference goes the other way."
     assert judged("superior", 0.001, -0.001, 0.004).reason == (
-        "An advantage of 0.01, the smallest worth naming, lies outside the interval."
+        "An advantage of 0.01, the smallest worth naming, is outside the interval."
     )
 
 
@@ -82,31 +82,27 @@ def test_equivalence(value, low, high, state):
 
 
 KINDS = pytest.mark.parametrize("kind", ["superior", "non-inferior", "equivalent"])
-VALUES = pytest.mark.parametrize("value", [0.3, 0.0, -0.3])
 
 
 @KINDS
-@VALUES
-def test_one_seed_decides_nothing(kind, value):
-    found = judged(kind, value, np.nan, np.nan, p=np.nan, seeds=1)
+def test_one_seed_decides_nothing(kind):
+    found = judged(kind, 0.3, np.nan, np.nan, p=np.nan, seeds=1)
     assert found.state == "inconclusive"
     assert "one seed" in found.sentence
     assert "[" not in found.sentence
 
 
 @KINDS
-@VALUES
-def test_one_patient_decides_nothing(kind, value):
-    found = judged(kind, value, np.nan, np.nan)
+def test_one_patient_decides_nothing(kind):
+    found = judged(kind, 0.3, np.nan, np.nan)
     assert (found.state, found.reason) == ("inconclusive", "One patient cannot stand for others.")
 
 
 @KINDS
-@VALUES
 @pytest.mark.parametrize("metric", ["dice", "parameters"])
-def test_a_smoke_budget_decides_nothing(kind, value, metric):
+def test_a_smoke_budget_decides_nothing(kind, metric):
     smoke = Terms("acdc", "smoke", 3, 24**3, "test", (4, 4))
-    found = judged(kind, value, value, value, metric=metric, terms=smoke)
+    found = judged(kind, 0.3, 0.3, 0.3, metric=metric, terms=smoke)
     assert found.state == "inconclusive"
     assert found.reason == "Smoke budget (3 steps): proves that it runs, tests nothing."
 

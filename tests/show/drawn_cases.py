@@ -21,12 +21,12 @@ def flat_case(readings: list[Tensor], id: str = "one", distribution: Tensor | No
     return Case(id, id, image, labels, None, distribution)
 
 
-def sure(label: Tensor, n_classes: int = 2, odds: float = 0.9) -> Tensor:
-    """Probabilities `(K, *S)` that give the class of a label these odds, and the rest to the others alike."""
-    found = torch.full((n_classes, *label.shape), (1 - odds) / (n_classes - 1))
-    return found.scatter_(0, label.long()[None], odds)
+def sure(label: Tensor, n_classes: int = 2, p: float = 0.9) -> Tensor:
+    """Probabilities `(K, *S)`: `p` for the class of a label, and the rest shared by the others."""
+    found = torch.full((n_classes, *label.shape), (1 - p) / (n_classes - 1))
+    return found.scatter_(0, label.long()[None], p)
 
 
-def drawn(case: Case, *labels: Tensor, n_classes: int = 2, odds: float = 0.9) -> Drawn:
+def drawn(case: Case, *labels: Tensor, n_classes: int = 2, p: float = 0.9) -> Drawn:
     """A sample for each label."""
-    return Drawn(case, torch.stack([sure(label, n_classes, odds) for label in labels]))
+    return Drawn(case, torch.stack([sure(label, n_classes, p) for label in labels]))

@@ -2,20 +2,31 @@
 
 import itertools
 
-from tests.show.test_comparison_figures import words
+import numpy as np
+from matplotlib.text import Text
+
+from medseg_lab.show.style import house
+
+
+def words(fig) -> list[Text]:
+    """All texts that are seen, in their places; ticks outside an axis' limits are not drawn."""
+    with house():
+        fig.draw_without_rendering()
+    beyond = []
+    for ax in fig.findobj(lambda found: hasattr(found, "get_yticklabels")):
+        for axis, limits in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+            labels = axis.get_ticklabels()
+            places = axis.get_ticklocs() if ax.axison else [np.inf] * len(labels)
+            pairs = zip(places, labels, strict=True)
+            beyond += [text for x, text in pairs if not min(limits) <= x <= max(limits)]
+    seen = (text for text in fig.findobj(Text) if text.get_visible() and text.get_text().strip())
+    return [text for text in seen if text not in beyond]
 
 
 def assert_legible(fig) -> None:
     """All words are on the page, and none covers another by more than three pixels of 100 to the inch."""
-    beyond = [  # ticks outside an axis' limits, which matplotlib holds and does not draw
-        label
-        for ax in fig.findobj(lambda found: hasattr(found, "get_yticklabels"))
-        for y, label in zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
-        if not min(ax.get_ylim()) <= y <= max(ax.get_ylim())
-    ]
-    texts = [text for text in words(fig) if text not in beyond]
+    texts, page = words(fig), fig.bbox
     boxes = [text.get_window_extent() for text in texts]
-    page = fig.bbox
     for text, box in zip(texts, boxes, strict=True):
         inside = page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
         assert inside, text.get_text()

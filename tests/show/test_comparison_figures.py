@@ -1,22 +1,17 @@
 """Dots, ranks and forests: what they say, and that nothing is cut off or covered."""
 
-import io
 import itertools
 
 import numpy as np
 import pytest
-from matplotlib.patches import Rectangle
-from PIL import Image
 
 from medseg_lab.evaluation.comparison import Comparison, compare
-from medseg_lab.evaluation.ranking import rank_stability
 from medseg_lab.show.dots import LANES, dots, lanes
-from medseg_lab.show.figure import png
 from medseg_lab.show.forest import forest
 from medseg_lab.show.names import fitted, row_height
 from medseg_lab.show.ranks import ranks
-from medseg_lab.show.style import house
 from tests.evaluation.test_comparison import results
+from tests.show.legible import assert_legible, words
 
 LONG = "pruned(learner=Supervised(network=UNetPlusPlus(deep=True), spatial_dims=2), depth={})"
 
@@ -38,27 +33,6 @@ MANY = comparison([*(f"method {i}" for i in range(9)), *(LONG.format(i) for i in
 FAR = comparison(["U-Net", "V-Net", LONG.format(2)], metric="hd95")
 
 
-def drawn(fig) -> Image.Image:
-    return Image.open(io.BytesIO(png(fig, dpi=100))).convert("L")
-
-
-def words(fig) -> list:
-    """All texts that are seen, with their places."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.text import Text
-
-    with house():
-        FigureCanvasAgg(fig).draw()
-    beyond = [  # ticks outside an axis' limits, which matplotlib holds and does not draw
-        label
-        for ax in fig.axes
-        for x, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
-        if not ax.axison or not ax.get_xlim()[0] <= x <= ax.get_xlim()[1]
-    ]
-    seen = (text for text in fig.findobj(Text) if text.get_visible() and text.get_text().strip())
-    return [text for text in seen if text not in beyond]
-
-
 FIGURES = [
     pytest.param(make, id=name)
     for name, make in {
@@ -77,32 +51,13 @@ FIGURES = [
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("make", FIGURES)
-def test_no_words_are_cut_off_or_cover_each_other(make):
+def test_words_are_legible_the_panel_keeps_a_third_of_the_page_and_the_figure_has_a_description(make):
     fig = make()
-    texts = words(fig)
-    boxes = [text.get_window_extent() for text in texts]
-    page = fig.bbox
-    for text, box in zip(texts, boxes, strict=True):
-        inside = page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
-        assert inside, text.get_text()
-    for (one, a), (two, b) in itertools.combinations(zip(texts, boxes, strict=True), 2):
-        shared = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
-        assert min(shared) < 3, (one.get_text(), two.get_text())  # of 100 pixels to the inch
-
-
-@pytest.mark.parametrize("make", FIGURES)
-def test_the_panel_keeps_a_third_of_the_page(make):
-    fig = make()
-    png(fig)
+    assert_legible(fig)
     assert fig.axes[0].get_position().width > 1 / 3
     assert fig.get_figwidth() == 7
-
-
-@pytest.mark.parametrize("make", FIGURES)
-def test_a_figure_carries_its_words(make):
-    label = make().get_label()
-    assert label.endswith(".")
-    assert "nan" not in label
+    assert fig.get_label().endswith(".")
+    assert "nan" not in fig.get_label()
 
 
 def test_dots_say_means_ranges_and_the_worst_cases():
@@ -142,18 +97,18 @@ def test_of_few_cases_at_most_half_are_called_the_worst():
 def test_dots_may_show_some_methods_in_another_order():
     fig = dots(MANY, ["method 3", "method 0"])
     assert [text.get_text() for text in fig.axes[0].get_yticklabels()] == ["method 3", "method 0"]
-    with pytest.raises(ValueError, match="method: got 'x'"):
+    with pytest.raises(ValueError, match="method: expected one of method 0"):
         dots(MANY, ["x"])
-    with pytest.raises(ValueError, match="wanted one or more"):
+    with pytest.raises(ValueError, match="methods: expected one or more, got none"):
         dots(MANY, [])
-    with pytest.raises(ValueError, match="worst: got 9"):
+    with pytest.raises(ValueError, match="worst: expected 0 to 8, got 9"):
         dots(MANY, worst=9)
 
 
 def test_dots_need_no_second_seed_and_no_second_patient():
     one = compare({"a": results([[[0.5], [0.6]]]).assign(patient="p")})
     assert "a 0.550, cases from" in dots(one).get_label()
-    drawn(dots(one))
+    assert_legible(dots(one))
 
 
 def test_dots_that_would_touch_stand_in_different_lanes():
@@ -168,9 +123,9 @@ def test_dots_that_would_touch_stand_in_different_lanes():
 
 
 def test_a_ranking_is_drawn_as_its_shares():
-    ranking = rank_stability(comparison(["a", "b", "c"], step=0.002))
+    ranking = comparison(["a", "b", "c"], step=0.002).ranking
     fig = ranks(ranking)
-    cells = [patch for patch in fig.axes[0].patches if isinstance(patch, Rectangle) and patch.get_fill()]
+    cells = [patch for patch in fig.axes[0].patches if patch.get_fill()]
     np.testing.assert_allclose([cell.get_alpha() for cell in cells], ranking.shares.to_numpy().ravel())
     written = [text.get_text() for text in fig.axes[0].texts]
     assert written == [f"{100 * s:.0f}" for s in ranking.shares.to_numpy().ravel() if s >= 0.1]
@@ -181,18 +136,17 @@ def test_a_ranking_is_drawn_as_its_shares():
 
 
 def test_a_ranking_says_itself_in_words():
-    label = ranks(rank_stability(comparison(["a", "b"], step=0.2))).get_label()
+    label = ranks(comparison(["a", "b"], step=0.2).ranking).get_label()
     assert "Ranked by mean Dice" in label
     assert label.endswith("a rank 1 [1, 1], first in 100%; b rank 2 [2, 2], first in 0%.")
 
 
-def test_a_ranking_of_one_is_not_drawn():
-    with pytest.raises(ValueError, match=r"One method has no rank among others. Wanted two methods"):
+def test_one_method_alone_has_no_rank_and_no_difference():
+    with pytest.raises(
+        ValueError, match=r"ranking: expected two methods.*One method has no rank among others"
+    ):
         ranks(comparison(["a"]).ranking)
-
-
-def test_a_forest_of_one_method_is_refused():
-    with pytest.raises(ValueError, match="got one method"):
+    with pytest.raises(ValueError, match="comparison: expected two methods or more, got one"):
         forest(comparison(["a"]))
 
 
@@ -228,14 +182,12 @@ def test_names_that_would_look_the_same_are_given_in_full():
     assert [name.replace("\n", "") for name in fitted(names)] == names
 
 
-def test_a_name_that_stands_twice_is_shortened_all_the_same():
-    assert fitted([LONG, LONG], 20, 1)[0].count("\n") == 0
-
-
 def test_a_name_that_fits_is_only_broken():
     name = "Supervised(network=UNet(skips=False))"
     assert fitted([name])[0].replace("\n", "") == name
     assert fitted(["U-Net without skips"], 13) == ["U-Net without\nskips"]
+    assert fitted([LONG, LONG], 20, 1)[0].count("\n") == 0, "a name that stands twice is shortened, too"
+    assert fitted(["LIDC-IDRI-0001_nodule-0_slice-4"], 20, after="_") == ["LIDC-IDRI-0001_\nnodule-0_slice-4"]
 
 
 def test_rows_are_as_high_as_their_names():

@@ -22,12 +22,6 @@ NETWORKS = {
 every = pytest.mark.parametrize(("network", "shape"), NETWORKS.values(), ids=NETWORKS)
 
 
-def _texts(figure):
-    """All that is written, in its final place."""
-    figure.draw_without_rendering()
-    return [*figure.texts, *figure.axes[0].texts, *figure.legends[0].get_texts()]
-
-
 def _dashed(figure):
     arrows = [p for p in figure.axes[0].patches if isinstance(p, FancyArrowPatch)]
     return [a for a in arrows if a.get_linestyle() == "--"]
@@ -48,44 +42,28 @@ def test_skips_differ_by_more_than_colour():
 
 
 @every
-def test_every_arrow_of_the_graph_is_drawn_once(network, shape):
+def test_a_diagram_shows_the_whole_graph_and_is_legible(network, shape):
     found = trace(network, shape)
-    shortcuts = sum(stage.shortcut for stage in found.stages.values())
-    arrows = [p for p in diagram(network, shape).axes[0].patches if isinstance(p, FancyArrowPatch)]
-    assert len(arrows) == len(found.edges) + shortcuts
-
-
-@every
-def test_it_is_700_pixels_wide_and_nothing_is_cut_off_or_tiny(network, shape):
     figure = diagram(network, shape, title="A network with a name")
+    arrows = [p for p in figure.axes[0].patches if isinstance(p, FancyArrowPatch)]
+    assert len(arrows) == len(found.edges) + sum(stage.shortcut for stage in found.stages.values())
+    written = [text.get_text() for text in figure.axes[0].texts]
+    for stage in found.stages.values():
+        assert str(stage.channels) in written
+        assert stage.name in written
     width, height = figure.get_size_inches() * figure.dpi
     assert width == 700
-    for text in _texts(figure):
+    figure.draw_without_rendering()
+    texts = [*figure.texts, *figure.axes[0].texts, *figure.legends[0].get_texts()]
+    for text in texts:
         box = text.get_window_extent()
         assert (box.x0 >= 0, box.y0 >= 0, box.x1 <= width, box.y1 <= height) == (True,) * 4, text.get_text()
         assert text.get_fontsize() >= 7
-
-
-@every
-def test_no_text_lies_on_another(network, shape):
-    figure = diagram(network, shape)
-    for a, b in combinations(_texts(figure), 2):
-        one, other = (t.get_window_extent().shrunk(0.9, 0.7) for t in (a, b))
-        assert not one.overlaps(other), (a.get_text(), b.get_text())
-
-
-@every
-def test_channels_and_resolutions_are_labelled(network, shape):
-    written = [t.get_text() for t in diagram(network, shape).axes[0].texts]
-    for stage in trace(network, shape).stages.values():
-        assert str(stage.channels) in written
-        assert stage.name in written
-
-
-@every
-def test_no_two_boxes_share_a_place(network, shape):
-    places = layout(trace(network, shape))
-    assert len(set(places.values())) == len(places)
+    shrunk = [(text.get_text(), text.get_window_extent().shrunk(0.9, 0.7)) for text in texts]
+    for (a, one), (b, other) in combinations(shrunk, 2):
+        assert not one.overlaps(other), (a, b)
+    places = layout(found)
+    assert len(set(places.values())) == len(places), "no two boxes share a place"
 
 
 def test_a_u_net_is_laid_out_as_a_u():

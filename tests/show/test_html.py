@@ -4,25 +4,23 @@ import base64
 import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from medseg_lab.evaluation.comparison import compare
+from medseg_lab.evaluation.effects import Effect, Terms
+from medseg_lab.evaluation.verdicts import MARKS, STATES, Verdict
 from medseg_lab.show import explorer, source, style, table
+from medseg_lab.show.page import show_verdicts, tree
+from medseg_lab.survey.claims import claims
 from medseg_lab.training.learner import Learner
 from tests.evaluation.test_comparison import results
 
 BASE = np.random.default_rng(0).uniform(0.6, 0.8, size=(2, 8, 1))
 TWO = compare({"U-Net": results(BASE), "V<Net>": results(BASE + 0.05)})
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    outputs: list[dict] = []
-    monkeypatch.setattr("IPython.display.display", lambda data, raw: outputs.append(data))
-    return outputs
 
 
 def rows(markup: str) -> list[list[str]]:
@@ -47,7 +45,9 @@ def test_one_seed_is_called_that_and_nothing_is_tested():
 
 
 def test_an_extra_column_must_be_complete():
-    with pytest.raises(ValueError, match="V<Net>"):
+    with pytest.raises(
+        ValueError, match="extra column 'seconds': expected a text for each method, got none for V<Net>"
+    ):
         table.table_html(TWO, extra={"seconds": {"U-Net": 1}})
 
 
@@ -73,7 +73,7 @@ def test_classes_methods_functions_and_properties_have_source(thing):
 
 
 def test_what_has_no_source_is_refused():
-    with pytest.raises(ValueError, match="wanted a function"):
+    with pytest.raises(ValueError, match="source: expected a function"):
         source.listing(len)
 
 
@@ -156,12 +156,67 @@ def test_a_frame_is_small():
 
 
 def test_a_grid_that_is_too_large_or_empty_is_refused():
-    with pytest.raises(ValueError, match="200 frames"):
+    with pytest.raises(ValueError, match="grid: expected 1 to 120 frames, got 200"):
         explorer.grid_points({"a": range(20), "b": range(10)})
-    with pytest.raises(ValueError, match="0 frames"):
+    with pytest.raises(ValueError, match="grid: expected 1 to 120 frames, got 0"):
         explorer.grid_points({})
 
 
 def test_a_frame_needs_words():
     with pytest.raises(ValueError, match="alt"):
         explorer.frame(style.canvas(1, 1))
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_state_and_evidence_are_words_not_colour_alone(state, shown):
+    claim = claims("2.1.1")[0]
+    terms = Terms("acdc", "class", 300, 100_000, "test", (20, 20))
+    effect = Effect(claim, terms, 0.04, 0.02, 0.06, p=0.01, agree=True, seeds=2, cases=10)
+    evidence = None if state == "not run" else effect
+    show_verdicts([Verdict(claim, state, "Because.", evidence, 0.01)])
+    (output,) = shown
+    assert claim.statement in output["text/plain"]
+    assert f"{MARKS[state]} {state}" in output["text/html"]
+    assert "Because." in output["text/html"]
+    assert ("+0.040" in output["text/html"]) == (state != "not run")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    top = tmp_path / "top"
+    for name in ("a/1", "a/2", "b/1", "b/2", "b/3", "b/4", "b/5", ".hidden", "c"):
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return top
+
+
+def test_long_lists_are_cut_short_and_counted(folder: Path) -> None:
+    assert tree(folder).splitlines() == [
+        "top/",
+        "├── a/",
+        "│   ├── 1",
+        "│   └── 2",
+        "├── b/",
+        "│   ├── 1",
+        "│   ├── 2",
+        "│   ├── 3",
+        "│   └── and 2 more",
+        "└── c",
+    ]
+
+
+def test_one_more_is_named_rather_than_counted(folder: Path) -> None:
+    (folder / "b" / "5").unlink()
+    assert "└── 4" in tree(folder)
+    assert "more" not in tree(folder)
+
+
+def test_the_last_folder_has_no_line_beside_it(folder: Path) -> None:
+    (folder / "c").unlink()
+    assert tree(folder, most=9).splitlines()[-1] == "    └── 5"
+
+
+def test_what_is_no_folder_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match="c: expected a folder"):
+        tree(folder / "c")

@@ -63,5 +63,5 @@ def test_a_frame_can_be_read():
 
 def test_another_learner_is_refused():
     other = Supervised(TASK, recipe(UNet, features=(4, 8)), spatial_dims=2)
-    with pytest.raises(ValueError, match="learner: got Supervised, wanted a ProbabilisticUNet"):
+    with pytest.raises(ValueError, match="learner: expected a ProbabilisticUNet, got Supervised"):
         latent_walk(other, case(), TASK)

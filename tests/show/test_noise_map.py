@@ -20,7 +20,7 @@ TASK = Task(1, ("background", "a"), 2)
 
 
 def drawn() -> Drawn:
-    """Two raters who differ on a column; odds of 3/4 everywhere."""
+    """Two raters who differ on a column; a probability of 3/4 everywhere."""
     labels = torch.zeros(2, 30, 30, dtype=torch.uint8)
     labels[:, 10:20, 10:18], labels[1, 10:20, 18] = 1, 1
     case = Case("one", "one", torch.randn(1, 30, 30), labels, None)
@@ -28,7 +28,7 @@ def drawn() -> Drawn:
 
 
 def test_the_maps_are_of_what_they_say():
-    """Two votes to none have no variance, one to one has 1/2; odds of 3/4 have 2 * 3/16."""
+    """Two votes to none have no variance, one to one has 1/2; a probability of 3/4 have 2 * 3/16."""
     one = HomoscedasticNoise(TASK, recipe(UNet, features=(2, 4)), sigma=2.0)
     said = described(show_noise(one, drawn(), TASK))
     assert "raters' variance from 0.00 to 0.50" in said
@@ -46,5 +46,5 @@ def test_a_slice_of_a_volume_is_shown_too():
 
 
 def test_a_learner_without_noise_is_refused():
-    with pytest.raises(ValueError, match="learner: got Supervised, wanted one with noise on its logits"):
+    with pytest.raises(ValueError, match="learner: expected one with noise on its logits, got Supervised"):
         show_noise(Supervised(TASK, recipe(UNet, features=(2, 4))), drawn(), TASK)

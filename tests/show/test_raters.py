@@ -9,7 +9,6 @@ from matplotlib.patches import Rectangle
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
 from medseg_lab.show.contours import pictured
-from medseg_lab.show.figure import png
 from medseg_lab.show.raters import RANGE, by_agreement, show_raters
 from tests.show.legible import assert_legible
 
@@ -73,9 +72,6 @@ def test_volumes_have_as_many_digits_as_tell_them_apart():
 def test_the_consensus_and_the_range_are_painted_in_two_colours():
     fig = show_raters({"one": squares("c1", 4, 6)}, FLAT)
     assert painted_pixels(fig.axes[2]) == {"all raters": 16, "some raters": 20}
-
-
-def test_the_two_colours_differ_in_lightness():
     light = [np.dot(to_rgb(colour), (0.2126, 0.7152, 0.0722)) for colour in RANGE.values()]
     assert abs(light[0] - light[1]) > 0.3
 
@@ -132,11 +128,6 @@ def test_crowded_outlines_are_shown_where_they_differ():
     assert left < 35 < right or high < 35 < low  # the border, at 36 and 39
 
 
-def test_pictures_have_no_ticks():
-    fig = show_raters({"one": squares("c1", 4, 6)}, FLAT)
-    assert not any(len(ax.get_xticks()) + len(ax.get_yticks()) for ax in fig.axes)
-
-
 def test_the_slice_shown_is_that_on_which_any_rater_marks_most():
     labels = torch.zeros(2, 12, 12, 6, dtype=torch.uint8)
     labels[:, 4:6, 4:6, 1] = 1
@@ -161,11 +152,8 @@ def test_a_slice_stands_upright():
     columns, rows = (np.flatnonzero(consensus.any(axis=axis)) for axis in (0, 1))
     assert columns.tolist() == [8, 9, 10, 11]  # the first axis runs rightwards
     assert rows.tolist() == [10, 11, 12, 13]  # the second upwards: 6 to 9 of 20
-
-
-def test_another_axis_may_be_cut():
-    fig = show_raters({"one": boxes()}, SOLID, marked=2, slice_axis=0)
-    assert fig.axes[0].images[0].get_array().shape == (8, 20)
+    across = show_raters({"one": boxes()}, SOLID, marked=2, slice_axis=0)
+    assert across.axes[0].images[0].get_array().shape == (8, 20)
 
 
 def test_a_region_is_compared_as_a_whole():
@@ -183,7 +171,7 @@ def test_a_photograph_keeps_its_colours():
     assert show_raters({"one": case}, FLAT, channel=1).axes[0].images[0].get_array().shape == (40, 40)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("count", [1, 3])
 def test_all_words_can_be_read(count):
     rows = {
         f"agree least {i}": squares(f"LIDC-IDRI-0917_nodule-1_slice-{i}", 30, 31, 32, 33)
@@ -193,15 +181,7 @@ def test_all_words_can_be_read(count):
     assert_legible(fig)
     inches = [ax.get_window_extent().width / fig.dpi for ax in fig.axes]  # as large as three fit a page
     assert min(inches) > 2.0
-
-
-def test_the_figure_of_a_volume_can_be_read():
     assert_legible(show_raters({"in between": boxes(), "agree least": boxes()}, SOLID, marked=2))
-
-
-def test_the_same_cases_give_the_same_bytes():
-    rows = {"one": squares("c1", 4, 6)}
-    assert png(show_raters(rows, FLAT), 50) == png(show_raters(rows, FLAT), 50)
 
 
 def test_cases_are_ranked_by_the_dice_of_pairs():
@@ -233,19 +213,19 @@ def test_cases_are_ranked_by_the_class_that_is_asked_for():
 
 
 def test_cases_that_nobody_marked_are_no_choice():
-    with pytest.raises(ValueError, match="cases: got 1, none of which is marked"):
+    with pytest.raises(ValueError, match="cases: expected one or more with a mark, got none in 1"):
         by_agreement([squares("none", 0, 0)])
 
 
 @pytest.mark.parametrize("sides", [(4,), (4, 4, 4, 4, 4)])
 def test_two_to_four_readings_are_shown(sides):
-    with pytest.raises(ValueError, match=f"raters: got {len(sides)} of c1, wanted 2 to 4"):
+    with pytest.raises(ValueError, match=f"case c1: expected 2 to 4 readings, got {len(sides)}"):
         show_raters({"one": squares("c1", *sides)}, FLAT)
 
 
 def test_no_cases_and_unknown_classes_are_refused():
-    with pytest.raises(ValueError, match="cases: got none"):
+    with pytest.raises(ValueError, match="cases: expected one or more, got none"):
         show_raters({}, FLAT)
     for marked in (2, -1, [0, 2], []):
-        with pytest.raises(ValueError, match="wanted classes from 0 to 1"):
+        with pytest.raises(ValueError, match="marked: expected classes from 0 to 1, got"):
             show_raters({"one": squares("c1", 4, 6)}, FLAT, marked=marked)

@@ -109,15 +109,17 @@ def test_methods_look_unlike_each_other():
 
 def test_it_is_said_in_words():
     assert show_reliability({"honest": HONEST, "bold": BOLD}).get_label() == (
-        "Accuracy against confidence. Expected calibration error: honest 0.000, where surest 90.0% right at "
-        f"90.0%; bold {BOLD_ERROR:.3f}, where surest 85.0% right at 95.0%."
+        "Accuracy against confidence. Expected calibration error: honest 0.000, most confident bin 90.0% "
+        f"right at 90.0%; bold {BOLD_ERROR:.3f}, most confident bin 85.0% right at 95.0%."
     )
 
 
 def test_what_cannot_be_drawn_is_refused():
-    with pytest.raises(ValueError, match="curves: got none"):
+    with pytest.raises(ValueError, match="curves: expected one or more, got none"):
         show_reliability({})
-    with pytest.raises(ValueError, match="got bins 4 of honest, 2 of other, wanted as many"):
+    with pytest.raises(
+        ValueError, match="expected the same number of bins for all methods, got 4 for honest, 2 for other"
+    ):
         show_reliability({"honest": HONEST, "other": made([1, 1], [0, 1], [0, 1])})
-    with pytest.raises(ValueError, match="got other without a voxel"):
+    with pytest.raises(ValueError, match="curves: expected one voxel or more for other, got none"):
         show_reliability({"other": made([0, 0], [0, 1], [0, 1])})

@@ -98,21 +98,21 @@ def test_what_is_left_after_a_share_is_read_off_the_line():
 
 def test_it_is_said_in_words():
     assert show_retention({"good": GOOD}, {"good": IDEAL["good"]}).get_label() == (
-        "Errors among the voxels kept, against the share handed to an expert, the least certain first. "
+        "Errors among the voxels kept, against the share handed to an expert, the most uncertain first. "
         "After a tenth: good from 6.00% to 4.40%, ideally 3.60%, area 0.0125."
     )
     assert show_retention({"good": GOOD}).get_label().endswith("good from 6.00% to 4.40%, area 0.0125.")
 
 
 def test_what_cannot_be_drawn_is_refused():
-    with pytest.raises(ValueError, match="curves: got none"):
+    with pytest.raises(ValueError, match="curves: expected one or more, got none"):
         show_retention({})
-    with pytest.raises(ValueError, match="got a method without one"):
+    with pytest.raises(ValueError, match="curves: expected one or more for each method, got none"):
         show_retention({"good": []})
-    with pytest.raises(ValueError, match="ideals: got good, wanted those of good, poor"):
+    with pytest.raises(ValueError, match="ideals: expected those of good, poor, got good"):
         show_retention(BOTH, {"good": GOOD})
     finer = Retention(torch.linspace(0, 1, 3), torch.zeros(3))
-    with pytest.raises(ValueError, match="got 3 points beside 5"):
+    with pytest.raises(ValueError, match="curves: expected the same shares for all cases"):
         averaged([GOOD, finer])
-    with pytest.raises(ValueError, match="wanted the same shares"):
+    with pytest.raises(ValueError, match="curves: expected the same shares for all cases"):
         averaged([GOOD, Retention(KEPT**2, GOOD.error)])

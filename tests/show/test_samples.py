@@ -8,8 +8,8 @@ from matplotlib.colors import to_rgb
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
 from medseg_lab.show.contours import CONTOURS
-from medseg_lab.show.disputed import disputed
-from medseg_lab.show.samples import alike, distinct, in_words, show_samples
+from medseg_lab.show.disagreement import disagreement_window
+from medseg_lab.show.samples import distinct, in_words, mean_pairwise_iou, show_samples
 from tests.show.drawn_cases import drawn, flat_case, square, sure
 from tests.show.legible import assert_legible
 
@@ -46,14 +46,14 @@ def test_a_sample_that_was_drawn_before_is_not_distinct():
 
 
 def test_likeness_is_the_mean_over_pairs_without_those_of_one_with_itself():
-    assert alike(numpy(SMALL, LARGE), 2) == pytest.approx(1 / 4)
-    assert alike(numpy(SMALL, LARGE, APART), 2) == pytest.approx((1 / 4 + 0 + 0) / 3)
-    assert alike(numpy(SMALL, SMALL), 2) == 1
+    assert mean_pairwise_iou(numpy(SMALL, LARGE), 2) == pytest.approx(1 / 4)
+    assert mean_pairwise_iou(numpy(SMALL, LARGE, APART), 2) == pytest.approx((1 / 4 + 0 + 0) / 3)
+    assert mean_pairwise_iou(numpy(SMALL, SMALL), 2) == 1
 
 
 def test_likeness_is_the_mean_over_the_foreground_classes():
     both = SMALL + 2 * APART
-    assert alike(numpy(both, LARGE + 2 * APART), 3) == pytest.approx((1 / 4 + 1) / 2)
+    assert mean_pairwise_iou(numpy(both, LARGE + 2 * APART), 3) == pytest.approx((1 / 4 + 1) / 2)
 
 
 def test_each_sample_is_held_against_the_rater_who_is_nearest():
@@ -90,7 +90,7 @@ def test_no_more_samples_or_readings_are_shown_than_there_are_columns():
 
 def test_each_panel_outlines_its_own_sample():
     fig = show_samples({"a": drawn(CASE, SMALL, LARGE)}, TASK, columns=2)
-    place = disputed(CASE, [SMALL.numpy()])
+    place = disagreement_window(CASE, [SMALL])
     for ax, label in zip(rows(fig, 2)[1], (SMALL, LARGE), strict=False):
         (path,) = ax.collections[0].get_paths()
         edge = np.flatnonzero(place.of(label.numpy()).any(axis=0))
@@ -100,8 +100,8 @@ def test_each_panel_outlines_its_own_sample():
 
 
 def test_the_last_column_is_the_votes_and_the_mean():
-    fig = show_samples({"a": drawn(CASE, SMALL, LARGE, LARGE, odds=1.0)}, TASK, columns=3)
-    place = disputed(CASE, [LARGE.numpy()])
+    fig = show_samples({"a": drawn(CASE, SMALL, LARGE, LARGE, p=1.0)}, TASK, columns=3)
+    place = disagreement_window(CASE, [LARGE])
     votes, mean = (np.asarray(row[-1].images[1].get_array()) for row in rows(fig, 3))
     np.testing.assert_allclose(votes, place.of((SMALL + LARGE).numpy() / 2))
     np.testing.assert_allclose(mean, place.of((SMALL + 2 * LARGE).numpy() / 3), rtol=1e-6)
@@ -110,12 +110,12 @@ def test_the_last_column_is_the_votes_and_the_mean():
 
 
 def test_where_the_truth_is_known_it_stands_in_place_of_the_votes():
-    known = sure(LARGE, odds=0.7)
+    known = sure(LARGE, p=0.7)
     case = flat_case([SMALL, LARGE], distribution=known)
     fig = show_samples({"a": drawn(case, SMALL)}, TASK, columns=3)
     shown = rows(fig, 3)[0, -1]
     assert shown.get_title("right") == "truth"
-    place = disputed(case, [SMALL.numpy()])
+    place = disagreement_window(case, [SMALL])
     np.testing.assert_allclose(shown.images[1].get_array(), place.of(known[1].numpy()))
     assert shown.images[1].get_clim() == (0, 1)
 
@@ -134,7 +134,7 @@ def test_several_classes_are_painted_upright_in_the_colours_of_the_legend():
     fig = show_samples({"a": drawn(case, *case.labels, n_classes=3)}, MANY, columns=2)
     (sample, _, _) = rows(fig, 2)[1]
     _, first, second = (np.asarray(image.get_array()) for image in sample.images)
-    label = np.rot90(disputed(case, [case.label.numpy()]).of(case.label.numpy()))
+    label = np.rot90(disagreement_window(case, [case.label]).of(case.label.numpy()))
     for pixels, k in ((first, 1), (second, 2)):
         np.testing.assert_array_equal(pixels[..., 3] == 1, label == k)
         np.testing.assert_allclose(pixels[0, 0, :3], to_rgb(CONTOURS[k - 1][0]))
@@ -152,7 +152,7 @@ def test_the_class_whose_probability_is_shown_is_the_rarest_of_those_marked():
     rarer = Task(1, ("background", "a", "b", "nowhere"), 3)
     fig = show_samples({"a": drawn(case, case.label, n_classes=4)}, rarer, columns=2)
     assert fig.axes[-1].get_ylabel() == "probability of b"
-    place = disputed(case, [case.label.numpy()])
+    place = disagreement_window(case, [case.label])
     votes, mean = (np.asarray(row[-1].images[1].get_array()) for row in rows(fig, 2))
     np.testing.assert_array_equal(votes, np.rot90(place.of(case.label.numpy() == 2)))
     expected = np.rot90(place.of(np.where(case.label.numpy() == 2, 0.9, 0.1 / 3)))
@@ -175,7 +175,7 @@ def test_a_photograph_is_shown_in_colour():
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("columns", [1, 2, 3, 6, 8])
+@pytest.mark.parametrize("columns", [1, 6])
 def test_no_words_are_cut_off_or_cover_each_other(columns):
     readings = [square(5 + i, 15 + i) for i in range(4)]
     case = flat_case(readings)
@@ -192,7 +192,7 @@ def test_a_tall_volume_with_four_classes_is_legible():
 
 
 def test_wrong_requests_are_refused():
-    with pytest.raises(ValueError, match="columns: got 0, wanted 1 or more"):
+    with pytest.raises(ValueError, match="columns: expected 1 or more, got 0"):
         show_samples({"a": drawn(CASE, SMALL)}, TASK, columns=0)
-    with pytest.raises(ValueError, match="cases: got none"):
+    with pytest.raises(ValueError, match=r"cases: expected one and the same .* got none"):
         show_samples({}, TASK)

@@ -108,13 +108,13 @@ def test_it_is_said_in_words():
 
 
 def test_what_cannot_be_drawn_is_refused():
-    with pytest.raises(ValueError, match="quantities: got none"):
+    with pytest.raises(ValueError, match="quantities: expected one or more, got none"):
         show_training_sizes()
-    with pytest.raises(ValueError, match="comparisons: got none"):
+    with pytest.raises(ValueError, match="comparisons: expected one or more, got none"):
         show_training_sizes(EPISTEMIC, {})
     with pytest.raises(
-        ValueError, match="got mutual_information, mutual_information, wanted each metric once"
+        ValueError, match="expected each metric once, got mutual_information, mutual_information"
     ):
         show_training_sizes(EPISTEMIC, EPISTEMIC)
-    with pytest.raises(ValueError, match="got other metric with 8 labelled patients than with 4"):
+    with pytest.raises(ValueError, match="expected the same metric with 8 labelled patients as with 4"):
         show_training_sizes({4: EPISTEMIC[4], 8: ALEATORIC[8]})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medseg_lab.evaluation.comparison import Comparison, compare
-from medseg_lab.show.uncertainty_table import best, methods_html, methods_text, show_methods
+from medseg_lab.show.uncertainty_table import best, caption, methods_page, show_methods
 from tests.evaluation.test_comparison import results
 
 METHODS = ("U-Net", "V<Net>", "PHiSeg")
@@ -38,6 +38,10 @@ def comparison(metric: str, *levels: float, noise=0.0, seeds=2, cases=8, methods
 ALL = {metric: comparison(metric, 0.3, 0.4, 0.5) for metric in EIGHT}
 
 
+def html(comparisons, runs=RUNS, passes=PASSES) -> str:
+    return methods_page(comparisons, runs, passes)[0]
+
+
 def tables(markup: str) -> list[list[list[str]]]:
     """Tables, their rows, their cells' markup."""
     return [
@@ -51,21 +55,21 @@ def plain(cell: str) -> str:
 
 
 def test_columns_are_spread_over_tables_that_a_page_can_hold():
-    found = tables(methods_html(ALL, RUNS, PASSES))
+    found = tables(html(ALL))
     assert [len(rows[0]) for rows in found] == [5, 5, 4]
     heads = [unescape(plain(head)) for rows in found[:2] for head in rows[0][1:]]
     arrows = ["↓", "↑", "↑", "↓", "↓", "↓", "↑", "↓"]
     assert heads == [f"{ALL[m].title}\u00a0{arrow}" for m, arrow in zip(EIGHT, arrows, strict=True)]
     for rows in found:
         assert [row[0] for row in rows] == ["method", "U-Net", "V&lt;Net&gt;", "PHiSeg"]
-    five = tables(methods_html({m: ALL[m] for m in EIGHT[:5]}, RUNS, PASSES))
+    five = tables(html({m: ALL[m] for m in EIGHT[:5]}))
     assert [len(rows[0]) for rows in five] == [4, 3, 4]
-    four = tables(methods_html({m: ALL[m] for m in EIGHT[:4]}, RUNS, PASSES))
+    four = tables(html({m: ALL[m] for m in EIGHT[:4]}))
     assert [len(rows[0]) for rows in four] == [5, 4]
 
 
 def test_a_cell_is_the_mean_and_below_it_the_interval():
-    found = tables(methods_html(ALL, RUNS, PASSES))
+    found = tables(html(ALL))
     for m, metric in enumerate(EIGHT):
         for row, method in enumerate(METHODS, start=1):
             mean, low, high = ALL[metric].table.loc[method, ["mean", "low", "high"]]
@@ -80,7 +84,7 @@ def test_a_cell_is_the_mean_and_below_it_the_interval():
 
 
 def test_costs_come_last_and_are_not_judged():
-    costs = tables(methods_html(ALL, RUNS, PASSES))[-1]
+    costs = tables(html(ALL))[-1]
     assert [[plain(cell) for cell in row] for row in costs] == [
         ["method", "seconds of training", "passes at test time", "parameters"],
         ["U-Net", "40", "1", "470k"],
@@ -93,7 +97,7 @@ def test_the_best_is_marked_in_the_direction_of_the_measure():
     lower, higher = comparison("ece", 0.3, 0.4, 0.5), comparison("error_auroc", 0.3, 0.4, 0.5)
     assert best(lower) == "U-Net"
     assert best(higher) == "PHiSeg"
-    found = tables(methods_html({"ece": lower, "error_auroc": higher}, RUNS, PASSES))[0]
+    found = tables(html({"ece": lower, "error_auroc": higher}))[0]
     marked = [[cell.count("<strong>") for cell in row[1:]] for row in found[1:]]
     assert marked == [[1, 0], [0, 0], [0, 1]]
     assert "*" in plain(found[1][1])
@@ -125,19 +129,19 @@ def test_one_seed_one_method_or_a_measure_without_a_better_side_mark_nothing():
     assert best(comparison("ece", 0.3, methods=METHODS[:1])) is None
     entropy = comparison("expected_entropy", 0.3, 0.4, 0.5)
     assert best(entropy) is None
-    head = tables(methods_html({"expected_entropy": entropy}, RUNS, PASSES))[0][0]
+    head = tables(html({"expected_entropy": entropy}))[0][0]
     assert head == ["method", "expected entropy (nats)"]
 
 
 def test_one_patient_has_means_without_brackets():
     alone = {"ece": comparison("ece", 0.3, 0.4, 0.5, cases=1)}
-    markup = methods_html(alone, RUNS, PASSES)
+    markup = html(alone)
     assert "nan" not in markup
     assert "[" not in plain(re.sub(r"<style>.*?</style>", "", markup, flags=re.DOTALL))
 
 
 def test_each_cell_carries_its_head_for_narrow_screens():
-    markup = methods_html(ALL, RUNS, PASSES)
+    markup = html(ALL)
     assert len(re.findall(r"<td ", markup)) == 3 * (8 + 3)
     for metric in EIGHT:
         assert markup.count(f'data-head="{escape(ALL[metric].title)}') == 3
@@ -149,7 +153,7 @@ def test_text_holds_the_same_numbers(monkeypatch):
     monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
     show_methods(ALL, RUNS, PASSES)
     (output,) = shown
-    assert output["text/html"] == methods_html(ALL, RUNS, PASSES)
+    assert output["text/html"] == html(ALL)
     lines = output["text/plain"].splitlines()
     assert lines.index("V<Net>") - lines.index("U-Net") == 12
     assert "  parameters: 1.5M" in lines
@@ -159,31 +163,33 @@ def test_text_holds_the_same_numbers(monkeypatch):
 
 
 def test_the_caption_says_what_the_numbers_stand_for():
-    said = methods_text(ALL, RUNS, PASSES).splitlines()[-1]
+    said = caption(ALL)
     assert said.startswith(
         "Means of 8 validation cases of 8 patients, 2 seeds, k0. Brackets: 95% interval over"
     )
     assert "over seeds and cases" in said
-    assert "* better than every other method" in said
-    assert methods_html(ALL, RUNS, PASSES).count(f"<caption>{said}</caption>") == 1
-    single = methods_text({"ece": comparison("ece", 0.3, 0.4, 0.5, seeds=1)}, RUNS, PASSES).splitlines()[-1]
+    assert "* better than every other method, with" in said
+    assert html(ALL).count(f"<caption>{said}</caption>") == 1
+    single = methods_page({"ece": comparison("ece", 0.3, 0.4, 0.5, seeds=1)}, RUNS, PASSES)[1].splitlines()[
+        -1
+    ]
     assert "1 seed, k0. Brackets: 95% interval over cases." in single
     assert "*" not in single
 
 
 def test_what_does_not_belong_together_is_refused():
-    with pytest.raises(ValueError, match="comparisons: got none"):
-        methods_html({}, RUNS, PASSES)
+    with pytest.raises(ValueError, match="comparisons: expected one or more, got none"):
+        html({})
     other = comparison("nll", 0.3, 0.4, methods=METHODS[:2])
     with pytest.raises(
-        ValueError, match="comparisons: got other methods of nll than of ece, wanted the same"
+        ValueError, match="comparisons: expected the same methods for all, got others for nll than for ece"
     ):
-        methods_html({"ece": ALL["ece"], "nll": other}, RUNS, PASSES)
-    with pytest.raises(ValueError, match="got other cases of nll"):
-        methods_html({"ece": ALL["ece"], "nll": comparison("nll", 0.3, 0.4, 0.5, cases=7)}, RUNS, PASSES)
-    with pytest.raises(ValueError, match="got other seeds of nll"):
-        methods_html({"ece": ALL["ece"], "nll": comparison("nll", 0.3, 0.4, 0.5, seeds=3)}, RUNS, PASSES)
-    with pytest.raises(ValueError, match="runs: got none of V<Net>, PHiSeg, wanted those of each method"):
-        methods_html(ALL, {"U-Net": RUNS["U-Net"], "PHiSeg": []}, PASSES)
-    with pytest.raises(ValueError, match="passes: got None of PHiSeg, wanted 1 or more"):
-        methods_html(ALL, RUNS, {"U-Net": 1, "V<Net>": 1})
+        html({"ece": ALL["ece"], "nll": other})
+    with pytest.raises(ValueError, match="expected the same cases for all, got others for nll"):
+        html({"ece": ALL["ece"], "nll": comparison("nll", 0.3, 0.4, 0.5, cases=7)})
+    with pytest.raises(ValueError, match="expected the same seeds for all, got others for nll"):
+        html({"ece": ALL["ece"], "nll": comparison("nll", 0.3, 0.4, 0.5, seeds=3)})
+    with pytest.raises(ValueError, match="runs: expected one or more of each method, got none of V<Net>, P"):
+        html(ALL, {"U-Net": RUNS["U-Net"], "PHiSeg": []}, PASSES)
+    with pytest.raises(ValueError, match="passes of PHiSeg: expected 1 or more, got None"):
+        html(ALL, RUNS, {"U-Net": 1, "V<Net>": 1})

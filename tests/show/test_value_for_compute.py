@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medseg_lab.evaluation.comparison import Comparison, compare
-from medseg_lab.show.value_for_compute import GAP, beside, show_value_for_compute
+from medseg_lab.show.cost import GAP, apart, show_value_for_compute
 from tests.evaluation.test_comparison import results
 from tests.show.legible import assert_legible
 
@@ -49,7 +49,7 @@ def test_no_words_are_cut_off_or_cover_each_other():
 def test_points_are_means_with_their_intervals():
     table = comparison().table
     np.testing.assert_allclose(points(FIG)[:, 1], table["mean"])
-    bars = [line.get_xydata() for line in FIG.axes[0].lines if line.get_marker() in ("None", "")]
+    bars = [bar.get_segments()[0] for bar in FIG.axes[0].collections]
     for (x, _), bar, (low, high) in zip(points(FIG), bars, table[["low", "high"]].to_numpy(), strict=True):
         np.testing.assert_allclose(bar, [[x, low], [x, high]])
 
@@ -73,12 +73,12 @@ def test_methods_of_one_training_stand_side_by_side():
     assert (x < right).all()
 
 
-def test_places_far_apart_stay():
-    assert beside([10, 20, 40]) == pytest.approx([10, 20, 40])
-    one, two = beside([10, 10])
+def test_places_farapart_stay():
+    assert apart([10, 20, 40]) == pytest.approx([10, 20, 40])
+    one, two = apart([10, 10])
     assert one * two == pytest.approx(100)  # as far below as above
     assert one < 10 < two
-    assert beside([7]) == pytest.approx([7])
+    assert apart([7]) == pytest.approx([7])
 
 
 def test_passes_stand_by_the_names():
@@ -106,7 +106,7 @@ def test_it_is_said_in_words():
 
 
 def test_what_is_missing_is_refused():
-    with pytest.raises(ValueError, match="runs: got none of U-Net, wanted"):
+    with pytest.raises(ValueError, match="runs: expected one or more of each method, got none of U-Net"):
         show_value_for_compute(comparison(), {**runs(SECONDS), "U-Net": []}, PASSES)
-    with pytest.raises(ValueError, match="passes: got 0 of MC dropout, wanted 1 or more"):
+    with pytest.raises(ValueError, match="passes of MC dropout: expected 1 or more, got 0"):
         show_value_for_compute(comparison(), runs(SECONDS), {**PASSES, "MC dropout": 0})

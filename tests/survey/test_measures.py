@@ -5,8 +5,8 @@ import torch
 
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
+from medseg_lab.evaluation.ledger import COLUMNS
 from medseg_lab.evaluation.metrics import METRICS, UNBOUNDED
-from medseg_lab.evaluation.rows import COLUMNS
 from medseg_lab.evaluation.sample_judge import scores
 from medseg_lab.evaluation.sampling import Drawn
 from medseg_lab.survey import measures as module

@@ -1,11 +1,9 @@
 """Grids that are swept in seconds, and the waiting for other processes that their tests need."""
 
 import json
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,36 +94,3 @@ def until(seen: Callable[[], Any], seconds: float = 120) -> Any:
         assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(0.02)
     return value
-
-
-def training_now(store: Path) -> dict[str, Any] | None:
-    """The marker of a job at work whose training has left a checkpoint already; None if there is none."""
-    if not list(store.glob(".partial/*/step-*")):
-        return None
-    for path in store.glob(".running/*/*.json"):
-        try:
-            return json.loads(path.read_text())
-        except (OSError, ValueError):
-            continue
-    return None
-
-
-def lives(pid: int) -> bool:
-    """Whether there is a process with this number that has not ended."""
-    try:
-        os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-
-
-@contextmanager
-def environment(**said: str) -> Iterator[None]:
-    """Variables, put back afterwards."""
-    before = {name: os.environ.get(name) for name in said}
-    os.environ.update(said)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -35,31 +35,37 @@ def test_a_budget_is_a_name_or_a_table(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("seeds = ", "got no TOML"),
-        ('dataset = "virtual-brain"', "dataset: got an unknown key, wanted one of budget, datasets, seeds"),
-        ('seeds = "three"', "seeds: got 'three'; wanted how many, or a list"),
-        ("seeds = 0", "seeds: got 0; wanted how many"),
-        ("seeds = true", "seeds: got True; wanted how many"),
-        ("seeds = [1, 1]", "seeds: got [1, 1]; wanted how many, or a list of different seeds"),
-        ("seeds = [-1]", "seeds: got [-1]; wanted"),
-        ("seeds = []", "seeds: got []; wanted"),
-        ('budget = "huge"', "budget: got 'huge', wanted one of smoke, class, full"),
-        ("budget = {steps = 3, voxels = 8}", "budget.patch: got nothing"),
+        ("seeds = ", "the grid file is not valid TOML"),
+        ('dataset = "virtual-brain"', "dataset: expected one of budget, datasets, seeds"),
+        (
+            'seeds = "three"',
+            "seeds: expected a number of seeds, or a list of different seeds such as [0, 1, 2], got 'three'",
+        ),
+        ("seeds = 0", "[0, 1, 2], got 0"),
+        ("seeds = true", "[0, 1, 2], got True"),
+        ("seeds = [1, 1]", "list of different seeds such as [0, 1, 2], got [1, 1]"),
+        ("seeds = [-1]", "[0, 1, 2], got [-1]"),
+        ("seeds = []", "[0, 1, 2], got []"),
+        ('budget = "huge"', "budget: expected one of smoke, class, full, got 'huge'"),
+        ("budget = {steps = 3, voxels = 8}", "budget.patch: expected a value, got nothing"),
         ("budget = {steps = 3, voxels = 8, patch = 8, name = 'class'}", "without a name"),
         (
             "budget = {steps = 3, voxels = 8, patch = 8, step = 1}",
-            "budget.step: got an unknown key, wanted one of steps",
+            "budget.step: expected one of steps",
         ),
-        ("budget = {steps = 0, voxels = 8, patch = 8}", "budget.steps: got 0"),
-        ('parts = ["train"]', "parts.0: got 'train'"),
-        ("parts = []", "parts: got []"),
-        ("labelled = [0]", 'labelled.0: got 0; wanted numbers of patients, or "all"'),
-        ("labelled = 8", "labelled: got 8"),
-        ("threads = 0", "threads: got 0"),
-        ("gpus = 2", "gpus: got 2"),
-        ('methods = "U-Net"', "methods: got 'U-Net'"),
-        ("recipes = {a = 3}", "recipes.a: got 3"),
-        ("[[chapters]]\nbudget = 'smoke'", "chapters.0.section: got nothing"),
+        (
+            "budget = {steps = 0, voxels = 8, patch = 8}",
+            "budget.steps: Input should be greater than 0, got 0",
+        ),
+        ('parts = ["train"]', "parts.0: Input should be 'validation', 'test' or 'labelled', got 'train'"),
+        ("parts = []", ", got []"),
+        ("labelled = [0]", 'labelled.0: expected numbers of patients, or "all", got 0'),
+        ("labelled = 8", "labelled: Input should be a valid list, got 8"),
+        ("threads = 0", "threads: Input should be greater than 0, got 0"),
+        ("gpus = 2", "gpus: Input should be 0 or 1, got 2"),
+        ('methods = "U-Net"', "methods: Input should be a valid list, got 'U-Net'"),
+        ("recipes = {a = 3}", "recipes.a: Input should be a valid string, got 3"),
+        ("[[chapters]]\nbudget = 'smoke'", "chapters.0.section: expected a value, got nothing"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_file_the_key_and_the_value(tmp_path, text, said):
@@ -73,7 +79,9 @@ def test_what_is_wrong_is_named_with_the_file_the_key_and_the_value(tmp_path, te
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"none\.toml: got No such file or directory, wanted a grid file"):
+    with pytest.raises(
+        ValueError, match=r"none\.toml: the grid file cannot be read: No such file or directory"
+    ):
         read_grid(tmp_path / "none.toml")
 
 

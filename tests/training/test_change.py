@@ -78,6 +78,9 @@ def test_an_ensemble_of_models_trains_each_once_and_lists_them(store):
 def test_an_ensemble_of_one_or_of_two_dimensions_is_refused():
     one = recipe(Supervised, network=recipe(UNet, features=[4, 6]))
     flat = recipe(Supervised, network=recipe(UNet, features=[4, 6]), spatial_dims=2)
-    for learners, said in (([one], "expected two or more, got 1"), ([one, flat], "expected all to have Task")):
+    for learners, said in (
+        ([one], "expected two or more, got 1"),
+        ([one, flat], "expected all to have Task"),
+    ):
         with pytest.raises(ValueError, match=said):
             recipe(ModelEnsemble, learners=learners).build(tiny_cohort().task)

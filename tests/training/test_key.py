@@ -55,7 +55,11 @@ def test_the_key_covers_what_computes_the_numbers_and_little_else():
 @pytest.fixture
 def house(tmp_path, monkeypatch):
     """A copy of the library whose files may be edited."""
-    shutil.copytree(Path(medseg_lab.__file__).parent, tmp_path / "medseg_lab", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        Path(medseg_lab.__file__).parent,
+        tmp_path / "medseg_lab",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     real = module_file.__wrapped__
 
     def copied(name: str):
@@ -67,22 +71,24 @@ def house(tmp_path, monkeypatch):
     return tmp_path / "medseg_lab"
 
 
-@pytest.mark.parametrize("name", [*MAY_NOT, "semi/ua_mt.toml", "networks/unet.toml", "show/curves.py"])
-def test_an_edit_elsewhere_leaves_the_key(house, name):
+def test_an_edit_elsewhere_leaves_the_key(house):
     before = parts()
-    with (house / name).open("a", encoding="utf-8") as file:
-        file.write("\nADDED = 1\n")
+    for name in (*MAY_NOT, "semi/ua_mt.toml", "networks/unet.toml", "show/curves.py"):
+        with (house / name).open("a", encoding="utf-8") as file:
+            file.write("\nADDED = 1\n")
     assert parts() == before
 
 
-@pytest.mark.parametrize("name", MUST)
-def test_an_edit_of_what_computes_changes_it(house, name):
+def test_an_edit_of_what_computes_changes_it_and_wording_does_not(house):
     before = parts()
-    path = house / name
-    path.write_text(path.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
-    assert parts() == before
-    path.write_text(path.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
-    assert parts() != before
+    for name in MUST:
+        path = house / name
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text + "\n# a comment\n", encoding="utf-8")
+        assert parts() == before, name
+        path.write_text(text + "\nADDED = 1\n", encoding="utf-8")
+        assert parts() != before, name
+        path.write_text(text, encoding="utf-8")
 
 
 def test_recipe_cohort_budget_seed_judge_and_versions_are_in_it(monkeypatch):

@@ -94,7 +94,9 @@ def test_wording_and_layout_change_no_hash(rooted, old, new):
     assert sources(["rooted.top"], wording=True) != exact
 
 
-@pytest.mark.parametrize(("old", "new"), [("x + 1", "x + 2"), ("x < 0", "x < 1"), ("ValueError", "TypeError")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("x + 1", "x + 2"), ("x < 0", "x < 1"), ("ValueError", "TypeError")]
+)
 def test_what_is_computed_does(rooted, old, new):
     (rooted / "side.py").write_text(BEFORE)
     before = sources(["rooted.top"])

@@ -18,7 +18,7 @@ def test_a_recipe_survives_json_and_builds_the_same():
     )
     two = Recipe.from_dict(json.loads(json.dumps(one.to_dict())))
     assert two == one
-    assert two.arguments["network"].build(1, 2).skips is False
+    assert two.arguments["network"].build(1, 2).decoder.skips is False
 
 
 def test_the_modules_of_a_recipe_are_those_of_its_parts_too():

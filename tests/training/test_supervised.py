@@ -38,7 +38,10 @@ def test_two_dimensions_on_a_cohort_of_volumes():
 
 
 def test_deep_supervision_is_the_mean_over_the_heads():
-    learner, drawn = Supervised(TASK, network=recipe(UNetPlusPlus, features=(4, 8, 16)), loss=recipe(Dice)), batch(3)
+    learner, drawn = (
+        Supervised(TASK, network=recipe(UNetPlusPlus, features=(4, 8, 16)), loss=recipe(Dice)),
+        batch(3),
+    )
     heads = learner.network.heads(drawn.image)
     assert len(heads) == 2
     wanted = sum(Dice()(logits, drawn.label) for logits in heads) / 2

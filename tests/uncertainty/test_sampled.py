@@ -21,7 +21,10 @@ from medseg_lab.uncertainty.test_time_augmentation import TestTimeAugmentation
     ("arguments", "said"),
     [
         ({"members": 0}, "DeepEnsemble: members: expected greater than or equal to 1, got 0"),
-        ({"reading": "loudest"}, "DeepEnsemble: reading: expected 'reference', 'random' or 'consensus'"),
+        (
+            {"reading": "loudest"},
+            "DeepEnsemble: reading: expected 'reference', 'random', 'consensus' or 'boxes'",
+        ),
         ({"number": 3}, "DeepEnsemble: got an unexpected keyword argument 'number'; its arguments are task"),
     ],
 )

@@ -1,43 +1,79 @@
-"""What every reader asks of the arrays that it found in files."""
+"""What every reader checks: the names of files, and the arrays in them.
 
+What is wrong raises a `ValueError` that names the file, what was expected and what was found.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE
 
 AFFINE_MM = 1e-2
-"""Image and label may disagree by so much about where a voxel lies: rounding of the header, no more."""
+"""Image and label may differ by so much in where a voxel is: rounding of the header, no more."""
+
+
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """The paths below `folder` that match, sorted, without the `._` copies that macOS leaves in archives."""
+    found = folder.glob(pattern) if folder.is_dir() else ()
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """Paths by the name that each has, sorted by name; two of one name are refused."""
+    found: dict[str, Path] = {}
+    for name, path in named:
+        if name in found:
+            raise ValueError(f"{path}: expected one file of {name}, got also {found[name]}")
+        found[name] = path
+    return dict(sorted(found.items()))
+
+
+def require_pairs(images: Mapping[str, Path], labels: Mapping[str, Path], what: str) -> None:
+    """Check that every image has its label and the other way round."""
+    for case in sorted(set(images) ^ set(labels)):
+        if case in images:
+            raise ValueError(f"{images[case]}: its {what} is missing")
+        raise ValueError(f"{labels[case]}: the image of this {what} is missing")
+
+
+def patient_of(case: str, card: Card) -> str:
+    """Whose case this is, by the card's `patient` expression; the error names the data set."""
+    match = re.fullmatch(card.patient, case)
+    if match is None or not match[1]:
+        raise ValueError(f"data set {card.id}: expected a case id like {card.patient!r}, got {case!r}")
+    return match[1]
+
+
+def require_annotation(annotation: str, known: Iterable[str], where: Path | str) -> None:
+    """Check that a reader has this annotation; the error names the known ones."""
+    if annotation not in known:
+        raise ValueError(f"{where}: expected an annotation of {', '.join(known)}, got {annotation!r}")
 
 
 def checked_image(image: np.ndarray, path: Path) -> np.ndarray:
-    """`(C, *S)` as float32.
-
-    Raises:
-        ValueError: naming the file, for entries that are not finite or an image that is the same everywhere.
-    """
+    """`(C, *S)` as float32; refused if an entry is not finite or the image is the same everywhere."""
     with np.errstate(over="ignore"):
         image = np.ascontiguousarray(image, dtype=np.float32)
     if not np.isfinite(image).all():
         bad = int((~np.isfinite(image)).sum())
-        raise ValueError(f"{path}: got {bad} entries that are NaN or infinite, wanted finite numbers")
+        raise ValueError(f"{path}: expected finite numbers, got {bad} entries that are NaN or infinite")
     if not any(channel.min() < channel.max() for channel in image):
-        raise ValueError(f"{path}: got the constant {float(image.flat[0])}, wanted an image that varies")
+        raise ValueError(f"{path}: expected an image that varies, got the constant {float(image.flat[0])}")
     return image
 
 
 def whole_labels(label: np.ndarray, classes: int, path: Path, unknown: int | None = None) -> np.ndarray:
-    """Labels as uint8, `unknown` as `IGNORE`; published ones are at times stored as floating point.
-
-    Raises:
-        ValueError: naming the file, for a value that is no whole number from 0 to `classes` - 1.
-    """
+    """Labels 0 to `classes` - 1 as uint8, `unknown` as `IGNORE`; some are published as floating point."""
     values = np.unique(label)
     allowed = [*range(classes), *([] if unknown is None else [unknown])]
     if not np.isin(values, allowed).all():
-        beside = "" if unknown is None else f", or {unknown} where nobody annotated"
+        open_value = "" if unknown is None else f", or {unknown} where nobody annotated"
         raise ValueError(
-            f"{path}: got label values {values[:10].tolist()}, wanted 0 to {classes - 1}{beside}"
+            f"{path}: expected label values 0 to {classes - 1}{open_value}, got {values[:10].tolist()}"
         )
     if unknown is None or unknown not in values:
         return np.ascontiguousarray(label, dtype=np.uint8)
@@ -45,42 +81,20 @@ def whole_labels(label: np.ndarray, classes: int, path: Path, unknown: int | Non
 
 
 def binary_mask(mask: np.ndarray, path: Path) -> np.ndarray:
-    """A mask of False and True, or of 0 and 255, as 0 and 1.
-
-    Raises:
-        ValueError: naming the file, for any other value.
-    """
+    """A mask of False and True, or of 0 and 255, as 0 and 1."""
     values = np.unique(mask)
     if mask.dtype != bool and not np.isin(values, (0, 255)).all():
-        raise ValueError(f"{path}: got mask values {values[:10].tolist()}, wanted 0 and 255")
+        raise ValueError(f"{path}: expected mask values 0 and 255, got {values[:10].tolist()}")
     return (mask > 0).astype(np.uint8)
 
 
-def same_shape(image: tuple[int, ...], label: tuple[int, ...], path: Path) -> None:
-    """See that an image's spatial shape is its label's.
-
-    Raises:
-        ValueError: naming `path`, the image's file.
-    """
+def require_same_shape(image: tuple[int, ...], label: tuple[int, ...], path: Path) -> None:
+    """Check that an image's spatial shape is its label's; `path` is the image's."""
     if image != label:
-        raise ValueError(f"{path}: got shape {image}, wanted the label's, {label}")
+        raise ValueError(f"{path}: expected the label's shape {label}, got {image}")
 
 
-def same_affine(image: np.ndarray, label: np.ndarray, path: Path) -> None:
-    """See that image and label lie at the same place.
-
-    Raises:
-        ValueError: naming `path`, the image's file.
-    """
+def require_same_affine(image: np.ndarray, label: np.ndarray, path: Path) -> None:
+    """Check that image and label are at the same place; `path` is the image's."""
     if not np.allclose(image, label, atol=AFFINE_MM):
-        raise ValueError(f"{path}: got the affine {image.tolist()}, wanted the label's, {label.tolist()}")
-
-
-def known_annotation(annotation: str, known: tuple[str, ...], path: Path) -> None:
-    """See that a reader has what is asked for.
-
-    Raises:
-        ValueError: naming the case's file and the known annotations.
-    """
-    if annotation not in known:
-        raise ValueError(f"{path}: got the annotation {annotation!r}, wanted one of {', '.join(known)}")
+        raise ValueError(f"{path}: expected the label's affine {label.tolist()}, got {image.tolist()}")

@@ -8,79 +8,53 @@ import numpy as np
 from medseg_lab.data.card import Card
 from medseg_lab.data.readers.checks import (
     checked_image,
-    known_annotation,
-    same_affine,
-    same_shape,
+    patient_of,
+    require_annotation,
+    require_same_affine,
+    require_same_shape,
     whole_labels,
 )
 from medseg_lab.data.readers.decode.nifti import read_nifti
-from medseg_lab.data.readers.digests import content_digest, files_digest
-from medseg_lab.data.readers.layout import Pair, pairs, read_layout
-from medseg_lab.data.readers.listing import patients_of
-from medseg_lab.data.readers.reader import Raw
+from medseg_lab.data.readers.layout import pairs, read_layout
+from medseg_lab.data.readers.reader import FileReader, Raw
 
 
 @dataclass(frozen=True)
-class MsdReader:
+class MsdReader(FileReader):
     """The training pairs of one folder.
 
     Args:
-        files: the pairs, by case id.
-        whose: the patient, by case; the layout knows none, so the card's expression tells.
-        channels: C, that every image must have.
-        classes: K, above every label value.
-        spatial_dims: 2 or 3; a 2D set has one slice a file.
         unknown: the label value of voxels that nobody annotated (nnU-Net's `ignore`), if there is one.
     """
 
-    files: dict[str, Pair]
-    whose: dict[str, str]
-    channels: int
-    classes: int
-    spatial_dims: int
     unknown: int | None = None
 
     @classmethod
     def open(cls, card: Card, folder: Path) -> "MsdReader":
-        """The reader of `folder`, once every image there has its label and the other way round."""
+        """The reader of `folder`; every image must have its label and every label its image."""
         layout = read_layout(folder)
-        files = pairs(folder, layout)
-        whose = patients_of({case: pair.label for case, pair in files.items()}, card)
-        return cls(files, whose, len(card.modality), len(card.classes), card.spatial_dims, layout.unknown)
-
-    def patients(self) -> dict[str, str]:
-        """Every case's patient, as the card's expression reads it off the id."""
-        return dict(self.whose)
+        return cls(card, pairs(folder, layout), layout.unknown)
 
     def read(self, case: str, annotation: str = "dense") -> Raw:
         """One case, its voxels that nobody annotated as `IGNORE`; see `Reader.read` for what is raised."""
-        pair = self.files[case]
-        known_annotation(annotation, ("dense",), pair.label)
-        label, grid = read_nifti(pair.label)
+        images, source = self.files[case].image, self.files[case].labels[0]
+        require_annotation(annotation, ("dense",), source)
+        label, grid = read_nifti(source)
         volumes = []
-        for path in pair.images:
+        for path in images:
             volume, header = read_nifti(path)
-            same_shape(volume.shape[: label.ndim], label.shape, path)
-            same_affine(header.affine, grid.affine, path)
+            require_same_shape(volume.shape[: label.ndim], label.shape, path)
+            require_same_affine(header.affine, grid.affine, path)
             if volume.ndim > label.ndim + 1:
-                raise ValueError(f"{path}: got shape {volume.shape}, wanted channels as the last axis")
+                raise ValueError(f"{path}: expected channels as the last axis, got shape {volume.shape}")
             volumes.append(np.moveaxis(volume, -1, 0) if volume.ndim > label.ndim else volume[None])
-        image = np.concatenate(volumes)
-        if len(image) != self.channels:
-            raise ValueError(f"{pair.images[0]}: got {len(image)} channels, wanted {self.channels}")
-        labels = whole_labels(label, self.classes, pair.label, self.unknown)[None]
-        image = checked_image(image, pair.images[0])
-        image, labels = (_shaped(a, self.spatial_dims, pair.label) for a in (image, labels))
-        return Raw(case, self.whose[case], image, labels, grid.spacing[: self.spatial_dims])
-
-    def digest(self, case: str) -> str:
-        """SHA-256 of the case's files, image channels first."""
-        pair = self.files[case]
-        return files_digest((*pair.images, pair.label))
-
-    def image_digest(self, case: str) -> str:
-        """As `Reader.image_digest`."""
-        return content_digest(self.files[case].images)
+        image, channels, dims = np.concatenate(volumes), len(self.card.modality), self.card.spatial_dims
+        if len(image) != channels:
+            raise ValueError(f"{images[0]}: expected {channels} channels, got {len(image)}")
+        labels = whole_labels(label, len(self.card.classes), source, self.unknown)[None]
+        image = checked_image(image, images[0])
+        image, labels = (_shaped(array, dims, source) for array in (image, labels))
+        return Raw(case, patient_of(case, self.card), image, labels, grid.spacing[:dims])
 
 
 def _shaped(array: np.ndarray, dims: int, path: Path) -> np.ndarray:
@@ -88,6 +62,6 @@ def _shaped(array: np.ndarray, dims: int, path: Path) -> np.ndarray:
     if dims == 2 and array.ndim == 4 and array.shape[-1] == 1:
         return array[..., 0]
     if array.ndim != dims + 1:
-        wanted = "one slice: (X, Y) or (X, Y, 1)" if dims == 2 else "a volume: (X, Y, Z)"
-        raise ValueError(f"{path}: got shape {array.shape[1:]}, wanted {wanted}")
+        expected = "one slice: (X, Y) or (X, Y, 1)" if dims == 2 else "a volume: (X, Y, Z)"
+        raise ValueError(f"{path}: expected {expected}, got shape {array.shape[1:]}")
     return array

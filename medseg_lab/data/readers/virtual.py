@@ -4,20 +4,22 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
 from medseg_lab.data.card import Card
 from medseg_lab.data.locate import cache_folder
+from medseg_lab.data.prepared import source_digest
+from medseg_lab.data.readers.checks import require_annotation
 from medseg_lab.data.readers.reader import Raw
 from medseg_lab.data.virtual import store, subject
-from medseg_lab.data.virtual.check import checked
-from medseg_lab.data.virtual.settings import VirtualSettings
+from medseg_lab.data.virtual.settings import VirtualSettings, read_settings
 from medseg_lab.data.virtual.templates import BOX_MM
 
-ANNOTATIONS = ("dense",)
+GENERATOR = ("torch", "numpy", "scipy", "scikit-image", "nilearn")
+"""Packages whose version may change a subject."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class VirtualReader:
         subjects: how many.
         seed: of the population.
         settings: of the generator.
-        keep: whether subjects stay in the cache; without it a cohort may be larger than the disk.
+        keep: whether subjects stay in the cache; without, a cohort may be larger than the disk.
     """
 
     subjects: int
@@ -41,19 +43,21 @@ class VirtualReader:
         """The reader of this card.
 
         Raises:
-            ValueError: if a setting is unknown or ill-typed, or the card says other channels, classes or
-                raters than its settings make.
+            ValueError: if a setting is unknown or of a wrong type, or the card states other channels, classes
+                or raters than its settings give.
         """
         if card.virtual is None:
-            raise ValueError(f"card {card.id}: got no table [virtual], wanted one")
+            raise ValueError(f"card {card.id}: the table [virtual] is missing")
         if not 0 <= card.virtual.seed < 2**32:
-            raise ValueError(f"card {card.id}: got the seed {card.virtual.seed}, wanted 0 to 2^32 - 1")
-        settings = checked(card.virtual.settings, f"card {card.id}")
+            raise ValueError(f"card {card.id}: expected a seed of 0 to 2^32 - 1, got {card.virtual.seed}")
+        settings = read_settings(card.virtual.settings, f"card {card.id}")
         reader = cls(card.virtual.subjects, card.virtual.seed, settings, keep)
-        made = (reader.channels, reader.classes, reader.raters)
-        said = (len(card.modality), card.classes, card.raters)
-        if said != made:
-            raise ValueError(f"card {card.id}: got {said} as channels, classes and raters, wanted {made}")
+        given = (reader.channels, reader.classes, reader.raters)
+        stated = (len(card.modality), card.classes, card.raters)
+        if stated != given:
+            raise ValueError(
+                f"card {card.id}: expected {given} as channels, classes and raters, got {stated}"
+            )
         return reader
 
     @property
@@ -72,18 +76,17 @@ class VirtualReader:
         return 1 if self.settings.raters is None else self.settings.raters.number
 
     def patients(self) -> dict[str, str]:
-        """Subjects 0 to n-1, each their own patient."""
+        """Subjects 0 to n - 1, each a patient."""
         return {name: name for name in map(_name, range(self.subjects))}
 
     def read(self, case: str, annotation: str = "dense") -> Raw:
-        """The subject from the cache, or generated and left there: the same bits either way.
+        """The subject from the cache, or generated and kept there: the same bits either way.
 
         Raises:
             ValueError: if the cached file is damaged, or there is no such case or annotation.
             RuntimeError: if the cache cannot be written.
         """
-        if annotation not in ANNOTATIONS:
-            raise ValueError(f"{case}: got the annotation {annotation!r}, wanted {' or '.join(ANNOTATIONS)}")
+        require_annotation(annotation, ("dense",), case)
         path = cache_folder("virtual") / f"{self.digest(case)[:32]}.npz"
         if path.exists():
             arrays = store.load(path, self._stored())
@@ -96,17 +99,13 @@ class VirtualReader:
 
     def digest(self, case: str) -> str:
         """Hash of the generator's source, its settings, the population's seed and the subject's index."""
-        said = {
+        content = {
             "source": generator_source(),
             "settings": self.settings.model_dump(mode="json"),
             "seed": self.seed,
             "index": self._index(case),
         }
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-    def image_digest(self, case: str) -> str:
-        """As `digest`: image and labels are made together."""
-        return self.digest(case)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def _generated(self, case: str) -> dict[str, np.ndarray]:
         made = subject.subject(self.seed, self._index(case), self.settings)
@@ -128,7 +127,7 @@ class VirtualReader:
         digits = case.removeprefix("subject-")
         index = int(digits) if digits.isdecimal() else -1
         if not 0 <= index < self.subjects or case != _name(index):
-            raise ValueError(f"case: got {case!r}, wanted {_name(0)} to {_name(self.subjects - 1)}")
+            raise ValueError(f"case: expected {_name(0)} to {_name(self.subjects - 1)}, got {case!r}")
         return index
 
 
@@ -138,11 +137,6 @@ def _name(index: int) -> str:
 
 @cache
 def generator_source() -> str:
-    """Hash of all that turns (seed, index, settings) into a subject, with the versions it leans on."""
-    from importlib.metadata import version
-
-    package = resources.files("medseg_lab.data.virtual")
-    modules = sorted((p for p in package.iterdir() if p.name.endswith(".py")), key=lambda p: p.name)
-    text = "".join(f"{p.name}\n{p.read_text(encoding='utf-8')}" for p in modules)
-    versions = {name: version(name) for name in ("torch", "numpy", "scipy", "scikit-image", "nilearn")}
-    return hashlib.sha256((text + json.dumps(versions, sort_keys=True)).encode()).hexdigest()
+    """Hash of all that turns (seed, index, settings) into a subject, with the versions that it uses."""
+    versions = {name: version(name) for name in GENERATOR}
+    return hashlib.sha256((source_digest("virtual") + json.dumps(versions)).encode()).hexdigest()

@@ -17,9 +17,9 @@ FLOW_MM = 8
 
 
 def deformation(rng: np.random.Generator, shape: tuple[int, ...], settings: VirtualSettings) -> Tensor:
-    """Where each voxel is fetched from, as a grid for `grid_sample`, `(1, *S, 3)`; its Jacobian is positive.
+    """Where each voxel is taken from, as a grid for `grid_sample`, `(1, *S, 3)`; its Jacobian is positive.
 
-    An affine map after a flow; the flow is smooth over many voxels and so is found on a grid of 8 mm.
+    An affine map after a flow; the flow is smooth over many voxels, so a grid of 8 mm is enough for it.
     """
     edges = torch.tensor([n * settings.resolution for n in shape], dtype=torch.float32)
     coarse = tuple(round(float(e) / FLOW_MM) for e in edges)

@@ -1,4 +1,4 @@
-"""Where tumours grow: their centres, the tissue that they push aside, and the way through it."""
+"""Where tumours grow: their centres, the tissue that they push aside, and paths through it."""
 
 import numpy as np
 import torch
@@ -6,10 +6,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 COARSE_MM = 4
-"""Edge of the grid on which tumours are placed and ways through the tissue measured."""
+"""Edge of the grid on which tumours are placed and paths through the tissue measured."""
 
 BARRIER = 6.0
-"""What a millimetre of fluid or air costs, as millimetres of white matter."""
+"""Cost of a millimetre of fluid or air, in millimetres of white matter."""
 
 
 def coarse(maps: Tensor, resolution: int) -> Tensor:
@@ -20,10 +20,10 @@ def coarse(maps: Tensor, resolution: int) -> Tensor:
 def centres(rng: np.random.Generator, tissue: Tensor, radii: np.ndarray) -> np.ndarray:
     """Points `(n, 3)` in mm for cores of these radii: in white matter, deep in the brain and apart.
 
-    Those that find no room are left out, from the first for which there is none.
+    From the first core on for which there is no room, cores are left out.
 
     Args:
-        rng: of this subject's tumours.
+        rng: this subject's, for tumours.
         tissue: CSF, grey and white shares `(3, *S)` on the coarse grid.
         radii: mm.
     """
@@ -46,7 +46,7 @@ def centres(rng: np.random.Generator, tissue: Tensor, radii: np.ndarray) -> np.n
 def pushed(maps: Tensor, middles: np.ndarray, radii: np.ndarray, push: float, resolution: int) -> Tensor:
     """`maps` `(C, *S)` with the tissue around each of `middles` (mm) moved outward: a mass effect.
 
-    A voxel at distance r is fetched from r (1 - push exp(-(r / 1.4 R)²)), R the core's radius. That grows
+    A voxel at distance r is taken from r (1 - push exp(-(r / 1.4 R)²)), R the core's radius. That grows
     with r wherever push < 1, so nothing folds.
     """
     shape = maps.shape[1:]
@@ -61,11 +61,11 @@ def pushed(maps: Tensor, middles: np.ndarray, radii: np.ndarray, push: float, re
     return F.grid_sample(maps[None], grid[None], align_corners=False)[0]
 
 
-def way(tissue: Tensor, middle: np.ndarray, spread: float, limit: float) -> Tensor:
-    """Length in mm of the easiest way from `middle` to each point of the coarse grid, `(*S)`, up to `limit`.
+def path_lengths(tissue: Tensor, middle: np.ndarray, spread: float, limit: float) -> Tensor:
+    """Length in mm of the easiest path from `middle` to each point of the coarse grid, `(*S)`, up to `limit`.
 
-    A millimetre of white matter counts once, of grey matter `spread` times, of fluid and air `BARRIER` times:
-    so that a tumour goes along the tracts and around ventricles, and hardly crosses a fissure.
+    A millimetre of white matter counts once, of grey matter `spread` times, of fluid and air `BARRIER` times,
+    so that a tumour follows the tracts, goes around ventricles and hardly crosses a fissure.
     """
     from skimage.graph import MCP_Geometric
 
@@ -76,15 +76,15 @@ def way(tissue: Tensor, middle: np.ndarray, spread: float, limit: float) -> Tens
     costs = white + spread * grey + BARRIER * (1 - white - grey).clip(0)
     inside = tuple(int(at) - b.start for at, b in zip(start, box, strict=True))
     lengths, _ = MCP_Geometric(COARSE_MM * costs).find_costs([inside])
-    ways = torch.full(tissue.shape[1:], float(limit))
-    ways[box] = torch.from_numpy(lengths * _straight(costs.shape, inside)).float().clamp(max=limit)
-    return ways
+    paths = torch.full(tissue.shape[1:], float(limit))
+    paths[box] = torch.from_numpy(lengths * _straight(costs.shape, inside)).float().clamp(max=limit)
+    return paths
 
 
 def _straight(shape: tuple[int, ...], start: tuple[int, ...]) -> np.ndarray:
     """Straight length over length along the 26 directions of the grid, from `start` to each voxel.
 
-    It takes the facets off what would be a ball where the tissue is the same everywhere.
+    Multiplying by it turns the polyhedra that paths on a grid give in even tissue into balls.
     """
     steps = np.sort(np.abs(np.moveaxis(np.indices(shape), 0, -1) - np.array(start)), -1)
     least, middle, most = np.moveaxis(steps, -1, 0)

@@ -1,4 +1,6 @@
-"""A simulated scan of tissue shares: means, texture, bias field, slice thickness, noise.
+"""Simulated scans of tissue shares: means, texture, bias field, slice thickness, noise.
+
+One T1 scan, or four registered contrasts of a brain with tumours.
 
 References: Cocosco et al., "BrainWeb" (1997) for a simulated scan as tissue means over partial volumes;
 Gudbjartsson & Patz (1995) for Rician noise.
@@ -10,8 +12,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from medseg_lab.data.virtual.fields import smooth_noise
-from medseg_lab.data.virtual.ranges import Ranges
-from medseg_lab.data.virtual.settings import VirtualSettings
+from medseg_lab.data.virtual.settings import Ranges, VirtualSettings
+
+CHANNELS = ("FLAIR", "T1", "T1 with contrast agent", "T2")
+
+SHOWN = (-0.4, 1.0, 1.0, -0.7)
+"""Weight of the template's own T1 intensity in each contrast: what is bright in T1 is dark in T2."""
+
+MOTTLE = (0.08, 0.05, 0.14, 0.12)
+"""Standard deviation of the mottled intensity inside tumours, in each contrast."""
+
+MOTTLE_MM = 4.0
 
 
 def scan(
@@ -24,7 +35,7 @@ def scan(
     """A simulated brain-extracted image `(*S)` of tissue shares `(L, *S)`.
 
     Args:
-        shares: of each voxel; what is missing to 1 is air.
+        shares: of each voxel; the rest to 1 is air.
         residual: intensity `(*S)` that the shares do not explain.
         rng: of this scan alone.
         settings: the scanner.
@@ -53,8 +64,37 @@ def slice_profile(image: Tensor, width: float) -> Tensor:
     kernel = (half + 0.5 - offsets.abs()).clamp(0, 1)
     kernel /= kernel.sum()
     padded = F.pad(image[None, None], (reach, reach, 0, 0, 0, 0), mode="replicate")[0, 0]
-    # Term by term: a convolution of one channel is laid out in blocks of 16, which takes 16 times the memory.
+    # Term by term: a convolution would pad one channel to blocks of 16, which takes 16 times the memory.
     mean = torch.zeros_like(image)
     for i, weight in enumerate(kernel.tolist()):
         mean.add_(padded[..., i : i + image.shape[-1]], alpha=weight)
     return mean
+
+
+def contrasts(
+    tissue: Tensor,
+    nested: Tensor,
+    residual: Tensor,
+    rngs: list[np.random.Generator],
+    settings: VirtualSettings,
+) -> Tensor:
+    """Images `(4, *S)`, each with its own intensities, bias field, slices and noise.
+
+    Args:
+        tissue: CSF, grey and white shares `(3, *S)`, with tumour counted as the grey and white it replaces.
+        nested: memberships of whole tumour, core, enhancing tumour `(3, *S)`.
+        residual: the template's unexplained intensity `(*S)`.
+        rngs: one for each contrast.
+        settings: the scanner's.
+    """
+    wt, tc, et = nested
+    # Tumour takes the place of grey and white matter, in proportion.
+    left = 1 - wt / tissue[1:].sum(0).clamp(min=1e-6)
+    shares = torch.stack([tissue[0], tissue[1] * left, tissue[2] * left, wt - tc, tc - et, et])
+    images = []
+    means = (settings.contrasts.flair, settings.contrasts.t1, settings.contrasts.t1ce, settings.contrasts.t2)
+    for rng, ranges, shown, mottle in zip(rngs, means, SHOWN, MOTTLE, strict=True):
+        patches = smooth_noise(rng, 1, tuple(residual.shape), MOTTLE_MM / settings.resolution, mottle)[0]
+        extra = shown * residual * (1 - wt) + patches * (0.4 * wt + 0.6 * tc + 0.5 * et)
+        images.append(scan(shares, extra, rng, settings, ranges))
+    return torch.stack(images)

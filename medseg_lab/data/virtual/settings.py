@@ -1,10 +1,43 @@
-"""What can be set about virtual subjects. The ranges are ours, chosen by eye."""
+"""What can be set about virtual subjects, and how a table of settings is checked.
 
-from typing import Annotated
+The ranges are ours, chosen by eye.
+"""
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from typing import Annotated, Any
 
-from medseg_lab.data.virtual.ranges import Counts, Lengths, Part, Range, Six, Sizes
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from medseg_lab.data.card import first_fault
+
+
+def _rising(pair: Any) -> Any:
+    if pair[0] > pair[1]:
+        raise ValueError(f"expected the lower end first, got {pair}")
+    return pair
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_rising)]
+Lengths = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_rising)]
+Sizes = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_rising)]
+Ranges = tuple[Range, ...]
+Counts = Annotated[tuple[PositiveInt, PositiveInt], AfterValidator(_rising)]
+Six = Annotated[Ranges, Field(min_length=6, max_length=6)]
+
+
+class Part(BaseModel):
+    """A table of settings: no unknown name, no value of another type, no change once made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class LesionSettings(Part):
@@ -12,12 +45,12 @@ class LesionSettings(Part):
 
     Attributes:
         number: of tumours in a subject, both ends included.
-        size_mm: diameter of the core (enhancing and non-enhancing tumour), were it a ball.
+        size_mm: diameter of the core (enhancing and non-enhancing tumour) if it were a ball.
         oedema_mm: how far oedema reaches beyond the core through white matter.
         rim_mm: thickness of the enhancing rim.
         infiltration_mm: how gradually the outer border fades: the distance over which the tumour's share
             falls from 90% to 10%.
-        irregularity: standard deviation of the borders' place, as a part of the core's radius; the rim's
+        irregularity: standard deviation of the borders' position, as a part of the core's radius; the rim's
             thickness varies with it.
         spread: how many times slower oedema spreads in grey matter than in white.
         push: mass effect: how far tissue is pushed outward, as a part of its distance from the centre.
@@ -92,11 +125,7 @@ class VirtualSettings(Part):
     border: float = 0.5
     border_mm: PositiveFloat = 8.0
     sharpness: PositiveFloat = 2.0
-    means: tuple[Range, Range, Range] = (
-        (0.22, 0.38),
-        (0.58, 0.68),
-        (0.82, 0.94),
-    )
+    means: tuple[Range, Range, Range] = ((0.22, 0.38), (0.58, 0.68), (0.82, 0.94))
     texture: float = 0.6
     drift: float = 0.04
     drift_mm: PositiveFloat = 20.0
@@ -111,7 +140,27 @@ class VirtualSettings(Part):
     @model_validator(mode="after")
     def _consistent(self) -> "VirtualSettings":
         if len(self.velocity_mm) != len(self.velocity_scale_mm):
-            raise ValueError("as many velocity_mm as velocity_scale_mm")
+            raise ValueError("velocity_mm: expected as many as velocity_scale_mm")
         if self.lesion is not None and self.resolution not in (1, 2, 4):
-            raise ValueError("a resolution of 1, 2 or 4 mm where there are tumours")
+            raise ValueError(f"resolution: expected 1, 2 or 4 mm with tumours, got {self.resolution}")
         return self
+
+
+def read_settings(table: dict[str, Any], where: str) -> VirtualSettings:
+    """The settings of a TOML table, over the defaults.
+
+    Raises:
+        ValueError: naming the first wrong setting, what was expected and what was found; where it is unknown,
+            the known ones.
+    """
+    try:
+        return VirtualSettings.model_validate(_tuples(table))
+    except ValidationError as error:
+        raise ValueError(f"{where}: settings.{first_fault(error, VirtualSettings)}") from None
+
+
+def _tuples(value: Any) -> Any:
+    """Lists, as a TOML file has them, as tuples; those in tables and lists too."""
+    if isinstance(value, dict):
+        return {name: _tuples(v) for name, v in value.items()}
+    return tuple(_tuples(v) for v in value) if isinstance(value, list | tuple) else value

@@ -8,17 +8,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from medseg_lab.data.virtual import lesion, raters
-from medseg_lab.data.virtual.contrasts import CHANNELS, contrasts
 from medseg_lab.data.virtual.deform import deformation
 from medseg_lab.data.virtual.place import centres, coarse, pushed
-from medseg_lab.data.virtual.scan import scan
+from medseg_lab.data.virtual.scan import CHANNELS, contrasts, scan
 from medseg_lab.data.virtual.settings import LesionSettings, VirtualSettings
-from medseg_lab.data.virtual.tissue import anatomy, sharpen
+from medseg_lab.data.virtual.templates import anatomy, sharpen
 
 CLASSES = ("background", "CSF", "grey matter", "white matter")
 
 TUMOURS, RATERS, SCANS = 1, 2, 3
-"""Streams of random numbers besides the first, so that each part can be had without changing the others."""
+"""Streams of random numbers besides the first, so that no part changes another one's draws."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Subject:
     """A virtual subject.
 
     Attributes:
-        image: `(C, *S)`, float32, in about [0, 1.5]: a T1 scan, or `contrasts.CHANNELS` with tumours.
+        image: `(C, *S)`, float32, in about [0, 1.5]: a T1 scan, or `scan.CHANNELS` with tumours.
         labels: `(R, *S)`, uint8: each rater's, or the one true label.
         shares: `(K, *S)`, float32: how much of each voxel each class takes up; they sum to 1.
         distribution: `(K, *S)`, float32: the raters' probability of each class; None without raters.
@@ -44,12 +43,12 @@ def subject(seed: int, index: int, settings: VirtualSettings | None = None) -> S
     It is the ICBM152 tissue maps under a smooth invertible deformation, with local changes of the tissue
     borders; its label is the class with the largest share; its image a simulated scan of those shares.
     Labels are positions in `classes(settings)`; spacing is `settings.resolution` mm along each axis. With
-    tumours or raters, or under another scanner, it stays the same person: each part draws its own numbers.
+    tumours or raters, or another scanner, it is the same person: each part draws its own numbers.
     """
     settings = settings or VirtualSettings()
     rng = stream(seed, index)
     maps = anatomy(settings.resolution)
-    # The grid is held by nobody: at 1 mm it takes as much memory as three scans.
+    # No name is given to the grid, so that it is freed at once: at 1 mm it is as large as three scans.
     warped = F.grid_sample(
         maps[None], deformation(rng, tuple(maps.shape[1:]), settings), align_corners=False
     )[0]

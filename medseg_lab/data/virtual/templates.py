@@ -1,16 +1,21 @@
-"""The anatomy that virtual subjects are drawn from: ICBM152 tissue maps out of nilearn's wheel.
+"""The anatomy that virtual subjects share: ICBM152 tissue maps from nilearn, and one person's tissues.
 
 Reference: Fonov et al., "Unbiased average age-appropriate atlases for pediatric studies", NeuroImage 54
 (2011). Departures: the maps are averaged over blocks of whole voxels, which gives true partial volumes, and
 the brain-extracted template lacks the outermost fluid, so the mask is grown by one millimetre of it.
 """
 
+from functools import cache
 from importlib.metadata import version
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from medseg_lab.data.locate import cache_folder
 from medseg_lab.data.virtual import store
+from medseg_lab.data.virtual.fields import smooth_noise
+from medseg_lab.data.virtual.settings import VirtualSettings
 
 TISSUES = ("csf", "gm", "wm")
 BOX_MM = (160, 192, 160)
@@ -22,15 +27,13 @@ _CORNER_MM = (18, 22, -2)
 def templates(resolution: int = 2) -> np.ndarray:
     """CSF, grey and white fractions and T1 intensity (0 to 1) in the brain's box, `(4, *S)` float32.
 
-    Read from the user cache where it was left by an earlier call; left there otherwise.
+    Read from the user cache if an earlier call kept it there; else made and kept.
 
     Raises:
         ValueError: if the box is not a whole number of voxels at `resolution` millimetres.
     """
     if resolution < 1 or any(edge % resolution for edge in BOX_MM):
-        raise ValueError(
-            f"resolution: got {resolution} mm, wanted a divisor of {BOX_MM} mm, such as 1, 2 or 4"
-        )
+        raise ValueError(f"resolution: expected a divisor of {BOX_MM} mm such as 1, 2 or 4, got {resolution}")
     path = cache_folder("templates") / f"icbm152-{resolution}mm-nilearn-{version('nilearn')}-v1.npz"
     if not path.exists():
         store.save(path, {"maps": _build(resolution)})
@@ -40,11 +43,31 @@ def templates(resolution: int = 2) -> np.ndarray:
     return maps
 
 
+@cache
+def anatomy(resolution: int) -> Tensor:
+    """The template's tissue shares and the T1 intensity that they leave unexplained, `(4, *S)`."""
+    maps = torch.from_numpy(templates(resolution).copy())
+    shares = maps[:3] / maps[:3].sum(0).clamp(min=1)
+    a, b = shares.flatten(1).double(), maps[3].flatten().double()
+    means = torch.linalg.solve(a @ a.T, a @ b).float()
+    return torch.cat([shares, maps[3:] - torch.einsum("k,kxyz->xyz", means, shares)[None]])
+
+
+def sharpen(shares: Tensor, rng: np.random.Generator, settings: VirtualSettings) -> Tensor:
+    """Shares `(3, *S)` of one person rather than of an average, with borders moved at random."""
+    moved = smooth_noise(
+        rng, 3, tuple(shares.shape[1:]), settings.border_mm / settings.resolution, settings.border
+    )
+    rest = (1 - shares.sum(0)).clamp_(min=1e-4).pow_(settings.sharpness)
+    weights = shares.clamp(min=1e-4).pow_(settings.sharpness).mul_(moved.exp_())
+    return weights / (weights.sum(0) + rest)
+
+
 def _build(resolution: int) -> np.ndarray:
     from nilearn import datasets
     from scipy.ndimage import binary_dilation, gaussian_filter
 
-    # Whole heads in double precision: each is let go of as soon as it has been used.
+    # Whole heads in double precision: each is freed as soon as it has been used.
     load = (datasets.load_mni152_gm_template, datasets.load_mni152_wm_template, datasets.load_mni152_template)
     grey, white, t1 = (template(resolution=1).get_fdata(caching="unchanged") for template in load)
     solid = grey + white

@@ -16,7 +16,7 @@ from medseg_lab.uncertainty.sampled import Sampled
 
 
 class PHiSeg(Sampled):
-    """Latent maps of several resolutions, each drawn given the coarser ones; the segmentation is read off them.
+    """Latent maps of several resolutions, each drawn given the coarser ones, give the segmentation.
 
     The prior says p(z_l | z_>l, x) for each level l; in training the maps are drawn from the posterior
     q(z_l | z_>l, x, y), which sees a rater's label, too. The logits of a level are read off its map and the
@@ -29,8 +29,9 @@ class PHiSeg(Sampled):
     The paper's: the factors of prior, posterior and likelihood, and the sum over levels. Recalled rather than
     read: two channels a map; the cross-entropy of each level (`deep`), of the sum of its logits and all
     coarser ones; and the released code's weights 4^l, which make up for the fewer variables of coarse maps.
-    Ours: prior and posterior have the encoder of the `network` and a decoder of their own, to whose features the
-    maps are added; the mean in place of the sum over levels and voxels, as in `ProbabilisticUNet`; and no norm in the likelihood.
+    Ours: prior and posterior have the encoder of the `network` and a decoder of their own, to whose features
+    the maps are added; the mean in place of the sum over levels and voxels, as in `ProbabilisticUNet`; and no
+    norm in the likelihood.
 
     Args:
         network: an `EncoderDecoder`; its levels are those of the hierarchy.

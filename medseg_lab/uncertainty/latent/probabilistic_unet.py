@@ -17,15 +17,16 @@ from medseg_lab.uncertainty.sampled import Sampled
 class ProbabilisticUNet(Sampled):
     """A U-Net whose last layers read a latent code: each code is one way to segment the image.
 
-    The prior network gives the distribution of the code from the image alone. In training the code is drawn from
-    the posterior network, which sees a rater's label, too; the loss is the negative evidence bound
+    The prior network gives the distribution of the code from the image alone. In training the code is drawn
+    from the posterior network, which sees a rater's label, too; the loss is the negative evidence bound
 
         E_q [-log p(y | x, z)] + beta KL(q(z | x, y) || p(z | x)).
 
     The paper's: both encoders are that of the U-Net, a mean over space ends them, and three 1x1 convolutions
     read features and code. Recalled rather than read: a code of length 6, and that its networks have no norm.
     Ours: the network may be any `EncoderDecoder` and keeps its norm, the encoders are those of a U-Net of its
-    widths without norm (`CodeEncoder` says why), and the last of the three convolutions is the network's head.
+    widths without norm (`CodeEncoder` says why), and the last of the three convolutions is the network's
+    head.
 
     Args:
         network: an `EncoderDecoder`.
@@ -49,7 +50,9 @@ class ProbabilisticUNet(Sampled):
         widths = encoder_decoder(self.network).widths
         self.fuse = Fuse(dims, widths[0], self.latents)
         self.prior, self.posterior = (
-            CodeEncoder(UNet(channels, classes, dims, widths, norm="none"), dims, self.latents, self.initial_std)
+            CodeEncoder(
+                UNet(channels, classes, dims, widths, norm="none"), dims, self.latents, self.initial_std
+            )
             for channels in (self.task.channels, self.task.channels + classes)
         )
 

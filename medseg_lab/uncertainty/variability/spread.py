@@ -101,9 +101,9 @@ def variability(
     """The spread among the readings of one class, or of a region made of several.
 
     Args:
-        readings: `(R, *S)`, class indices, of two raters or more. A voxel that any of them did not annotate
-            (`IGNORE`) is in no mask.
-        marked: the class, or the classes of the region (`medseg_lab.data.regions`).
+        readings: `(R, *S)`, class indices, of two raters or more. A voxel that any of them left open
+            (`IGNORE`) is in no mask: there they cannot be compared.
+        marked: the class, or the classes of the region (`Card.regions`).
         spacing: millimetres along each axis of S, or None where it is not known.
 
     Raises:

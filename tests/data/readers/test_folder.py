@@ -7,7 +7,7 @@ from medseg_lab.data.case import IGNORE
 from medseg_lab.data.choose import choose
 from medseg_lab.data.readers.folder import folder_card
 from tests.data.readers.layouts import save_nifti
-from tests.data.readers.lies import refused
+from tests.data.readers.refusals import refused
 
 WRITTEN = """
 title = "Hearts"
@@ -58,18 +58,18 @@ def test_a_card_in_a_folder_may_name_any_reader(make):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("size_mb = 1", 'size_mb = "big"', "size_mb: got 'big', wanted a valid card: .*number"),
-        ("size_mb = 1", "colour = 1\nsize_mb = 1", "colour: got 1, wanted a valid card: .*not permitted"),
-        ('licence = "ours"', "", "licence: got nothing, wanted a valid card: Field required"),
-        ('"msd"', '"dicom"', "reader: got 'dicom', wanted a valid card: Input should be 'virtual', 'msd'"),
-        ("[8, 8, 8]", "[8, 0, 8]", r"preprocessing\.patch\.1: got 0, wanted a valid card"),
-        ("[8, 8, 8]", "[8, 8]", r"card: got a contradiction, wanted a valid card: patch: got \(8, 8\)"),
-        ("(a\\\\d+)_.*", "a.*", "card: got a contradiction, .* wanted an expression with one group"),
-        ("(a\\\\d+)_.*", "(a", "patient: got no regular expression"),
-        ("classes =", "classes", "got no TOML"),
+        ("size_mb = 1", 'size_mb = "big"', "size_mb: expected a valid number.*, got 'big'"),
+        ("size_mb = 1", "colour = 1\nsize_mb = 1", "colour: unknown; the known ones are about, .*variants"),
+        ('licence = "ours"', "", "licence: missing"),
+        ('"msd"', '"dicom"', "reader: expected 'virtual', 'msd'.*, got 'dicom'"),
+        ("[8, 8, 8]", "[8, 0, 8]", r"preprocessing\.patch\.1: expected greater than 0, got 0"),
+        ("[8, 8, 8]", "[8, 8]", r"patch: expected 3 edges, got \(8, 8\)"),
+        ("(a\\\\d+)_.*", "a.*", "patient: expected an expression with one group, got 'a.*'"),
+        ("(a\\\\d+)_.*", "(a", "patient: expected a regular expression, got the error"),
+        ("classes =", "classes", "expected a data card in TOML"),
     ],
 )
-def test_a_card_at_fault_is_told_by_file_and_field_in_one_line(folder, old, new, message):
+def test_a_wrong_card_is_refused_by_file_and_field_in_one_line(folder, old, new, message):
     assert old in WRITTEN
     (folder / "card.toml").write_text(WRITTEN.replace(old, new), encoding="utf-8")
     with pytest.raises(ValueError, match=message) as error:
@@ -78,10 +78,10 @@ def test_a_card_at_fault_is_told_by_file_and_field_in_one_line(folder, old, new,
     assert "\n" not in str(error.value)
 
 
-def test_a_header_that_lies_is_refused_when_the_card_is_drafted(make):
+def test_a_damaged_label_is_refused_when_the_card_is_drafted(make):
     made = make("msd-3d")
     made.file("label").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"labelsTr/a0_x\.nii\.gz: got an empty file"):
+    with pytest.raises(ValueError, match=r"labelsTr/a0_x\.nii\.gz: expected .*, got an empty file"):
         folder_card(made.folder)
 
 
@@ -115,21 +115,24 @@ def test_ignore_with_regions_is_unknown_too(make):
     label = np.full((9, 8, 5), 5, np.uint8)
     save_nifti(made.file("label"), label)
     made.card = card
-    refused(made, "label", r"got label values \[5\], wanted 0 to 3, or 4 where nobody annotated")
+    refused(made, "label", r"expected label values 0 to 3, or 4 where nobody annotated, got \[5\]")
 
 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (NAMED | {"ignore": 3}, "got 3 for 'ignore', wanted the highest value, 4"),
-        (NAMED | {"ignore": "x"}, "wanted whole numbers, or lists of them"),
-        (NAMED | {"front": 1.5}, "wanted whole numbers, or lists of them"),
-        (NAMED | {"front": None}, "wanted whole numbers, or lists of them"),
-        ({str(v): v for v in range(256)}, "without a gap, 2 to 255 of them"),
+        (NAMED | {"ignore": 3}, "expected the highest value, 4, for 'ignore', got 3"),
+        (NAMED | {"ignore": "x"}, "expected labels that are whole numbers, or lists of them, got"),
+        (NAMED | {"front": 1.5}, "expected labels that are whole numbers, or lists of them, got"),
+        (NAMED | {"front": None}, "expected labels that are whole numbers, or lists of them, got"),
+        (
+            {str(v): v for v in range(256)},
+            "expected label values 0, 1, ... without a gap, 2 to 255 of them, got",
+        ),
         ({"0": "background", "1": "ignore"}, None),
     ],
 )
-def test_a_table_of_labels_that_cannot_be_meant(make, labels, message):
+def test_a_table_of_labels_that_is_wrong(make, labels, message):
     made = make("msd-3d")
     with_labels(made, labels)
     if message is None:  # the older generation has names that mean nothing
@@ -137,7 +140,7 @@ def test_a_table_of_labels_that_cannot_be_meant(make, labels, message):
         return
     with pytest.raises(ValueError, match=message) as error:
         folder_card(made.folder)
-    assert str(error.value).startswith(f"{made.folder / 'dataset.json'}: got")
+    assert str(error.value).startswith(f"{made.folder / 'dataset.json'}: expected")
 
 
 @pytest.mark.parametrize(
@@ -153,5 +156,5 @@ def test_a_listing_of_the_wrong_kind(make, change):
     made = make("msd-3d")
     path = made.folder / "dataset.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(ValueError, match=r"dataset\.json: got .*, wanted"):
+    with pytest.raises(ValueError, match=r"dataset\.json: expected .*, got"):
         folder_card(made.folder)

@@ -60,13 +60,6 @@ def test_labels_stored_as_floats_are_read_as_integers(msd_folder):
     assert reader_of(folder).read("toy_000").labels.dtype == np.uint8
 
 
-def test_macos_twins_are_no_cases(msd_folder):
-    folder = msd_folder(2)
-    for part in ("imagesTr", "labelsTr"):
-        (folder / part / "._toy_000.nii.gz").write_bytes(b"resource fork")
-    assert list(reader_of(folder).patients()) == ["toy_000", "toy_001"]
-
-
 def test_regions_of_nnunet_become_regions_of_the_card(msd_folder):
     folder = msd_folder(1, nnunet=True)
     said = json.loads((folder / "dataset.json").read_text())
@@ -92,97 +85,49 @@ def test_single_slices_are_a_set_of_two_dimensions(msd_folder):
     assert raw.spacing == (1.0, 1.0)
 
 
-BROKEN = {
-    "shape": (
-        "imagesTr",
-        lambda a: a[:-1],
-        None,
-        r"got shape \(8, 10, 11\), wanted the label's, \(9, 10, 11\)",
-    ),
-    "affine": ("imagesTr", lambda a: a, np.diag([1, 1, 2.0, 1]), "got the affine"),
-    "value": (
-        "labelsTr",
-        lambda a: np.where(a == 2, 7, a),
-        None,
-        r"got label values \[0, 1, 7\], wanted 0 to 2",
-    ),
-    "fraction": ("labelsTr", lambda a: a.astype(np.float32) / 2, None, r"got label values \[0.0, 0.5, 1.0\]"),
-    "nan": (
-        "imagesTr",
-        lambda a: np.where(a > 120, np.nan, a),
-        None,
-        "got 147 entries that are NaN or infinite, wanted finite numbers",
-    ),
-    "channels": ("imagesTr", lambda a: np.stack([a, a], -1), None, "got 2 channels, wanted 1"),
-}
-
-
-@pytest.mark.parametrize("fault", BROKEN)
-def test_a_file_that_lies_is_named_with_what_it_holds(msd_folder, fault):
-    part, change, affine, message = BROKEN[fault]
-    folder = msd_folder(2)
-    source = reader_of(folder)
-    rewrite(folder / part / "toy_000.nii.gz", change, affine)
-    with pytest.raises(ValueError, match=message) as error:
-        source.read("toy_000")
-    assert f"{part}/toy_000.nii.gz" in str(error.value)
-    source.read("toy_001")
-
-
-def test_a_broken_archive_is_named(msd_folder):
-    folder = msd_folder(2)
-    source = reader_of(folder)
-    whole = (folder / "imagesTr" / "toy_000.nii.gz").read_bytes()
-    (folder / "imagesTr" / "toy_000.nii.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(
-        ValueError, match=r"imagesTr/toy_000\.nii\.gz: got .*, wanted a whole, readable NIfTI volume"
-    ):
-        source.read("toy_000")
-
-
 @pytest.mark.parametrize(("part", "what"), [("imagesTr", "an image"), ("labelsTr", "a label")])
 @pytest.mark.parametrize("nnunet", [False, True])
 def test_half_a_pair_is_refused_by_name(msd_folder, part, what, nnunet):
     folder = msd_folder(3, nnunet)
     suffix = "_0000" if nnunet and part == "imagesTr" else ""
     (folder / part / f"toy_001{suffix}.nii.gz").unlink()
-    with pytest.raises(ValueError, match=f"toy_001{suffix}.nii.gz: got no such file, wanted {what}"):
+    with pytest.raises(ValueError, match=f"toy_001{suffix}.nii.gz: no such file; {what} is missing"):
         folder_card(folder)
 
 
 def test_a_missing_channel_is_refused_by_name(msd_folder):
     folder = msd_folder(2, nnunet=True, channels=2)
     (folder / "imagesTr" / "toy_001_0001.nii.gz").unlink()
-    with pytest.raises(ValueError, match=r"toy_001_0001\.nii\.gz: got no such file"):
+    with pytest.raises(ValueError, match=r"toy_001_0001\.nii\.gz: no such file"):
         folder_card(folder)
 
 
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ("{", "got no JSON"),
-        ("{}", "wanted the tables 'labels'"),
-        ('{"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 2}}', r"got label values \[0, 2\]"),
+        ("{", "expected a JSON object"),
+        ("{}", "expected the tables 'labels'"),
+        ('{"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 2}}', r"got \[0, 2\]"),
         (
             '{"channel_names": {"0": "T1"}, "labels": {"background": 0, "ignore": 1}}',
-            r"got label values \[0\], wanted 0, 1, ... without a gap",
+            r"expected label values 0, 1, ... without a gap, .*, got \[0\]",
         ),
         (
             '{"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 1}, "file_ending": ".nrrd"}',
-            "got file_ending '.nrrd'",
+            "expected a file_ending of .nii.gz, .nii, got '.nrrd'",
         ),
     ],
 )
-def test_a_dataset_json_that_cannot_be_meant_is_refused(tmp_path, said, message):
+def test_a_wrong_dataset_json_is_refused(tmp_path, said, message):
     (tmp_path / "dataset.json").write_text(said)
     with pytest.raises(ValueError, match=message):
         read_layout(tmp_path)
 
 
-def test_the_digest_follows_the_bytes(msd_folder):
+def test_another_number_of_channels_is_refused(msd_folder):
     folder = msd_folder(2)
     source = reader_of(folder)
-    before = [source.digest(c) for c in ("toy_000", "toy_001")]
-    rewrite(folder / "labelsTr" / "toy_000.nii.gz", lambda a: np.where(a == 2, 1, a).astype(np.uint8))
-    assert source.digest("toy_000") != before[0]
-    assert source.digest("toy_001") == before[1]
+    rewrite(folder / "imagesTr" / "toy_000.nii.gz", lambda a: np.stack([a, a], -1))
+    with pytest.raises(ValueError, match=r"imagesTr/toy_000\.nii\.gz: expected 1 channels, got 2"):
+        source.read("toy_000")
+    source.read("toy_001")

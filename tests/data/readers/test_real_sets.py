@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from medseg_lab.data.case import IGNORE
 from medseg_lab.data.choose import choose
-from medseg_lab.data.readers.duplicates import refuse_duplicates
+from medseg_lab.data.fingerprint import CaseDigest, content_digest, refuse_duplicates
 
 
 @pytest.fixture
@@ -36,7 +37,8 @@ def test_a_set_has_its_cases_and_patients_and_no_duplicates(reader, dataset):
     source = reader(dataset)
     whose = source.patients()
     assert (len(whose), len(set(whose.values()))) == COUNTS[dataset]
-    refuse_duplicates(source)
+    images = {case: content_digest(torch.from_numpy(source.read(case).image)) for case in whose}
+    refuse_duplicates(CaseDigest(case, whose[case], image, None, None) for case, image in images.items())
 
 
 def test_hearts_have_their_shapes_and_scribbles_agree_with_the_dense_labels(reader):

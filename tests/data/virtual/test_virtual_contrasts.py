@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from medseg_lab.data.catalogue import load_card
-from medseg_lab.data.virtual.contrasts import CHANNELS, contrasts
+from medseg_lab.data.virtual.scan import CHANNELS, contrasts
 from medseg_lab.data.virtual.settings import Contrasts, VirtualSettings
 
 PURE = VirtualSettings(resolution=4, texture=0, drift=0, bias=(0, 0), noise=(0, 0), thickness_mm=(4, 4))

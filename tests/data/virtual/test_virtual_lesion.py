@@ -8,7 +8,7 @@ from scipy import ndimage
 from medseg_lab.data.virtual.lesion import CLASSES, Tumour, draw, fade, memberships, shares
 from medseg_lab.data.virtual.settings import LesionSettings, RaterSettings, VirtualSettings
 from medseg_lab.data.virtual.subject import subject
-from medseg_lab.data.virtual.tissue import anatomy
+from medseg_lab.data.virtual.templates import anatomy
 
 BALL = LesionSettings(irregularity=0.0)
 MIDDLE = np.array([[80.0, 96.0, 80.0]])

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from medseg_lab.data.virtual.place import BARRIER, centres, pushed, way
-from medseg_lab.data.virtual.tissue import anatomy
+from medseg_lab.data.virtual.place import BARRIER, centres, path_lengths, pushed
+from medseg_lab.data.virtual.templates import anatomy
 
 
 def white() -> torch.Tensor:
@@ -46,25 +46,25 @@ def test_no_push_fetches_every_voxel_from_itself():
     torch.testing.assert_close(still, maps, atol=1e-4, rtol=0)
 
 
-def test_the_way_through_white_matter_is_the_straight_distance():
-    ways = way(white(), np.array([82.0, 98.0, 82.0]), 3.0, 60.0)
+def test_the_path_through_white_matter_is_the_straight_distance():
+    paths = path_lengths(white(), np.array([82.0, 98.0, 82.0]), 3.0, 60.0)
     straight = (positions() - torch.tensor([82.0, 98, 82])[:, None, None, None]).norm(dim=0).clamp(max=60)
-    torch.testing.assert_close(ways, straight, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(paths, straight, atol=1e-3, rtol=1e-3)
 
 
-def test_the_way_goes_around_fluid():
+def test_the_path_goes_around_fluid():
     tissue = white()
     tissue[:, 24, :, :36] = torch.tensor([1.0, 0, 0])[:, None, None]
-    ways = way(tissue, np.array([82.0, 98.0, 82.0]), 1.0, 200.0)
+    paths = path_lengths(tissue, np.array([82.0, 98.0, 82.0]), 1.0, 200.0)
     straight_through = 8 * 4 + (BARRIER - 1) * 4
-    assert 32 < float(ways[28, 24, 20]) <= straight_through + 1e-3
-    assert float(ways[16, 24, 20]) > 0
+    assert 32 < float(paths[28, 24, 20]) <= straight_through + 1e-3
+    assert float(paths[16, 24, 20]) > 0
 
 
 def test_grey_matter_counts_by_its_factor():
     grey = white().roll(-1, 0)
-    ways = way(grey, np.array([82.0, 98.0, 82.0]), 2.5, 100.0)
-    assert float(ways[24, 24, 20]) == pytest.approx(2.5 * 16, rel=1e-3)
+    paths = path_lengths(grey, np.array([82.0, 98.0, 82.0]), 2.5, 100.0)
+    assert float(paths[24, 24, 20]) == pytest.approx(2.5 * 16, rel=1e-3)
 
 
 def test_centres_lie_apart_in_white_matter():

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from medseg_lab.data.catalogue import load_card
-from medseg_lab.data.virtual.check import checked
+from medseg_lab.data.virtual.settings import read_settings
 from medseg_lab.data.virtual.subject import Subject, classes, subject
 
 SHIFTS = ("shift-contrast", "shift-bias", "shift-noise", "shift-slices")
@@ -10,7 +10,7 @@ SHIFTS = ("shift-contrast", "shift-bias", "shift-noise", "shift-slices")
 
 def made(*variants: str, index: int = 1) -> Subject:
     card = load_card("+".join(["virtual-brain", *variants]))
-    settings = checked(card.virtual.settings, card.id).model_copy(update={"resolution": 4})
+    settings = read_settings(card.virtual.settings, card.id).model_copy(update={"resolution": 4})
     assert classes(settings) == card.classes
     return subject(0, index, settings)
 

@@ -1,1 +1,1 @@
-"""One module per file format: from bytes that may lie to arrays, or to one clear error."""
+"""One module per file format: from bytes that may be damaged to arrays, or to one clear error."""

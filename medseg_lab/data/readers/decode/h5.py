@@ -1,9 +1,9 @@
 """Volumes in h5 files, by key, decoded in a process of their own.
 
 Of 25,000 real ACDC files with a few bytes changed, six ended the process inside libhdf5 2.0 (segmentation
-fault). Their kind is now refused beforehand (`h5_child.require_stored`), but the next may not be, and a
-damaged file must not take a person's session with it. So one child (`h5_child`) decodes the h5 files of this
-process, one after the other; it is given up when it dies or does not answer, and started again for the next.
+fault). Such files are now refused beforehand (`h5_child.require_stored`), but others may exist, and a damaged
+file must not end a user's session. So a child process (`h5_child`) decodes the h5 files of this process, one
+after the other; if it dies or does not answer, the file is refused and the next one gets a new child.
 """
 
 import atexit
@@ -17,34 +17,31 @@ from typing import IO, Any
 
 import numpy as np
 
-from medseg_lab.data.readers.decode import claims, h5_child
+from medseg_lab.data.readers.decode import file_checks, h5_child
 
 TIMEOUT_S = 60.0
-"""After so long without an answer there will be none."""
+"""How long to wait for one file."""
 
 
 def read_h5(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The volumes `(Z, Y, X)` under `keys`, as stored.
 
-    Nothing is unpickled, no other file is followed to, and no array is made before its shape, its chunks and
-    its type have been looked at.
+    Nothing is unpickled, no link to another file is followed, and no array is allocated before its shape,
+    chunks and type are checked.
 
     Raises:
-        ValueError: naming the file, what was seen and what was wanted; a missing key names those that are
-            there.
-        RuntimeError: if there can be no such process.
+        ValueError: naming the file, what was expected and what it holds; for a missing key, those that exist.
+        RuntimeError: if the process cannot be started.
     """
-    size = claims.size_of(path)
-    claims.require_format(path, "HDF5")
-    request = [str(path.resolve()), keys, claims.DEFLATE * size, claims.MAX_VOXELS]
+    size = file_checks.size_of(path)
+    file_checks.require_format(path, "HDF5")
+    request = [str(path.resolve()), keys, file_checks.DEFLATE * size, file_checks.MAX_VOXELS]
     try:
         answer = _decoder.ask(json.dumps(request).encode() + b"\n")
     except TimeoutError:
-        raise ValueError(
-            f"{path}: got no end of it within {TIMEOUT_S:g} s, wanted a readable h5 file"
-        ) from None
+        raise ValueError(f"{path}: reading the h5 file timed out after {TIMEOUT_S:g} s") from None
     except EOFError:
-        raise ValueError(f"{path}: got a file on which libhdf5 fails, wanted a readable h5 file") from None
+        raise ValueError(f"{path}: expected a readable h5 file, got one on which libhdf5 fails") from None
     if isinstance(answer, str):
         raise ValueError(f"{path}: {answer}")
     return dict(zip(keys, answer, strict=True))
@@ -61,8 +58,8 @@ class _Decoder:
         """The volumes, or what is wrong with the file.
 
         Raises:
-            EOFError: if the child died of it.
-            TimeoutError: if it was ended for want of an answer.
+            EOFError: if the child died.
+            TimeoutError: if it did not answer in time.
         """
         with self.lock:
             process, late = self._running(), threading.Event()
@@ -98,7 +95,9 @@ class _Decoder:
             try:
                 self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=silent)
             except OSError as error:
-                raise RuntimeError(f"{command[0]}: got {error}, wanted a process to read h5 in") from None
+                raise RuntimeError(
+                    f"{command[0]}: cannot start a process to read h5 files: {error}"
+                ) from None
         return self.process
 
 
@@ -118,8 +117,8 @@ def _received(stream: Any, shape: list[int], dtype: str, size: int) -> np.ndarra
     return stored.view(dtype).reshape(shape)
 
 
-def _forget() -> None:
-    """A forked process must not talk to its parent's child."""
+def _new_decoder() -> None:
+    """A forked process must not use its parent's child."""
     global _decoder
     _decoder = _Decoder()
 
@@ -127,4 +126,4 @@ def _forget() -> None:
 _decoder = _Decoder()
 atexit.register(lambda: _decoder.stop())
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_new_decoder)

@@ -1,7 +1,6 @@
 """NIfTI volumes, read to the last byte.
 
-nibabel stops where the voxels end, and so never sees that a gzip file's checksum is wrong; here it is
-compared.
+nibabel stops where the voxels end, and so does not compare a gzip file's checksum; this does.
 """
 
 import gzip
@@ -15,7 +14,7 @@ from typing import IO, cast
 import numpy as np
 from nibabel.volumeutils import apply_read_scaling
 
-from medseg_lab.data.readers.decode import claims
+from medseg_lab.data.readers.decode import file_checks
 from medseg_lab.data.readers.decode.nifti_header import Header, parse_header
 
 PIECE = 2**22
@@ -26,7 +25,7 @@ def read_header(path: Path) -> Header:
     """The header of a `.nii` or `.nii.gz` file; no voxel is read.
 
     Raises:
-        ValueError: naming the file, what was seen and what was wanted.
+        ValueError: naming the file, what was expected and what it holds.
     """
     with _opened(path) as stream:
         return parse_header(path, stream)
@@ -36,27 +35,27 @@ def read_nifti(path: Path) -> tuple[np.ndarray, Header]:
     """The voxels, scaled as the header says, and the header.
 
     Raises:
-        ValueError: naming the file, what was seen and what was wanted: a header that the file's size belies,
-            a cut or damaged file, a spacing that is no length.
+        ValueError: naming the file: a header that contradicts the file's size, a cut or damaged file, a
+            spacing that is no length.
     """
     with _opened(path) as stream:
         header = parse_header(path, stream)
         stream.seek(header.offset)
         stored = np.empty(math.prod(header.shape) * header.dtype.itemsize, np.uint8)
         there = _fill(stored, stream)
-        # One byte more is asked for: at the end, and only there, gzip compares its checksum.
+        # One more byte is read: gzip compares its checksum at the end, and only there.
         if there < stored.size or stream.read(1):
-            seen = f"{there} bytes" if there < stored.size else f"more than {stored.size} bytes"
+            found = f"{there} bytes" if there < stored.size else f"more than {stored.size} bytes"
             raise ValueError(
-                f"{path}: got {seen} of voxels, wanted {stored.size}, as shape {header.shape} has"
+                f"{path}: expected {stored.size} bytes of voxels for shape {header.shape}, got {found}"
             )
     volume = stored.view(header.dtype).reshape(header.shape, order="F")
-    with np.errstate(all="ignore"):  # what overflows is not finite, and that is refused later
+    with np.errstate(all="ignore"):  # what overflows is not finite, which is refused later
         return apply_read_scaling(volume, *header.scaling), header
 
 
 def _fill(array: np.ndarray, stream: IO[bytes]) -> int:
-    """Read into `array` of bytes until it is full or the stream ends: memory is taken as bytes come."""
+    """Read bytes into `array` until it is full or the stream ends; memory is used only as they come."""
     there = 0
     while piece := stream.read(min(PIECE, array.size - there)):
         array[there : there + len(piece)] = np.frombuffer(piece, np.uint8)
@@ -66,15 +65,15 @@ def _fill(array: np.ndarray, stream: IO[bytes]) -> int:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """The file's bytes, unpacked where they are packed; a failure on the way becomes one clear error."""
-    claims.size_of(path)
+    """The file's bytes, unpacked if packed; a failure becomes one clear error."""
+    file_checks.size_of(path)
     try:
         if path.name.endswith(".gz"):
-            claims.require_format(path, "gzip")
+            file_checks.require_format(path, "gzip")
             with gzip.open(path) as stream:
                 yield cast(IO[bytes], stream)
         else:
             with path.open("rb") as stream:
                 yield stream
     except (OSError, EOFError, zlib.error) as error:
-        raise claims.unreadable(path, error, "a whole, readable NIfTI volume") from None
+        raise file_checks.unreadable(path, error, "a complete, readable NIfTI volume") from None

@@ -1,8 +1,8 @@
-"""Pictures, PNG and JPEG, decoded once their size has been looked at and their checksums hold.
+"""Pictures, PNG and JPEG, decoded once their size is plausible and their checksums are right.
 
-Pillow's own classes for the two formats are used in place of `Image.open`, which warns of large pictures
-where an error is wanted, and takes any format whatever the file is called. JPEG keeps no checksum: damage
-inside it that still decodes cannot be told from a picture.
+Pillow's own classes for the two formats are used in place of `Image.open`, which only warns of large pictures
+and accepts any format whatever the file is called. JPEG has no checksum: damage that still decodes is not
+found.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from medseg_lab.data.readers.decode import claims
+from medseg_lab.data.readers.decode import file_checks
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -19,40 +19,42 @@ BITS = {"1": 1, "I;16": 16}
 """Bits a pixel, where they are not 8 a channel."""
 
 MAX_SCANS = 64
-"""A progressive JPEG has about ten; each goes over the whole picture, so that thousands never end."""
+"""A progressive JPEG has about ten; each takes as long as the whole picture, so thousands would never end."""
 
 
 def read_picture(path: Path, modes: tuple[str, ...]) -> np.ndarray:
     """The pixels of a `.png` or `.jpg` file: `(H, W)`, or `(H, W, channels)` for colour.
 
     Args:
-        modes: the pixel formats, in Pillow's names, that may be met: `L`, `RGB`, `I;16`, `1`.
+        modes: the pixel formats that are accepted, in Pillow's names: `L`, `RGB`, `I;16`, `1`.
 
     Raises:
-        ValueError: naming the file, what was seen and what was wanted.
+        ValueError: naming the file, what was expected and what it holds.
     """
-    size = claims.size_of(path)
-    wanted = "PNG" if path.suffix.lower() == ".png" else "JPEG"
-    claims.require_format(path, wanted)
+    size = file_checks.size_of(path)
+    kind = "PNG" if path.suffix.lower() == ".png" else "JPEG"
+    file_checks.require_format(path, kind)
     try:
         with path.open("rb") as stream:
-            picture = _opened(stream, wanted)
+            picture = _opened(stream, kind)
             if picture.mode not in modes:
-                raise ValueError(f"{path}: got pixels {picture.mode!r}, wanted {' or '.join(modes)}")
+                raise ValueError(f"{path}: expected pixels {' or '.join(modes)}, got {picture.mode!r}")
             each = BITS.get(picture.mode, 8 * len(picture.getbands())) / 8
-            claims.require_plausible(path, picture.size[::-1], each, size)
-            if wanted == "JPEG":
+            file_checks.require_plausible(path, picture.size[::-1], each, size)
+            if kind == "JPEG":
                 _require_few_scans(path, stream)
             else:
                 # Decoding stops where the pixels end and does not compare the checksums of the chunks.
                 picture.verify()
                 stream.seek(0)
-                picture = _opened(stream, wanted)
+                picture = _opened(stream, kind)
             return np.array(picture)
     except ValueError as error:
-        raise error if str(error).startswith(f"{path}: got") else _unreadable(path, error, wanted) from None
-    except Exception as error:  # what Pillow raises for a damaged file is not bounded
-        raise _unreadable(path, error, wanted) from None
+        raise (
+            error if str(error).startswith(f"{path}: expected") else _unreadable(path, error, kind)
+        ) from None
+    except Exception as error:  # Pillow raises many kinds for a damaged file
+        raise _unreadable(path, error, kind) from None
 
 
 def _opened(stream: IO[bytes], kind: str) -> "ImageFile":
@@ -68,8 +70,8 @@ def _require_few_scans(path: Path, stream: IO[bytes]) -> None:
     scans = stream.read().count(b"\xff\xda")
     stream.seek(at)
     if scans > MAX_SCANS:
-        raise ValueError(f"{path}: got a JPEG of {scans} scans, wanted at most {MAX_SCANS}")
+        raise ValueError(f"{path}: expected a JPEG of at most {MAX_SCANS} scans, got {scans}")
 
 
 def _unreadable(path: Path, error: Exception, kind: str) -> ValueError:
-    return claims.unreadable(path, error, f"a whole, readable {kind} picture")
+    return file_checks.unreadable(path, error, f"a complete, readable {kind} picture")

@@ -1,4 +1,4 @@
-"""h5 files that lie, and a decoder that fails."""
+"""Inconsistent h5 files, and a decoder that fails."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 
 from medseg_lab.data.readers.decode import h5
 from tests.data.readers.layouts import save_h5
-from tests.data.readers.lies import pickled, refused
+from tests.data.readers.refusals import pickled, refused
 
 
 def h5_of(made, **volumes):
@@ -22,9 +22,9 @@ def h5_of(made, **volumes):
 def test_an_h5_without_the_key_names_those_that_are_there(make):
     made = make("acdc-h5")
     save_h5(made.file("image"), picture=np.zeros((5, 8, 9)), mask=np.zeros((5, 8, 9)))
-    refused(made, "image", "got the keys mask, picture, wanted image")
+    refused(made, "image", "expected the key image, got mask, picture")
     h5_of(made)
-    refused(made, "image", "got the keys image, label, wanted scribble", "scribble")
+    refused(made, "image", "expected the key scribble, got image, label", "scribble")
 
 
 def strings(file):
@@ -46,27 +46,33 @@ def virtual(file):
 
 
 H5 = {
-    "strings": (strings, "got the type object at label, wanted whole or real numbers"),
+    "strings": (strings, "expected whole or real numbers at label, got the type object"),
     "pickled": (
         lambda f: f.create_dataset("label", data=np.void(pickled())),
-        r"got the type \|V\d+ at label",
+        r"numbers at label, got the type \|V\d+",
     ),
-    "references": (lambda f: f.create_dataset("label", (1,), h5py.ref_dtype), "got the type object at label"),
-    "a group": (lambda f: f.create_group("label"), "got Group and HardLink at label, wanted a volume"),
-    "a link to another file's volume": (links, "got Dataset and ExternalLink at label, wanted a volume"),
-    "another file": (outside, "got a reference to another file at label, wanted a volume"),
-    "another file's volume": (virtual, "got a reference to another file at label, wanted a volume"),
+    "references": (
+        lambda f: f.create_dataset("label", (1,), h5py.ref_dtype),
+        "at label, got the type object",
+    ),
+    "a group": (lambda f: f.create_group("label"), "expected a volume at label, got Group and HardLink"),
+    "a link to another file's volume": (links, "expected a volume at label, got Dataset and ExternalLink"),
+    "another file": (outside, "expected a volume at label, got a reference to another file"),
+    "another file's volume": (virtual, "expected a volume at label, got a reference to another file"),
     "a slice": (
         lambda f: f.create_dataset("label", (8, 9), "u1"),
-        r"got the shape \(8, 9\) at label, wanted \(Z",
+        r"expected the shape \(Z, Y, X\) at label, got \(8, 9\)",
     ),
     "nothing": (lambda f: f.create_dataset("label", (5, 0, 9), "u1"), r"claims the shape \(5, 0, 9\)"),
-    "an empty space": (lambda f: f.create_dataset("label", data=h5py.Empty("u1")), "got the shape None"),
+    "an empty space": (lambda f: f.create_dataset("label", data=h5py.Empty("u1")), "at label, got None"),
     "no chunk": (
         lambda f: f.create_dataset("label", (5, 8, 9), "u1", chunks=(1, 8, 9)),
-        "got 0 chunks at label, wanted 5",
+        "expected 5 chunks at label, got 0",
     ),
-    "no bytes": (lambda f: f.create_dataset("label", (5, 8, 9), "u1"), "got 0 bytes at label, .* wanted 360"),
+    "no bytes": (
+        lambda f: f.create_dataset("label", (5, 8, 9), "u1"),
+        "expected 360 bytes at label, .* got 0",
+    ),
     "absurd dimensions": (
         lambda f: f.create_dataset("label", (60_000,) * 3, "u1", chunks=(1, 64, 64), compression="gzip"),
         r"claims the shape \(60000, 60000, 60000\)",
@@ -79,7 +85,7 @@ H5 = {
 
 
 @pytest.mark.parametrize("fault", H5)
-def test_an_h5_that_lies(make, fault):
+def test_an_inconsistent_h5(make, fault):
     fill, message = H5[fault]
     made = make("acdc-h5")
     with h5py.File(made.file("image"), "w") as file:
@@ -96,7 +102,7 @@ def test_a_file_that_ends_its_decoder_does_not_end_the_session(make, monkeypatch
     h5._decoder.stop()
     with monkeypatch.context() as patch:
         patch.setattr(h5.h5_child, "__file__", str(dying))
-        with pytest.raises(ValueError, match="got a file on which libhdf5 fails, wanted a readable h5 file"):
+        with pytest.raises(ValueError, match="expected a readable h5 file, got one on which libhdf5 fails"):
             made.reader.read(made.first)
     made.reader.read(made.first)
 
@@ -109,7 +115,7 @@ def test_a_file_that_never_ends_is_given_up(make, monkeypatch, tmp_path):
     with monkeypatch.context() as patch:
         patch.setattr(h5.h5_child, "__file__", str(waiting))
         patch.setattr(h5, "TIMEOUT_S", 0.3)
-        with pytest.raises(ValueError, match=r"got no end of it within 0\.3 s"):
+        with pytest.raises(ValueError, match=r"timed out after 0\.3 s"):
             made.reader.read(made.first)
     made.reader.read(made.first)
 
@@ -145,4 +151,4 @@ def test_packed_chunks_that_forgot_their_packing_are_refused(make):
     at = content.index(b"\x0b\x00\x20\x00\x01")
     content[at] = 118
     made.file("image").write_bytes(content)
-    refused(made, "image", "got .* bytes at image, which nothing packs, wanted 1440")
+    refused(made, "image", "expected 1440 bytes at image, which is not compressed, got")

@@ -1,4 +1,4 @@
-"""PNG and JPEG pictures that lie."""
+"""Damaged and inconsistent PNG and JPEG pictures."""
 
 import resource
 import struct
@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.data.readers.layouts import save_picture
-from tests.data.readers.lies import PNG, refused
 from tests.data.readers.mutants import png_chunks, png_file
+from tests.data.readers.refusals import PNG, refused
 
 
 @pytest.mark.parametrize("edge", [30_000, 2**31 - 1])
@@ -31,7 +31,9 @@ def test_a_photograph_that_claims_absurd_dimensions(make):
     at = content.index(b"\xff\xc0") + 5
     content[at : at + 4] = struct.pack(">HH", 65000, 65000)
     made.file("image").write_bytes(content)
-    refused(made, "image", r"got a header that claims shape \(65000, 65000\), wanted 1 to 1073741824 voxels")
+    refused(
+        made, "image", r"expected 1 to 1073741824 voxels, got a header that claims shape \(65000, 65000\)"
+    )
 
 
 def test_a_photograph_of_thousands_of_scans(make):
@@ -42,7 +44,7 @@ def test_a_photograph_of_thousands_of_scans(make):
     content = made.file("image").read_bytes()
     at = content.rindex(b"\xff\xda")
     made.file("image").write_bytes(content[:at] + content[at:-2] * 2000 + content[-2:])
-    refused(made, "image", r"got a JPEG of \d+ scans, wanted at most 64")
+    refused(made, "image", r"expected a JPEG of at most 64 scans, got \d+")
 
 
 @pytest.mark.parametrize("layout", PNG)
@@ -51,20 +53,20 @@ def test_a_flipped_bit_inside_png_is_seen_by_its_checksum(make, layout):
     content = bytearray(made.file("label").read_bytes())
     content[content.index(b"IDAT") + 12] ^= 1
     made.file("label").write_bytes(content)
-    refused(made, "label", "wanted a whole, readable PNG picture")
+    refused(made, "label", "expected a complete, readable PNG picture")
 
 
 @pytest.mark.parametrize(("layout", "mode"), [("chase", "L"), ("lidc", "RGB"), ("nuclei", "RGBA")])
 def test_a_picture_in_other_colours(make, layout, mode):
     made = make(layout)
     Image.new(mode, (12, 16)).save(made.file("image"))
-    refused(made, "image", f"got pixels '{mode}', wanted (RGB|L)$")
+    refused(made, "image", f"expected pixels (RGB|L), got '{mode}'$")
 
 
 def test_palette_colours_are_no_labels(make):
     made = make("nuclei")
     Image.fromarray(np.eye(16, 12, dtype=np.uint8)).convert("P").save(made.file("label"))
-    refused(made, "label", "got pixels 'P', wanted I;16 or L")
+    refused(made, "label", "expected pixels I;16 or L, got 'P'")
 
 
 def test_a_text_that_unpacks_to_megabytes_is_no_bomb(make):
@@ -73,5 +75,5 @@ def test_a_text_that_unpacks_to_megabytes_is_no_bomb(make):
     found.insert(1, (b"zTXt", b"x\0\0" + zlib.compress(bytes(200_000_000))))
     made.file("image").write_bytes(png_file(found))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    refused(made, "image", "wanted a whole, readable PNG picture")
+    refused(made, "image", "expected a complete, readable PNG picture")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000

@@ -1,0 +1,84 @@
+"""What the names in a grid stand for; an unknown one is an error that lists the known ones."""
+
+from pathlib import Path
+from typing import Any
+
+from medseg_lab.survey.configurations import configurations
+from medseg_lab.sweeps.grid import Grid
+from medseg_lab.training.names import recipe_called
+from medseg_lab.training.notation import written
+from medseg_lab.training.recipe import Recipe
+
+
+def methods_of(grid: Grid) -> dict[str, tuple[Recipe, str]]:
+    """By name, each method's recipe, and that as text.
+
+    Raises:
+        ValueError: for a name or recipe that is unknown, planned, or there twice.
+    """
+    known = {one.name: one.recipe for one in configurations()}
+    for name in grid.methods:
+        if not known.get(name):
+            ready = ", ".join(name for name, text in known.items() if text)
+            planned = ", which is planned" if name in known else ""
+            raise ValueError(f"methods: expected some of {ready}, got {name!r}{planned}")
+    if len(set(grid.methods)) < len(grid.methods):
+        raise ValueError(f"methods: expected each once, got {grid.methods}")
+    if taken := [name for name in grid.recipes if name in known]:
+        raise ValueError(f"recipes: expected a name that no configuration has, got {taken[0]!r}")
+    recipes = {name: recipe_called(name) for name in grid.methods}
+    recipes |= {name: recipe_called(text) for name, text in grid.recipes.items()}
+    first: dict[str, str] = {}
+    for name, recipe in recipes.items():
+        other = first.setdefault(written(recipe), name)
+        if other != name:
+            raise ValueError(f"recipes: expected different ones, got {name!r}, the same as {other!r}")
+    return {name: (recipe, written(recipe)) for name, recipe in recipes.items()}
+
+
+def dataset_called(name: str, base: Path) -> tuple[str, int]:
+    """The data set as a worker finds it (an id or an absolute folder), and its dimension.
+
+    Raises:
+        ValueError: if it is unknown or not at hand.
+    """
+    from medseg_lab.data import catalogue, locate
+
+    if name == "auto":
+        raise ValueError("datasets: expected data sets by name, got 'auto': a sweep substitutes nothing")
+    if catalogue.is_known(name):
+        card = catalogue.load_card(name)
+        if card.virtual is None:
+            locate.require(card)
+        return name, card.spatial_dims
+    from medseg_lab.data.choose import own_folder
+    from medseg_lab.data.readers.folder import folder_card
+
+    folder = base / Path(name).expanduser()
+    found = own_folder(str(folder) if folder.is_dir() else name).resolve()
+    return str(found), folder_card(found).spatial_dims
+
+
+def check_parameters(values: dict[str, Any]) -> None:
+    """Check the budget and the data set among a chapter's parameters.
+
+    Raises:
+        ValueError: for one that is unknown.
+    """
+    from medseg_lab.training.budget import budget
+
+    if "budget" in values:
+        budget(values["budget"])
+    if values.get("dataset", "auto") != "auto":
+        dataset_called(values["dataset"], Path())
+
+
+def unfit(name: str, recipe: Recipe, grid: Grid, dims: int) -> str:
+    """Why a method cannot be trained on a data set of `dims` dimensions; "" where it can.
+
+    A configuration that names no dimension learns in three: on slices it would be another one's twin.
+    """
+    if recipe.changes:
+        return next(filter(None, (unfit(name, base, grid, dims) for base in recipe.bases)), "")
+    needed = recipe.arguments.get("spatial_dims") or (3 if name in grid.methods else dims)
+    return f"works in {needed} dimensions, the data has {dims}" if needed > dims else ""

@@ -1,0 +1,1 @@
+"""Worker processes: a list of jobs, on the cores of this machine or on a Dask cluster."""

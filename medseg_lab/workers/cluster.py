@@ -1,0 +1,238 @@
+"""The worker processes: of this machine, or of a Dask cluster elsewhere."""
+
+import logging
+import os
+import secrets
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from medseg_lab.workers import jobs
+
+if TYPE_CHECKING:
+    from distributed import Client, SpecCluster
+
+CONNECT_SECONDS = 20
+SETTINGS: dict[str, Any] = {
+    "distributed.scheduler.worker-saturation": 1.0,  # a killed worker loses the job it runs, none that waits
+    "distributed.scheduler.worker-ttl": None,  # native code may hold the interpreter for minutes
+    "distributed.worker.profile.enabled": False,
+    "distributed.nanny.pre-spawn-environ": {},  # Dask would set them in this process, too
+}
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Workers.
+
+    Args:
+        executor: takes the calls.
+        description: who they are, in words.
+        neighbours: how many share the memory of a machine.
+        client: Dask's, where Dask runs them.
+        topic: under which they announce that they begin a job.
+        logs: the folder with `worker-<name>.log`, where they are processes of this machine.
+    """
+
+    executor: Executor
+    description: str
+    neighbours: int = 1
+    client: "Client | None" = None
+    topic: str = ""
+    logs: Path | None = None
+
+
+@contextmanager
+def open_workers(
+    most: int,
+    threads: int = 1,
+    gpus: int = 0,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    executor: Executor | None = None,
+) -> Iterator[Workers]:
+    """Workers, gone at the end; an executor or a cluster that was given is left running.
+
+    Workers of this machine are Dask's: processes with a nanny that starts them again if they are killed. They
+    never outlive this process. In a script, this belongs under `if __name__ == "__main__":`.
+
+    Args:
+        most: how many jobs there are: no more processes than that are started.
+        threads: of each job.
+        gpus: 1 for a CUDA card for each worker.
+        workers: processes on this machine; None divides its cores, or its cards, among them.
+        scheduler: the address of a Dask scheduler, instead of processes of this machine.
+        executor: any other executor.
+
+    Raises:
+        ValueError: for an impossible number, several kinds, or unsuitable Dask workers.
+        RuntimeError: if the scheduler does not answer, or the processes end as they start.
+    """
+    kinds = {"workers": workers, "scheduler": scheduler, "executor": executor}
+    given = [f"{name}={value}" for name, value in kinds.items() if value is not None]
+    if len(given) > 1:
+        raise ValueError(f"workers: expected one of {', '.join(kinds)}, got {', '.join(given)}")
+    each, topic = f"{threads} thread{'s' * (threads > 1)} each", f"medseg-{secrets.token_hex(8)}"
+    if executor is not None:
+        yield Workers(executor, f"{type(executor).__name__}, {each}")
+    elif scheduler is not None:
+        with _connected(scheduler) as client:
+            hosts = _checked_hosts(client, gpus)
+            takes: dict[str, Any] = {"resources": {"GPU": gpus}} if gpus else {}
+            known = f"{len(hosts)} worker{'s' * (len(hosts) != 1)} so far"
+            said = f"the Dask scheduler at {scheduler}, {known}, {each}"
+            neighbours = max((hosts.count(host) for host in hosts), default=1)
+            found = client.get_executor(pure=False, **takes)
+            yield Workers(found, said, neighbours, client, topic)
+    else:
+        places = environments(threads, gpus, workers)[: max(1, most)]
+        said = f"{len(places)} worker{'s' * (len(places) > 1)} of this machine, {each}"
+        said += ", a CUDA card each" if gpus else ", on the CPU"
+        with _local(places) as (client, logs):
+            yield Workers(client.get_executor(pure=False), said, len(places), client, topic, logs)
+
+
+@contextmanager
+def _local(environments: Sequence[Mapping[str, str]]) -> "Iterator[tuple[Client, Path]]":
+    """One process for each environment; and the folder of their logs."""
+    import dask
+    from distributed import Client, Nanny, Scheduler, SpecCluster
+
+    here: dict[str, Any] = {"host": "127.0.0.1", "dashboard": False}
+    scheduler = {"cls": Scheduler, "options": here | {"port": 0, "allowed_failures": 1}}
+    with tempfile.TemporaryDirectory(prefix="medseg-workers-", ignore_cleanup_errors=True) as folder:
+        nanny: dict[str, Any] = {
+            **here,
+            "nthreads": 1,
+            "memory_limit": 0,  # Dask would kill what takes much
+            "local_directory": folder,
+            "silence_logs": logging.CRITICAL,
+            "preload": [jobs.__name__],
+        }
+        logs = [{jobs.LOG: f"{folder}/worker-{number}.log"} for number in range(len(environments))]
+        nannies = [
+            nanny | {"env": {**variables, **log}} for variables, log in zip(environments, logs, strict=True)
+        ]
+        spec = {number: {"cls": Nanny, "options": options} for number, options in enumerate(nannies)}
+        with _no_interrupt(), dask.config.set(SETTINGS):
+            try:
+                cluster = SpecCluster(spec, scheduler, silence_logs=logging.CRITICAL)
+            except Exception as error:
+                raise RuntimeError(
+                    "workers: they ended as they started; in a script, what starts them belongs under "
+                    "`if __name__ == '__main__':`"
+                ) from error
+            client = Client(cluster, set_as_default=False)
+        try:
+            yield client, Path(folder)
+        except BaseException:
+            with _no_interrupt():
+                _kill(cluster)
+            raise
+        finally:
+            with _no_interrupt():
+                client.close()
+                cluster.close()
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Ctrl-C waits until the block has ended, and never reaches a process that is started inside."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # where multiprocessing starts it, SIGINT is unblocked
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _kill(cluster: "SpecCluster") -> None:
+    """End the workers now, with all that they have started, such as a chapter's kernel."""
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+        process = nanny.process
+        if process is None or process.status.name != "running":  # one that still starts is left to its nanny
+            continue
+        with suppress(psutil.NoSuchProcess):
+            worker = psutil.Process(process.pid)
+            for one in (*worker.children(recursive=True), worker):
+                one.kill()
+
+
+@contextmanager
+def _connected(address: str) -> "Iterator[Client]":
+    from distributed import Client
+
+    # a lost connection is told in one line, not with Dask's own traceback
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise RuntimeError(f"scheduler: no Dask scheduler answers at {address} ({error})") from None
+    with client:
+        yield client
+
+
+def _checked_hosts(client: "Client", gpus: int) -> list[str]:
+    """The machine of each worker of a cluster.
+
+    Raises:
+        ValueError: if a worker would do several jobs at once in one process, or none offers a card.
+    """
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    for address, worker in workers.items():
+        if worker["nthreads"] != 1:
+            raise ValueError(
+                f"scheduler: expected workers with 1 thread, got {worker['nthreads']} at {address}: two runs "
+                f"in one process would share their random numbers (dask worker --nthreads 1 --nworkers N)"
+            )
+    if gpus and workers and not any(worker["resources"].get("GPU") for worker in workers.values()):
+        raise ValueError(
+            "scheduler: expected workers with the resource GPU, as gpus = 1, got none "
+            "(dask worker --nthreads 1 --resources GPU=1)"
+        )
+    return [worker["host"] for worker in workers.values()]
+
+
+def environments(threads: int, gpus: int, workers: int | None) -> list[dict[str, str]]:
+    """One environment for each worker of this machine: its threads and, with `gpus`, its card.
+
+    Raises:
+        ValueError: for an impossible number.
+    """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers: expected 1 or more, got {workers}")
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    common = dict.fromkeys(names, str(threads)) | {"MEDSEG_PROGRESS": "0"}
+    if not gpus:
+        from dask.system import cpu_count  # the cores that this process may use
+
+        return [common | {"CUDA_VISIBLE_DEVICES": "-1"}] * (workers or max(1, cpu_count() // threads))
+    cards = visible_cards()
+    if not cards:
+        raise ValueError("gpus: expected a CUDA card, as gpus = 1, got none on this machine")
+    if workers is not None and workers > len(cards):
+        raise ValueError(f"workers: expected at most {len(cards)}, a CUDA card for each, got {workers}")
+    return [common | {"CUDA_VISIBLE_DEVICES": card} for card in cards[:workers]]
+
+
+def visible_cards() -> list[str]:
+    """The CUDA cards that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
+    said = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if said is not None:
+        return [card for card in said.split(",") if card.strip() not in ("", "-1")]
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]

@@ -1,0 +1,126 @@
+"""Run a list of jobs; what fails is recorded, and the rest go on."""
+
+import json
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from medseg_lab.workers.cluster import Workers
+from medseg_lab.workers.jobs import Job, JobFunction, Outcome, perform
+from medseg_lab.workers.progress import Progress
+
+
+def run_jobs(
+    chains: Sequence[Sequence[Job]],
+    function: JobFunction,
+    workers: Workers,
+    progress: Progress,
+    failures: Path,
+    arguments: Callable[[Job], tuple[Any, ...]] = lambda job: (),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[tuple[Job, Outcome]]:
+    """Run all jobs; each with its outcome, in the order in which they end.
+
+    A job whose worker was killed is tried once more (on a cluster, as often as its `allowed-failures` says).
+
+    Args:
+        chains: the jobs; those of one chain run one after the other, as the second needs the first's result.
+        function: called as `function(job, *arguments(job))` in a worker.
+        workers: who runs them.
+        progress: is told of beginnings and ends; its total has been set.
+        failures: folder of `<job>.json`: what failed, with its traceback, until it succeeds.
+        arguments: what else the function is passed.
+        environment: variables that each job has.
+
+    Raises:
+        RuntimeError: if the cluster is gone.
+    """
+    running: dict[Future[Outcome], tuple[Job, deque[Job]]] = {}
+
+    def begin(chain: deque[Job]) -> None:
+        job = chain.popleft()
+        call = (function, job, arguments(job), environment or {}, workers.topic)
+        running[workers.executor.submit(perform, *call)] = job, chain
+
+    progress.start()
+    if workers.client is not None:
+        workers.client.subscribe_topic(workers.topic, lambda event: progress.job_began(event[1]["began"]))
+    for chain in chains:
+        begin(deque(chain))
+    while running:
+        ended = settled(running)
+        for future in [future for future in running if future in ended]:
+            job, chain = running.pop(future)
+            outcome = _outcome(future, job, workers)
+            _record(failures, job, outcome)
+            progress.job_ended(job, outcome)
+            yield job, outcome
+            if chain:
+                begin(chain)
+
+
+def settled(futures: Mapping[Future[Any], Any] | Sequence[Future[Any]]) -> set[Future[Any]]:
+    """Wait for the first of the futures, in short turns, so that Ctrl-C is seen on all platforms."""
+    done: set[Future[Any]] = set()
+    while not done:
+        done = wait(futures, timeout=0.5, return_when=FIRST_COMPLETED).done
+    return done
+
+
+def _outcome(future: Future[Outcome], job: Job, workers: Workers) -> Outcome:
+    """What the worker returned, or what became of the worker.
+
+    Raises:
+        RuntimeError: if the whole cluster is gone.
+    """
+    try:
+        return future.result()
+    except CancelledError:
+        raise RuntimeError(
+            "scheduler: the connection is lost; start the command again, and what is done stays done"
+        ) from None
+    except Exception as error:
+        said = "".join(traceback.format_exception(error))
+        worker = getattr(error, "last_worker", None)  # of Dask's KilledWorker
+        if worker is not None:
+            said += f"\nthe last that the worker printed:\n{_last_lines(workers.logs, worker.name)}\n"
+            said += "its worker was killed, and so was the next: out of memory, perhaps"
+        return Outcome(job.id, traceback=said)
+
+
+def _last_lines(logs: Path | None, worker: Any) -> str:
+    """The end of what a worker printed: what a crash in native code leaves."""
+    path = logs and logs / f"worker-{worker}.log"
+    if not path or not path.is_file():
+        return "(unknown)"
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-200:])
+
+
+def forget_failure(failures: Path, job: Job) -> None:
+    """Remove the record of a job that has succeeded since."""
+    (failures / f"{job.id}.json").unlink(missing_ok=True)
+
+
+def _record(failures: Path, job: Job, outcome: Outcome) -> None:
+    """Keep the record of a failed job, with its traceback, where and when; only as long as it fails."""
+    if not outcome.traceback:
+        forget_failure(failures, job)
+        return
+    said: dict[str, Any] = {
+        "title": job.title,
+        "error": outcome.error,
+        "traceback": outcome.traceback,
+        "host": outcome.host,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "kind": type(job).__name__,
+        "job": asdict(job),
+    }
+    failures.mkdir(parents=True, exist_ok=True)
+    aside = failures / f"{job.id}.part"
+    aside.write_text(json.dumps(said, indent=1), encoding="utf-8")
+    aside.replace(failures / f"{job.id}.json")
