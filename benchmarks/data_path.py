@@ -22,7 +22,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medseg_lab.data.augment import Strength
+from medseg_lab.data.augment import Augmentation
 from medseg_lab.data.batches import Batches
 from medseg_lab.data.case import Case
 from medseg_lab.data.catalogue import load_card
@@ -62,7 +62,7 @@ def our_batches(cohort: Cohort, batch_size: int) -> Iterator[tuple[Tensor, Tenso
 
 
 def monai_batches(cohort: Cohort, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The loop of MONAI's tutorials, with the probabilities and ranges of `Strength`."""
+    """The loop of MONAI's tutorials, with the probabilities and ranges of `Augmentation`."""
     from monai.data import CacheDataset, DataLoader
     from monai.transforms import (
         Compose,
@@ -75,7 +75,7 @@ def monai_batches(cohort: Cohort, batch_size: int) -> Iterator[tuple[Tensor, Ten
         RandShiftIntensityd,
     )
 
-    how, keys, d = Strength(), ["image", "label"], cohort.task.spatial_dims
+    how, keys, d = Augmentation(), ["image", "label"], cohort.task.spatial_dims
     angle = torch.pi * how.rotation_deg / 180
     steps = Compose(
         [

@@ -15,10 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from medseg_lab.losses.combined import dice_ce
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.task import Task
+from medseg_lab.losses.dice import DiceCE
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.checkpoint import Checkpoints
@@ -53,7 +53,7 @@ def bare(steps: int, batches: Fixed, low: bool, fused: bool) -> list[float]:
     for _ in range(steps):
         start = time.perf_counter()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
-            loss = dice_ce(network(image), label)
+            loss = DiceCE()(network(image), label)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -62,7 +62,7 @@ def bare(steps: int, batches: Fixed, low: bool, fused: bool) -> list[float]:
 
 
 def looped(steps: int, batches: Fixed, precision: str) -> list[float]:
-    learner = Supervised(TASK, recipe(UNet, features=(16, 32, 64)))
+    learner = Supervised(TASK, network=recipe(UNet, features=(16, 32, 64)))
     budget = Budget(steps=steps, voxels=1, patch=48)
     with tempfile.TemporaryDirectory() as folder:
         fabric = make_fabric(precision)

@@ -32,7 +32,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from medseg_lab.losses.combined import dice_ce
 from rich.console import Console
 from rich.table import Table
 
@@ -43,6 +42,7 @@ from medseg_lab.data.case import Case
 from medseg_lab.data.cohort import Cohort, load_cohort
 from medseg_lab.data.task import Task
 from medseg_lab.data.virtual.templates import templates
+from medseg_lab.losses.dice import DiceCE
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.budget import budget
 from medseg_lab.training.device import channels_last, fast_bfloat16, inner_channels, peak_memory_mb
@@ -76,7 +76,7 @@ def trainer(cohort: Cohort, dims: int) -> Callable[[Batch], None]:
 
     def step(batch: Batch) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            loss = dice_ce(network(inner_channels(batch.image)), batch.label)
+            loss = DiceCE()(network(inner_channels(batch.image)), batch.label)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

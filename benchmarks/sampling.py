@@ -26,9 +26,9 @@ from medseg_lab.networks.unet import UNet
 from medseg_lab.survey.configurations import configurations
 from medseg_lab.survey.methods import method
 from medseg_lab.training.device import channels_last, hardware, inner_channels, make_fabric
-from medseg_lab.training.learner import Learner
 from medseg_lab.training.notation import parse
 from medseg_lab.training.recipe import recipe
+from medseg_lab.training.segmenter import Segmenter
 from medseg_lab.uncertainty.ensemble import DeepEnsemble
 
 TASK = Task(1, ("background", "a"), 2)
@@ -48,7 +48,7 @@ def paired(first: Callable[[], object], second: Callable[[], object], rounds: in
     return 1e3 * statistics.median(a for a, _ in times), statistics.median(a / b for a, b in times)
 
 
-def one_by_one(learner: Learner, image: Tensor, n: int) -> list[Tensor]:
+def one_by_one(learner: Segmenter, image: Tensor, n: int) -> list[Tensor]:
     """n calls of one sample."""
     return [learner.sample(image, 1) for _ in range(n)]
 
@@ -75,7 +75,7 @@ def main() -> None:
     with torch.inference_mode(), fabric.autocast():
         for one in configurations():
             if one.recipe and method(one.method).section.startswith("4"):
-                learner: Learner = channels_last(parse(one.recipe).build(TASK)).to(fabric.device).eval()
+                learner: Segmenter = channels_last(parse(one.recipe).build(TASK)).to(fabric.device).eval()
                 took, ratio = paired(
                     lambda m=learner: m.sample(image, args.samples),
                     lambda m=learner: one_by_one(m, image, args.samples),
@@ -84,7 +84,7 @@ def main() -> None:
                 table.add_row(one.name, f"{took:.1f}", f"{ratio:.2f}")
     console.print(f"{args.samples} samples of {args.patches} patches; {hardware(fabric)}")
     console.print(table)
-    ensemble = DeepEnsemble(TASK, recipe(UNet), members=4).to(fabric.device).eval()
+    ensemble = DeepEnsemble(TASK, network=recipe(UNet), members=4).to(fabric.device).eval()
     with torch.no_grad(), fabric.autocast():
         took, ratio = paired(
             lambda: together(ensemble, image), lambda: ensemble.sample(image, 4), args.rounds

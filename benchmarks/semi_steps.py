@@ -73,7 +73,7 @@ def fixed_batch(dims: int, voxels: int, edge: int, fabric: Fabric) -> Batch:
 def stepper(method: type[Learner], batch: Batch, fabric: Fabric) -> Callable[[], None]:
     """One optimiser step of `medseg_lab.training.loop.train`, at full weight."""
     torch.manual_seed(0)
-    learner = method(Task(1, CLASSES, batch.image.ndim - 2), NETWORK)
+    learner = method(Task(1, CLASSES, batch.image.ndim - 2), network=NETWORK)
     learner.prepare(1, [tuple(batch.image.shape[2:])] * len(batch.image))
     phases = learner.phases()
     optimisers = [AdamW(groups, lr=1e-4) for groups in parameter_groups(phases)]

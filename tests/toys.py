@@ -22,6 +22,7 @@ from medseg_lab.training.device import Precision, make_fabric, reproducible
 from medseg_lab.training.learner import Learner
 from medseg_lab.training.loop import train
 from medseg_lab.training.recipe import Recipe, recipe
+from medseg_lab.training.segmenter import Segmenter
 
 NAMES = ("background", "a", "b", "c")
 
@@ -57,6 +58,18 @@ class Voxelwise(nn.Module):
         return self.mix(image)
 
 
+class Constant(nn.Module):
+    """Logits that do not look at the image: one number for each map."""
+
+    def __init__(self, in_channels: int, out_channels: int, spatial_dims: int) -> None:
+        super().__init__()
+        self.values = nn.Parameter(torch.randn(out_channels))
+
+    def forward(self, image: Tensor) -> Tensor:
+        flat = self.values.view(1, -1, *[1] * (image.ndim - 2))
+        return flat.expand(len(image), -1, *image.shape[2:])
+
+
 SCALE, VOXELWISE = recipe(Scale), recipe(Voxelwise)
 SMALL = recipe(UNet, features=(4, 8), dropout=0.3)
 
@@ -78,6 +91,13 @@ def noise_batch(shape: Sequence[int] = (16, 12), n: int = 2, classes: int = 3, s
     generator = torch.Generator().manual_seed(seed)
     image = torch.randn((n, 1, *shape), generator=generator)
     return Batch(image, torch.randint(classes, (n, *shape), generator=generator))
+
+
+def sampled(method: Segmenter, image: Tensor, n: int, seed: int = 0) -> Tensor:
+    """Samples without a gradient, from a state of the generator that is always the same."""
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        return method.sample(image, n)
 
 
 def in_turn(*noises: float | Tensor) -> Callable[[Tensor], Tensor]:

@@ -47,7 +47,8 @@ class Learner(Segmenter):
 
     Args:
         task: the problem as the cohort poses it. `self.task` has the dimension of the patches.
-        network: as a recipe; it is called with `in_channels`, `out_channels` and `spatial_dims`.
+        network: as a recipe; it is called with `in_channels`, `out_channels` and `spatial_dims`. None is for
+            a learner that makes its own modules; most bases require one.
         loss: as a recipe: of logits `(N, K, *S)` against labels `(N, *S)`.
         learning_rate: the peak of the schedule (`medseg_lab.training.schedule`).
         weight_decay: of AdamW.
@@ -58,7 +59,7 @@ class Learner(Segmenter):
     """
 
     task: Task = field(kw_only=False)
-    network: Any
+    network: Any = None
     loss: Loss = default(DiceCE)
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5

@@ -1,6 +1,7 @@
 """Full supervision: one network, one loss, labels for every patch (survey 2)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ class Supervised(Learner):
     A network with `heads` (U-Net++ [28]) is trained with deep supervision: the loss is the mean over its
     heads, each at full resolution.
     """
+
+    network: Any
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """One term, named after the loss."""

@@ -1,5 +1,7 @@
 """What methods share that give several predictions of one image (section 4)."""
 
+from typing import Any
+
 from torch import Tensor
 
 from medseg_lab.data.reading import Reading
@@ -31,6 +33,7 @@ class Sampled(MeanOfSamples, Learner):
     every voxel is all or nothing, and says nothing of probabilities in between.
     """
 
+    network: Any
     loss: Loss = default(CrossEntropy)
     reading: Reading = "random"
 

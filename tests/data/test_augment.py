@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medseg_lab.data.augment import (
+    Augmentation,
     Intensity,
-    Strength,
     change_intensity,
     draw_intensity,
     draw_spatial,
@@ -16,8 +16,11 @@ from medseg_lab.data.augment import (
     turned,
 )
 from medseg_lab.data.case import IGNORE
+from medseg_lab.data.task import Task
+from medseg_lab.training.notation import parse, written
+from medseg_lab.training.recipe import recipe
 
-ALWAYS = Strength(resampled=1.0, gamma_share=1.0, noise_share=1.0)
+ALWAYS = Augmentation(resampled=1.0, gamma_share=1.0, noise_share=1.0)
 PATCH = {2: (12, 16), 3: (12, 16, 8)}
 
 
@@ -118,7 +121,7 @@ def test_margins_reach_all_that_is_read(d, seed):
 
 def test_rotation_is_rigid_in_millimetres_whatever_the_voxel():
     spacing = np.tile([1.0, 1.5, 2.5], (50, 1))
-    how = Strength(resampled=1.0, scale=(1.0, 1.0))
+    how = Augmentation(resampled=1.0, scale=(1.0, 1.0))
     matrix = draw_spatial(np.random.default_rng(0), spacing, (), how).matrix
     in_mm = spacing[0][:, None] * matrix / spacing[0][None, :]
     np.testing.assert_allclose(in_mm @ in_mm.transpose(0, 2, 1), np.tile(np.eye(3), (50, 1, 1)), atol=1e-12)
@@ -126,13 +129,15 @@ def test_rotation_is_rigid_in_millimetres_whatever_the_voxel():
 
 def test_thick_slices_are_turned_in_their_plane_only():
     spacing = np.tile([1.0, 1.0, 5.0], (20, 1))
-    matrix = draw_spatial(np.random.default_rng(0), spacing, (), Strength(resampled=1.0, scale=(1, 1))).matrix
+    matrix = draw_spatial(
+        np.random.default_rng(0), spacing, (), Augmentation(resampled=1.0, scale=(1, 1))
+    ).matrix
     np.testing.assert_array_equal(matrix[:, 2], np.tile([0, 0, 1.0], (20, 1)))
     assert (matrix[:, 0, 1] != 0).all()
 
 
 def test_shares_and_mirrors_are_as_asked():
-    spatial = draw_spatial(np.random.default_rng(0), np.ones((2000, 3)), (0, 2), Strength(resampled=0.3))
+    spatial = draw_spatial(np.random.default_rng(0), np.ones((2000, 3)), (0, 2), Augmentation(resampled=0.3))
     assert abs(len(turned(spatial.matrix)) / 2000 - 0.3) < 0.05
     assert np.abs(spatial.mirrored.mean(0) - [0.5, 0, 0.5]).max() < 0.05
 
@@ -174,3 +179,24 @@ def test_drawn_intensities_stay_in_their_ranges():
         (drawn.noise, ALWAYS.noise),
     ):
         assert low <= values.min() < values.max() <= high
+
+
+def test_what_is_switched_off_is_not_drawn():
+    rng = np.random.default_rng(0)
+    before = rng.bit_generator.state
+    off = Augmentation(spatial=False, intensity=False)
+    assert off.draw_spatial(rng, np.ones((2, 3)), (0,)) is None
+    assert off.draw_intensity(rng, 2) is None
+    assert rng.bit_generator.state == before
+    on = Augmentation(resampled=1.0)
+    assert len(turned(on.draw_spatial(rng, np.ones((2, 3)), ()).matrix)) == 2
+    assert on.draw_intensity(rng, 2).gain.shape == (2,)
+
+
+def test_it_is_a_hyper_parameter_of_a_learner():
+    assert written(recipe(Augmentation, spatial=False)) == "Augmentation(spatial=False)"
+    text = "Supervised(network=UNet(), augmentation=Augmentation(spatial=False, scale=[0.9, 1.1]))"
+    assert written(parse(text)) == text
+    learner = parse(text).build(Task(1, ("background", "a"), 2))
+    assert learner.augmentation.draw_spatial(np.random.default_rng(0), np.ones((1, 2)), ()) is None
+    assert learner.augmentation.scale == [0.9, 1.1]

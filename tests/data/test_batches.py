@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from medseg_lab.data.anchors import anchors, beyond
-from medseg_lab.data.augment import Strength, turned
+from medseg_lab.data.augment import Augmentation, turned
 from medseg_lab.data.batches import Batches
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE, Case
@@ -15,6 +15,7 @@ from medseg_lab.data.pool import Pool
 from medseg_lab.data.task import Task
 
 CLASSES = ("background", "a", "b")
+PLAIN = Augmentation(spatial=False, intensity=False)
 
 
 def case(i: int, shape: tuple[int, ...] = (20, 24, 18), labelled: bool = True) -> Case:
@@ -88,7 +89,7 @@ def test_a_batch_is_a_function_of_seed_and_step(dims):
 def test_asking_does_not_change_the_cohort(dims):
     cohort = toy()
     before = [c.image.clone() for c in cohort.labelled]
-    source = batches(cohort, dims, strength=Strength(resampled=0.5, gamma_share=1, noise_share=1))
+    source = batches(cohort, dims, augmentation=Augmentation(resampled=0.5, gamma_share=1, noise_share=1))
     for step in range(5):
         source.batch(step)
     assert all(torch.equal(c.image, b) for c, b in zip(cohort.labelled, before, strict=True))
@@ -96,7 +97,7 @@ def test_asking_does_not_change_the_cohort(dims):
 
 @pytest.mark.parametrize("dims", [2, 3])
 def test_plain_crops_hold_the_image_of_their_label(dims):
-    batch = batches(toy(), dims, augment=False).batch(3)
+    batch = batches(toy(), dims, augmentation=PLAIN).batch(3)
     assert torch.equal(((batch.image[:, 0] - 1) / 10).round().long(), batch.label)
 
 
@@ -106,8 +107,8 @@ def test_augmented_image_and_label_stay_aligned(dims):
 
     Halfway from class 0 to class 2 the image passes through class 1: a few voxels there may disagree.
     """
-    spatial = Strength(resampled=1, gain=(1, 1), shift=(0, 0), gamma_share=0, noise_share=0)
-    source = batches(toy(), dims, strength=spatial)
+    spatial = Augmentation(resampled=1, intensity=False)
+    source = batches(toy(), dims, augmentation=spatial)
     for step in range(4):
         batch = source.batch(step)
         values = batch.image[:, 0]
@@ -118,7 +119,7 @@ def test_augmented_image_and_label_stay_aligned(dims):
 
 
 def test_each_case_is_seen_once_before_any_is_seen_again():
-    source = batches(toy(6), augment=False)
+    source = batches(toy(6), augmentation=PLAIN)
     numbers = [
         round((float(v) - 1) * 100) % 10 for s in range(3) for v in source.batch(s).image.amin((1, 2, 3, 4))
     ]
@@ -127,7 +128,7 @@ def test_each_case_is_seen_once_before_any_is_seen_again():
 
 def test_a_third_of_the_patches_is_centred_on_foreground():
     """Patches of one voxel hit the foreground (under 2% of the volume) about as often as they are made to."""
-    tiny = batches(toy(), limit=1, voxels=3000, augment=False)
+    tiny = batches(toy(), limit=1, voxels=3000, augmentation=PLAIN)
     share = float((tiny.batch(0).label > 0).float().mean())
     assert 0.28 < share < 0.40
     classes = torch.bincount(tiny.batch(0).label.flatten(), minlength=3)
@@ -136,14 +137,14 @@ def test_a_third_of_the_patches_is_centred_on_foreground():
 
 def test_a_case_smaller_than_the_patch_lies_whole_inside_it():
     cohort = toy(patch=(32, 32, 32))
-    batch = batches(cohort, limit=32, voxels=4 * 32**3, augment=False).batch(0)
+    batch = batches(cohort, limit=32, voxels=4 * 32**3, augmentation=PLAIN).batch(0)
     for label, image in zip(batch.label, batch.image, strict=True):
         assert torch.bincount(label.flatten(), minlength=3)[1:].tolist() == [64, 27]
         assert int((image == 0).sum()) == 32**3 - 20 * 24 * 18
 
 
 def test_unlabelled_patches_come_from_unlabelled_cases_only():
-    source = batches(toy(unlabelled=3), augment=False, unlabelled=True)
+    source = batches(toy(unlabelled=3), augmentation=PLAIN, unlabelled=True)
     batch = source.batch(0)
     assert batch.unlabelled.shape == batch.image.shape
     assert float(batch.unlabelled.amin()) >= 1.5
@@ -153,9 +154,9 @@ def test_unlabelled_patches_come_from_unlabelled_cases_only():
 @pytest.mark.parametrize(("of", "dims", "axis"), [(2, 2, None), (3, 3, None), (3, 2, 2), (3, 2, 0)])
 def test_the_view_of_an_unlabelled_patch_says_where_it_was_cut_and_how_it_was_turned(of, dims, axis):
     """What it shows of the cases is the patch, where intensities are left alone."""
-    spatial = Strength(resampled=0.5, gain=(1, 1), shift=(0, 0), gamma_share=0, noise_share=0)
+    spatial = Augmentation(resampled=0.5, intensity=False)
     cohort = toy(unlabelled=3, dims=of, mirror=(1,), **({} if axis is None else {"slice_axis": axis}))
-    source = batches(cohort, dims, voxels=6 * 16**dims, strength=spatial, unlabelled=True)
+    source = batches(cohort, dims, voxels=6 * 16**dims, augmentation=spatial, unlabelled=True)
     batch = source.batch(2)
     views = batch.views
     assert (views.patch, len(views.cases), len(views.starts)) == ((16,) * dims, 6, 6)
@@ -173,10 +174,23 @@ def test_the_view_of_an_unlabelled_patch_says_where_it_was_cut_and_how_it_was_tu
         assert torch.equal(batch.unlabelled[i, 0], window.reshape(views.patch).flip(flips))
 
 
-def test_plain_crops_have_plain_views():
-    views = batches(toy(unlabelled=3), augment=False, unlabelled=True).batch(0).views
-    assert np.array_equal(views.matrix, np.broadcast_to(np.eye(3), (2, 3, 3)))
+@pytest.mark.parametrize(("intensity", "gain", "shift"), [(False, 1, 0), (True, 2, 0.5)])
+@pytest.mark.parametrize(("dims", "axis"), [(3, None), (2, 1)])
+def test_without_spatial_changes_patches_are_the_raw_windows(dims, axis, intensity, gain, shift):
+    """The same bits, or 2 x + 0.5 of them where intensities are changed in that way."""
+    how = {"gain": (2.0, 2.0), "shift": (0.5, 0.5), "gamma_share": 0.0, "noise_share": 0.0}
+    changed = Augmentation(spatial=False, intensity=intensity, **how)
+    cohort = toy(unlabelled=3, mirror=(0, 1), **({} if axis is None else {"slice_axis": axis}))
+    batch = batches(cohort, dims, voxels=6 * 16**dims, augmentation=changed, unlabelled=True).batch(2)
+    views = batch.views
+    assert np.array_equal(views.matrix, np.broadcast_to(np.eye(dims), (6, dims, dims)))
     assert not views.mirrored.any()
+    for i in range(6):
+        volume = cohort.unlabelled[views.cases[i]].image[0]
+        moved = volume if axis is None else volume.movedim(axis, 0)
+        edges = views.patch if axis is None else (1, *views.patch)
+        window = moved[tuple(slice(s, s + e) for s, e in zip(views.starts[i], edges, strict=True))]
+        assert torch.equal(batch.unlabelled[i, 0], gain * window.reshape(views.patch) + shift)
     assert batches(toy(unlabelled=3)).batch(0).views is None
 
 
@@ -198,7 +212,7 @@ def test_the_shapes_of_the_unlabelled_cases_are_those_a_view_counts_in():
 
 def test_no_unlabelled_patch_is_placed_by_a_label():
     """Of patches of one voxel as many hit the foreground as it has of the case: none is made to."""
-    tiny = batches(toy(unlabelled=3), limit=1, voxels=6000, augment=False, unlabelled=True).batch(0)
+    tiny = batches(toy(unlabelled=3), limit=1, voxels=6000, augmentation=PLAIN, unlabelled=True).batch(0)
     share = (4**3 + 3**3) / (20 * 24 * 18)
     found = float((tiny.unlabelled > 10).float().mean())
     assert 0.5 * share < found < 1.7 * share
@@ -223,7 +237,7 @@ def test_no_labelled_patient_is_among_the_unlabelled(dims, mapped):
     ]
     told = replace(cohort, labelled=tuple(marked[:2]), unlabelled=tuple(marked[2:5]))
     source = Batches(
-        told, replace(cohort.task, spatial_dims=dims), 6 * 16**dims, 16, augment=False, unlabelled=True
+        told, replace(cohort.task, spatial_dims=dims), 6 * 16**dims, 16, augmentation=PLAIN, unlabelled=True
     )
     drawn = [source.batch(step) for step in range(2)]
     assert {float(v) for batch in drawn for v in batch.image.unique()} == {1.0, 2.0}
@@ -239,12 +253,12 @@ def test_slices_of_a_set_of_slices():
     cohort = toy(dims=2)
     source = batches(cohort, dims=2, voxels=4 * 256)
     assert source.batch(0).image.shape == (4, 1, 16, 16)
-    with pytest.raises(ValueError, match="got 3 dimensions, wanted 2 or fewer"):
+    with pytest.raises(ValueError, match="expected a task of 2 dimensions or fewer, got 3"):
         batches(cohort, dims=3)
 
 
 def test_unlabelled_patches_without_unlabelled_cases_are_refused():
-    with pytest.raises(ValueError, match="got no unlabelled case"):
+    with pytest.raises(ValueError, match="expected unlabelled cases, got none"):
         batches(toy(), unlabelled=True)
 
 
@@ -262,8 +276,10 @@ def scribbled(cohort: Cohort, *cases: int) -> Cohort:
 @pytest.mark.parametrize("dims", [2, 3])
 def test_what_is_left_open_stays_so_however_a_patch_is_moved(dims):
     """Nothing between two labels arises, and a label lies where its image does."""
-    spatial = Strength(resampled=1, gain=(1, 1), shift=(0, 0), gamma_share=0, noise_share=0)
-    plain, open_ = (batches(c, dims, strength=spatial).batch(1) for c in (toy(2), scribbled(toy(2), 0, 1)))
+    spatial = Augmentation(resampled=1, intensity=False)
+    plain, open_ = (
+        batches(c, dims, augmentation=spatial).batch(1) for c in (toy(2), scribbled(toy(2), 0, 1))
+    )
     assert torch.equal(plain.image, open_.image)
     assert {1, 2, IGNORE} <= set(open_.label.unique().tolist()) <= {0, 1, 2, IGNORE}
     foreground = plain.label > 0
@@ -273,7 +289,7 @@ def test_what_is_left_open_stays_so_however_a_patch_is_moved(dims):
 
 def test_beyond_a_case_with_open_voxels_nothing_is_known_and_beyond_others_is_background():
     cohort = scribbled(toy(2, patch=(32, 32, 32)), 1)
-    batch = batches(cohort, limit=32, voxels=2 * 32**3, augment=False).batch(0)
+    batch = batches(cohort, limit=32, voxels=2 * 32**3, augmentation=PLAIN).batch(0)
     for image, label in zip(batch.image[:, 0], batch.label, strict=True):
         outside = image == 0
         whole = round(float(image[~outside].min()) * 100) == 100
@@ -283,7 +299,7 @@ def test_beyond_a_case_with_open_voxels_nothing_is_known_and_beyond_others_is_ba
 
 def test_no_patch_is_centred_on_what_is_left_open():
     """As a third of the patches of one voxel is centred on classes 1 and 2 (under 2% of the case)."""
-    tiny = batches(scribbled(toy(), *range(5)), limit=1, voxels=3000, augment=False)
+    tiny = batches(scribbled(toy(), *range(5)), limit=1, voxels=3000, augmentation=PLAIN)
     shares = torch.bincount(tiny.batch(0).label.flatten(), minlength=IGNORE + 1) / 3000
     assert 0.28 < float(shares[1] + shares[2]) < 0.40
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from medseg_lab.data import fingerprint, loading, prepared
-from medseg_lab.data.augment import Strength
+from medseg_lab.data.augment import Augmentation
 from medseg_lab.data.batches import Batches
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.cohort import Cohort, load_cohort
@@ -23,7 +23,7 @@ from medseg_lab.data.pool import Pool
 from medseg_lab.data.readers.msd import MsdReader
 from medseg_lab.data.task import Task
 
-STRONG = Strength(resampled=0.5, gamma_share=0.5, noise_share=0.5)
+STRONG = Augmentation(resampled=0.5, gamma_share=0.5, noise_share=0.5)
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +113,7 @@ def test_windows_are_the_same_bits_wherever_the_cases_are(slice_axis, front, ope
 def drawn(cohort: Cohort, dims: int) -> list[torch.Tensor]:
     """Some batches, in one row."""
     task = Task(1, cohort.task.classes, dims)
-    source = Batches(cohort, task, 4 * 8**dims, 8, seed=3, unlabelled=True, strength=STRONG)
+    source = Batches(cohort, task, 4 * 8**dims, 8, seed=3, unlabelled=True, augmentation=STRONG)
     batches = [source.batch(step) for step in (0, 1, 7)]
     return [t for b in batches for t in (b.image, b.label, b.unlabelled)]
 

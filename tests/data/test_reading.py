@@ -5,18 +5,25 @@ from dataclasses import replace
 import pytest
 import torch
 
+from medseg_lab.data.augment import Augmentation
 from medseg_lab.data.batches import Batches
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.catalogue import load_card
 from medseg_lab.data.cohort import Cohort
-from medseg_lab.data.reading import checked_reading, consensus
+from medseg_lab.data.reading import consensus
 from medseg_lab.data.task import Task
+from medseg_lab.networks.unet import UNet
+from medseg_lab.training.begin import begin
+from medseg_lab.training.budget import Budget
+from medseg_lab.training.device import make_fabric
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.supervised import Supervised
 
 CLASSES = ("background", "a", "b")
 RATERS = 4
+NETWORK = recipe(UNet, features=(2,))
+PLAIN = Augmentation(spatial=False, intensity=False)
 
 
 def labels(*votes: int) -> torch.Tensor:
@@ -50,10 +57,10 @@ def test_the_consensus_is_found_voxel_by_voxel_in_the_readings_type():
 
 
 def test_an_unknown_reading_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match="reading: got 'best', wanted one of reference, random, consensus"):
-        checked_reading("best")
-    with pytest.raises(ValueError, match="reading: got 'best'"):
-        Supervised(Task(1, CLASSES, 2), recipe(Supervised), reading="best")
+    with pytest.raises(
+        ValueError, match="reading: expected 'reference', 'random', 'consensus' or 'boxes', got 'best'"
+    ):
+        Supervised(Task(1, CLASSES, 2), network=NETWORK, reading="best")
 
 
 def read(i: int, dims: int) -> Case:
@@ -76,7 +83,12 @@ def cohort(dims: int = 2) -> Cohort:
 
 def batches(reading: str, dims: int = 2, data: Cohort | None = None, patches: int = 30) -> Batches:
     return Batches(
-        data or cohort(dims), Task(1, CLASSES, dims), patches * 8**dims, 8, augment=False, reading=reading
+        data or cohort(dims),
+        Task(1, CLASSES, dims),
+        patches * 8**dims,
+        8,
+        augmentation=PLAIN,
+        reading=reading,
     )
 
 
@@ -140,16 +152,10 @@ def test_the_image_is_held_once_for_all_its_readings():
     assert first.data_ptr() == last.data_ptr()
 
 
-def test_the_loop_draws_the_reading_that_the_learner_asks_for(monkeypatch):
-    from medseg_lab.training import fit as module
-    from medseg_lab.training.budget import Budget
-    from medseg_lab.training.device import make_fabric
-
-    asked = []
-    monkeypatch.setattr(module, "Batches", lambda *a, **how: asked.append(how["reading"]))
-    for one in ("random", "consensus"):
-        from medseg_lab.networks.unet import UNet
-
-        learner = recipe(Supervised, network=recipe(UNet, features=(2,)), reading=one)
-        module.begin(learner, cohort(), Budget(steps=1, voxels=64, patch=8), 0, make_fabric())
-    assert asked == ["random", "consensus"]
+def test_a_training_draws_the_reading_that_its_learner_asks_for():
+    found = {}
+    for one in ("reference", "random", "consensus"):
+        target = recipe(Supervised, network=NETWORK, reading=one)
+        _, source = begin(target, cohort(), Budget(steps=1, voxels=60 * 64, patch=8), 0, make_fabric())
+        found[one] = set(source.batch(0).label.unique().tolist())
+    assert found == {"reference": {0}, "random": {0, 1, 2}, "consensus": {0, 2}}

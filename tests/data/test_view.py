@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from medseg_lab.data.augment import Strength, draw_spatial
+from medseg_lab.data.augment import Augmentation, draw_spatial
 from medseg_lab.data.case import Case
 from medseg_lab.data.pool import Pool
 from medseg_lab.data.view import View
 
 QUARTER = np.array([[0.0, -1.0], [1.0, 0.0]])
 """The patch at (i, j) about the centre shows the window at (-j, i)."""
-ALL_TURNED = Strength(resampled=1.0)
+ALL_TURNED = Augmentation(resampled=1.0)
 
 
 def numbered(*shape: int, channels: int = 1) -> Case:

@@ -144,16 +144,6 @@ def test_no_two_configurations_share_a_name_or_a_recipe():
     assert len(names()) == len(set(names().values())) == len(known)
 
 
-def test_two_configurations_of_one_recipe_are_refused(monkeypatch):
-    from medseg_lab.evaluation import naming
-
-    known = [one for one in configurations() if one.recipe]
-    twin = known[0].model_copy(update={"name": "twin"})
-    monkeypatch.setattr(naming, "configurations", lambda: (*known, twin))
-    with pytest.raises(ValueError, match=f"'twin': got the recipe of '{known[0].name}'"):
-        names.__wrapped__()
-
-
 def test_a_learner_of_someone_else_never_has_the_text_of_one_of_ours(tmp_path):
     ours = parse("Supervised(network=UNet(), spatial_dims=2)").to_dict()
     theirs = {**ours, "arguments": {**ours["arguments"], "network": {"target": "mine.UNet", "arguments": {}}}}
@@ -225,7 +215,7 @@ def test_a_method_without_runs_is_refused_with_the_nearest_that_have_some(tmp_pa
 
 
 def test_a_name_that_is_no_method_is_refused_with_those_nearest_to_it():
-    with pytest.raises(ValueError, match="got 'U-Nett', wanted one of U-Net"):
+    with pytest.raises(ValueError, match=r"expected one of U-Net, .*got 'U-Nett'"):
         recipe_called("U-Nett")
     with pytest.raises(ValueError, match="argument 'skip'"):
         recipe_called("Supervised(network=UNet(skip=False))")

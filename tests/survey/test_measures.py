@@ -49,12 +49,12 @@ def test_amounts_are_printed_in_the_measures_unit():
 
 
 def test_an_unknown_measure_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match="metric: got 'Dice', wanted one of dice, iou"):
+    with pytest.raises(ValueError, match="metric: expected one of dice, iou"):
         measure("Dice")
 
 
 def test_mistakes_in_the_table_are_found(monkeypatch):
-    with pytest.raises(ValueError, match="x: got an exact measure of a case"):
+    with pytest.raises(ValueError, match="x: expected an exact measure to be one of a run"):
         Measure(id="x", title="x", better="lower", exact=True)
     row = {"id": "x", "title": "x", "better": "lower"}
     monkeypatch.setattr(module, "read", lambda name: {"measure": [row, row]})

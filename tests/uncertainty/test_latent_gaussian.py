@@ -2,12 +2,9 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from latent_toys import divergence
-from scipy.integrate import quad
-from scipy.stats import norm
 
 from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, ToGaussian, latent_kl
 
@@ -21,31 +18,15 @@ def one(mean: float, std: float) -> LatentGaussian:
     return LatentGaussian(torch.tensor([[mean]]), torch.tensor([[math.log(std)]]))
 
 
-@pytest.mark.parametrize("shape", [(3, 6), (2, 2, 5, 4), (2, 1, 3, 4, 2)])
+@pytest.mark.parametrize("shape", [(3, 6), (2, 1, 3, 4, 2)])
 def test_divergence_is_that_of_torch_distributions(shape):
     q, p = gaussian(0, *shape), gaussian(1, *shape)
     torch.testing.assert_close(latent_kl(q, p), divergence(q, p), rtol=1e-4, atol=1e-4)
     assert latent_kl(q, p).shape == shape[:1]
 
 
-@pytest.mark.parametrize(
-    ("m", "s", "n", "t"), [(0.3, 0.5, -0.4, 1.2), (1.0, 2.0, 0.0, 0.7), (0, 0.1, 0.2, 0.1)]
-)
-def test_divergence_is_the_integral_of_the_log_ratio(m, s, n, t):
-    def integrand(x):
-        return norm.pdf(x, m, s) * (norm.logpdf(x, m, s) - norm.logpdf(x, n, t))
-
-    expected, _ = quad(integrand, m - 12 * s, m + 12 * s, limit=200)
-    assert latent_kl(one(m, s), one(n, t)).item() == pytest.approx(expected, rel=1e-4)
-
-
 def test_a_shift_by_one_standard_deviation_costs_half_a_nat():
     assert latent_kl(one(3.0, 2.0), one(1.0, 2.0)).item() == pytest.approx(0.5)
-
-
-def test_divergence_from_itself_is_nothing():
-    q = gaussian(0, 4, 6)
-    assert torch.equal(latent_kl(q, q), torch.zeros(4))
 
 
 def test_divergence_is_not_symmetric():
@@ -71,7 +52,7 @@ def test_the_gradient_flows_through_a_draw():
 def test_the_initial_standard_deviation_is_that_of_features_of_zero(dims):
     found = ToGaussian(dims, 4, 3, initial_std=0.2)(torch.zeros(2, 4, *[5] * dims))
     assert found.mean.shape == found.log_std.shape == (2, 3, *[5] * dims)
-    np.testing.assert_allclose(found.log_std.exp().detach(), 0.2, rtol=1e-5)
+    torch.testing.assert_close(found.log_std.exp(), torch.full_like(found.log_std, 0.2))
 
 
 def test_means_and_deviations_are_told_apart():

@@ -2,21 +2,27 @@
 
 import pytest
 import torch
-from latent_toys import SMALL, apart, batch, divergence, other_label, sampled, seeded, task
-from medseg_lab.uncertainty.latent.unets import with_label
+from latent_toys import THREE_LEVELS, apart, divergence, other_label, seeded
 from torch.nn import functional as F
+from toys import noise_batch, sampled, task
 
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.recipe import recipe
+from medseg_lab.uncertainty.latent.gaussian import with_label
 from medseg_lab.uncertainty.latent.hierarchy import Likelihood, partial_sums
 from medseg_lab.uncertainty.latent.phiseg import PHiSeg
 
 SHAPES = [(16, 12), (8, 6), (4, 3)]
 
 
-def maps(seed: int = 0, n: int = 2) -> list[torch.Tensor]:
+def maps(seed: int = 0) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randn((n, 2, *shape), generator=generator) for shape in SHAPES]
+    return [torch.randn((2, 2, *shape), generator=generator) for shape in SHAPES]
+
+
+def exchanged(level: int) -> list[torch.Tensor]:
+    """The maps, with another one at one level."""
+    return [maps(1)[k] if k == level else maps()[k] for k in range(3)]
 
 
 def given(hierarchy, x, latents):
@@ -24,7 +30,7 @@ def given(hierarchy, x, latents):
     return hierarchy.descend(hierarchy.encode(x), lambda level, _: latents[level])[0]
 
 
-def seen_by(seen):
+def seen_by_posterior(seen):
     return with_label(seen.image, seen.label, 3)
 
 
@@ -35,56 +41,31 @@ def test_partial_sums_add_what_is_coarser_enlarged_linearly():
     assert found.shape == (2, 1, 1, 2, 4)
     assert found[0, 0, 0, 0].tolist() == [10, 20.25, 30.75, 41]
     assert found[1, 0, 0, 1].tolist() == [0, 0.25, 0.75, 1]
-
-
-def test_partial_sums_are_in_float32():
-    found = partial_sums([torch.full((1, 1, 4, 4), 256.0).bfloat16(), torch.ones(1, 1, 2, 2).bfloat16()])
-    assert found.dtype == torch.float32
-    assert found[0].unique().tolist() == [257]  # bfloat16 goes from 256 to 258
+    low = partial_sums([torch.full((1, 1, 4, 4), 256.0).bfloat16(), torch.ones(1, 1, 2, 2).bfloat16()])
+    assert low[0].unique().tolist() == [257]  # in float32: bfloat16 goes from 256 to 258
 
 
 def test_the_logits_are_the_sum_over_levels():
-    learner, latents = seeded(PHiSeg), maps()
+    learner, latents, image = seeded(PHiSeg), maps(), noise_batch().image
     levels = learner.likelihood(latents)
     assert [tuple(each.shape[2:]) for each in levels] == SHAPES
-    expected = sum(F.interpolate(each, (16, 12), mode="bilinear", align_corners=False) for each in levels)
-    torch.testing.assert_close(learner.logits(latents, batch().image)[0], expected, rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(
-        learner.logits(latents, batch().image)[2],
-        F.interpolate(levels[2], (16, 12), mode="bilinear", align_corners=False),
-    )
+    enlarged = [F.interpolate(each, (16, 12), mode="bilinear", align_corners=False) for each in levels]
+    found = learner.logits(latents, image)
+    torch.testing.assert_close(found[0], sum(enlarged), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found[2], enlarged[2])
 
 
 @pytest.mark.parametrize("changed", [0, 1, 2])
-def test_logits_of_a_level_hang_on_its_map_and_the_coarser_ones(changed):
-    learner, latents, others = seeded(PHiSeg), maps(), maps(1)
-    before = learner.likelihood(latents)
-    after = learner.likelihood([others[k] if k == changed else latents[k] for k in range(3)])
-    assert [not torch.equal(a, b) for a, b in zip(before, after, strict=True)] == [
-        k <= changed for k in range(3)
-    ]
-
-
-@pytest.mark.parametrize("changed", [0, 1, 2])
-@pytest.mark.parametrize("who", ["prior", "posterior"])
-def test_a_gaussian_hangs_on_the_coarser_maps_and_no_other(changed, who):
-    learner, latents, others = seeded(PHiSeg), maps(), maps(1)
-    x = batch().image if who == "prior" else seen_by(batch())
-    hierarchy = getattr(learner, who)
-    before = given(hierarchy, x, latents)
-    after = given(hierarchy, x, [others[k] if k == changed else latents[k] for k in range(3)])
-    differs = [not torch.equal(a.mean, b.mean) for a, b in zip(before, after, strict=True)]
-    assert differs == [k < changed for k in range(3)]
-
-
-@pytest.mark.parametrize("who", ["prior", "posterior"])
-def test_the_finest_gaussian_teaches_the_coarser_maps(who):
-    learner, latents = seeded(PHiSeg), [each.requires_grad_() for each in maps()]
-    x = batch().image if who == "prior" else seen_by(batch())
-    finest = given(getattr(learner, who), x, latents)[0]
-    (finest.mean**2).sum().backward()
-    assert latents[0].grad is None
-    assert all(each.grad.abs().max() > 0 for each in latents[1:])
+def test_logits_and_gaussians_depend_on_the_coarser_maps(changed):
+    """The logits of a level on its own map as well; the Gaussian of a level on the coarser ones alone."""
+    learner, seen = seeded(PHiSeg), noise_batch()
+    before, after = (learner.likelihood(latents) for latents in (maps(), exchanged(changed)))
+    differs = [not torch.equal(a, b) for a, b in zip(before, after, strict=True)]
+    assert differs == [level <= changed for level in range(3)]
+    for hierarchy, x in ((learner.prior, seen.image), (learner.posterior, seen_by_posterior(seen))):
+        before, after = (given(hierarchy, x, latents) for latents in (maps(), exchanged(changed)))
+        differs = [not torch.equal(a.mean, b.mean) for a, b in zip(before, after, strict=True)]
+        assert differs == [level < changed for level in range(3)]
 
 
 @pytest.mark.parametrize(("level", "reach"), [(0, 5), (1, 14), (2, 32)])
@@ -103,38 +84,33 @@ def test_a_coarse_cell_moves_a_wide_area_and_a_fine_one_detail(level, reach):
     assert columns.max() - columns.min() + 1 == reach
 
 
-def test_the_posterior_sees_the_label_and_the_prior_does_not():
-    learner, seen, latents = seeded(PHiSeg), batch(), maps()
-    first, second = (given(learner.posterior, seen_by(b), latents) for b in (seen, other_label(seen)))
+def test_the_posterior_sees_the_label_at_every_level_and_the_prior_does_not():
+    learner, seen = seeded(PHiSeg), noise_batch()
+    first, second = (
+        given(learner.posterior, seen_by_posterior(each), maps()) for each in (seen, other_label(seen))
+    )
     assert all((a.mean != b.mean).any() for a, b in zip(first, second, strict=True))
     assert all((a.log_std != b.log_std).any() for a, b in zip(first, second, strict=True))
-    assert learner.prior.unet.encoder[0][0][0].in_channels == 1
-    assert learner.posterior.unet.encoder[0][0][0].in_channels == 1 + 3
+    inputs = [h.network.encoder[0][0][0].in_channels for h in (learner.prior, learner.posterior)]
+    assert inputs == [1, 1 + 3]
 
 
-def test_the_divergence_of_each_level_is_taken_where_the_posterior_drew():
-    learner, seen = apart(seeded(PHiSeg)), batch()
+def test_maps_are_drawn_from_the_posterior_and_the_divergence_is_taken_there():
+    learner, seen = apart(seeded(PHiSeg)), noise_batch()
+    torch.manual_seed(4)
     found, latents = learner.inferred(seen.image, seen.label)
-    posterior = given(learner.posterior, seen_by(seen), latents)
+    posterior = given(learner.posterior, seen_by_posterior(seen), latents)
     prior = given(learner.prior, seen.image, latents)
-    for level in range(3):
-        torch.testing.assert_close(found[level], divergence(posterior[level], prior[level]))
-
-
-def test_the_maps_in_training_are_draws_of_the_posterior():
-    learner, seen = seeded(PHiSeg), batch()
     torch.manual_seed(4)
-    _, latents = learner.inferred(seen.image, seen.label)
-    torch.manual_seed(4)
-    posterior = given(learner.posterior, seen_by(seen), latents)
     for level in (2, 1, 0):  # coarse first
         q = posterior[level]
         torch.testing.assert_close(latents[level], q.mean + q.log_std.exp() * torch.randn(q.mean.shape))
+        torch.testing.assert_close(found[level], divergence(q, prior[level]))
 
 
 @pytest.mark.parametrize(("deep", "levels"), [(True, (0, 1, 2)), (False, (0,))])
 def test_the_terms_are_the_bound_per_voxel(deep, levels):
-    learner, seen = seeded(PHiSeg, beta=2.0, growth=3.0, deep=deep), batch((16, 12))
+    learner, seen = seeded(PHiSeg, beta=2.0, growth=3.0, deep=deep), noise_batch((16, 12))
     torch.manual_seed(7)
     terms = learner.losses(seen, 0)
     torch.manual_seed(7)
@@ -148,35 +124,24 @@ def test_the_terms_are_the_bound_per_voxel(deep, levels):
 
 
 def test_samples_are_descents_of_the_prior_one_by_one():
-    learner, image = seeded(PHiSeg), batch().image
+    learner, image = seeded(PHiSeg), noise_batch().image
     found = sampled(learner, image, 3, seed=5)
     torch.manual_seed(5)
     noise = [torch.randn(3, 1, 2, *shape) for shape in SHAPES]
     for i in range(3):
-        latents = []
-        for level in (2, 1, 0):
-            drawn = [torch.zeros(2, 2, *shape) for shape in SHAPES[:level]]
-            p = given(learner.prior, image, [*drawn, torch.zeros(2, 2, *SHAPES[level]), *latents])[level]
-            latents.insert(0, p.mean + p.log_std.exp() * noise[level][i])
+        _, latents = learner.prior.descend(
+            learner.prior.encode(image), lambda level, g, i=i: g.mean + g.log_std.exp() * noise[level][i]
+        )
         torch.testing.assert_close(found[i], learner.logits(latents, image)[0].softmax(dim=1))
 
 
-def test_priors_without_spread_give_one_segmentation():
-    learner, image = seeded(PHiSeg), batch().image
-    with torch.no_grad():
-        for layer in learner.prior.to_gaussian:
-            layer.conv.bias[2:] = -40
-    first, second = sampled(learner, image, 2)
-    torch.testing.assert_close(first, second)
-
-
 def test_levels_below_the_last_map_are_deterministic():
-    learner, seen = seeded(PHiSeg, levels=2), batch()
+    learner, seen = seeded(PHiSeg, levels=2), noise_batch()
     with torch.no_grad():
         encoded = learner.prior.encode(seen.image)
-        unet = learner.prior.unet
-        plain = unet.encode(seen.image)
-        expected = unet.decoder[1](torch.cat((plain[1], unet.up[1](plain[2])), dim=1))
+        plain = learner.prior.network.encode(seen.image)
+        decoder = learner.prior.decoder
+        expected = decoder.stage[1](torch.cat((plain[1], decoder.up[1](plain[2])), dim=1))
     assert len(encoded) == 2
     torch.testing.assert_close(encoded[1], expected)
     torch.testing.assert_close(encoded[0], plain[0])
@@ -186,24 +151,8 @@ def test_levels_below_the_last_map_are_deterministic():
     assert all(p.grad is not None for p in learner.parameters())
 
 
-def test_maps_that_are_not_heard_leave_the_features_of_the_u_net():
-    learner, image = seeded(PHiSeg), batch().image
-    unet = learner.prior.unet
-    with torch.no_grad():
-        for layer in learner.prior.take_in:
-            layer.weight.zero_()
-            layer.bias.zero_()
-        expected = learner.prior.to_gaussian[0](unet.decode(unet.encode(image), image.shape[2:]))
-        found = given(learner.prior, image, maps())[0]
-    torch.testing.assert_close(found.mean, expected.mean)
-
-
-@pytest.mark.parametrize("levels", [0, 4])
-def test_more_levels_than_the_network_has_are_refused(levels):
-    with pytest.raises(ValueError, match=f"levels: got {levels}, wanted 1 to 3, those of the network"):
-        PHiSeg(task(), SMALL, levels=levels)
-
-
-def test_a_single_level_is_a_latent_map_beside_a_plain_u_net():
+def test_there_are_as_many_levels_as_the_network_has_and_no_more():
     learner = seeded(PHiSeg, network=recipe(UNet, features=(4,)))
-    assert sampled(learner, batch().image, 2).shape == (2, 2, 3, 16, 12)
+    assert sampled(learner, noise_batch().image, 2).shape == (2, 2, 3, 16, 12)
+    with pytest.raises(ValueError, match="levels: expected 1 to 3, those of the network, got 4"):
+        PHiSeg(task(2), network=THREE_LEVELS, levels=4)
