@@ -34,7 +34,7 @@ def title(ax) -> str:
 
 def learner(channels: int = 1, method: type = MASSL) -> MASSL:
     torch.manual_seed(0)
-    return method(replace(task(2, 3), channels=channels), SMALL)
+    return method(replace(task(2, 3), channels=channels), network=SMALL)
 
 
 def gates(values: list[list[int]]) -> Tensor:
