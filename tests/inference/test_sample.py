@@ -3,29 +3,33 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from toys import task
 
 from medseg_lab.data.task import Task
 from medseg_lab.inference.predict import VOXELS
 from medseg_lab.inference.sample import sample_case
-from medseg_lab.training.learner import Learner
-
-CLASSES = ("background", "a")
+from medseg_lab.training.segmenter import Segmenter
 
 
-class Drawing(Learner):
-    """The odds of class 1 are the voxel plus one number a draw; it notes what it is given."""
+class Drawing(Segmenter):
+    """Logits: plus and minus the voxel plus one number a draw. It notes how many patches it is given."""
 
-    def __init__(self, dims: int = 2) -> None:
-        super().__init__(Task(1, CLASSES, dims))
+    task: Task
+    patch: tuple[int, ...]
+
+    def build(self) -> None:
         self.weight = nn.Parameter(torch.ones(1))
         self.patches: list[int] = []
-        self.patch = (8,) * dims
 
     def sample(self, image: Tensor, n: int) -> Tensor:
         self.patches.append(len(image))
         shift = torch.randn(n, 1, 1, *[1] * (image.ndim - 2))
-        odds = self.weight * image[None] + shift
-        return torch.cat((-odds, odds), dim=2).softmax(dim=2)
+        logits = self.weight * image[None] + shift
+        return torch.cat((-logits, logits), dim=2).softmax(dim=2)
+
+
+def drawing(dims: int = 2) -> Drawing:
+    return Drawing(task=task(dims), patch=(8,) * dims)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +38,7 @@ class Drawing(Learner):
 def test_sample_i_is_one_draw_in_every_window_and_slice(dims, shape, monkeypatch):
     monkeypatch.setitem(VOXELS, "cpu", 1)  # a call for each window
     torch.manual_seed(0)
-    learner, image = Drawing(dims), torch.rand(1, *shape)  # small: where p nears 1, odds lose their digits
+    learner, image = drawing(dims), torch.rand(1, *shape)  # small: where p nears 1, logits lose their digits
     found = sample_case(learner, image, 5, slice_axis=1)
     assert found.shape == (5, 2, *shape)
     assert found.dtype == torch.float32
@@ -47,7 +51,7 @@ def test_sample_i_is_one_draw_in_every_window_and_slice(dims, shape, monkeypatch
 
 
 def test_the_same_seed_gives_the_same_samples_and_the_generator_moves_on():
-    learner, image = Drawing(), torch.randn(1, 20, 20)
+    learner, image = drawing(), torch.randn(1, 20, 20)
     torch.manual_seed(3)
     first, second = sample_case(learner, image, 3), sample_case(learner, image, 3)
     torch.manual_seed(3)
@@ -59,7 +63,7 @@ def test_the_generator_moves_on_by_one_number_however_large_the_image():
     after = []
     for size in (8, 50):
         torch.manual_seed(3)
-        sample_case(Drawing(), torch.randn(1, size, size, generator=torch.Generator()), 3)
+        sample_case(drawing(), torch.randn(1, size, size, generator=torch.Generator()), 3)
         after.append(torch.rand(()).item())
     assert after[0] == after[1]
 
@@ -67,7 +71,7 @@ def test_the_generator_moves_on_by_one_number_however_large_the_image():
 def test_many_samples_take_fewer_windows_at_once(monkeypatch):
     monkeypatch.setitem(VOXELS, "cpu", 16 * 64)
     image = torch.randn(1, 40, 40)
-    few, many = Drawing(), Drawing()
+    few, many = drawing(), drawing()
     sample_case(few, image, 1)
     sample_case(many, image, 8)
     assert max(few.patches) == 16
@@ -75,5 +79,5 @@ def test_many_samples_take_fewer_windows_at_once(monkeypatch):
 
 
 def test_no_sample_is_refused():
-    with pytest.raises(ValueError, match="samples: got 0, wanted 1 or more"):
-        sample_case(Drawing(), torch.randn(1, 8, 8), 0)
+    with pytest.raises(ValueError, match="samples: expected 1 or more, got 0"):
+        sample_case(drawing(), torch.randn(1, 8, 8), 0)

@@ -7,14 +7,14 @@ from medseg_lab.losses.entropy import entropy
 
 
 def test_the_entropy_by_hand():
-    # certain; half and half; 1/4 and 3/4
+    # certain (0 ln 0 = 0); half and half; 1/4 and 3/4
     probabilities = torch.tensor([[[1.0, 0.5, 0.25]], [[0.0, 0.5, 0.75]]])[None]
     found = entropy(probabilities)
     assert found.shape == (1, 1, 3)
     assert found.flatten().tolist() == pytest.approx([0, log(2), log(4) / 4 + 0.75 * log(4 / 3)])
 
 
-@pytest.mark.parametrize("classes", [2, 3, 4, 7])
+@pytest.mark.parametrize("classes", [2, 7])
 def test_it_is_largest_where_all_classes_are_alike(classes):
     alike = torch.full((1, classes, 2, 2, 2), 1 / classes)
     torch.testing.assert_close(entropy(alike), torch.full((1, 2, 2, 2), log(classes)))
@@ -28,8 +28,3 @@ def test_it_is_that_of_pytorchs_distributions():
     torch.testing.assert_close(
         entropy(drawn), torch.distributions.Categorical(probs=drawn.movedim(1, -1)).entropy()
     )
-
-
-def test_a_class_that_is_ruled_out_adds_nothing():
-    three = torch.tensor([0.3, 0.7, 0.0]).view(1, 3, 1)
-    assert entropy(three).item() == pytest.approx(-0.3 * log(0.3) - 0.7 * log(0.7))

@@ -1,4 +1,4 @@
-"""What every network of the section keeps to."""
+"""What every network of the section keeps to, beyond what `tests/contracts` proves of every configuration."""
 
 import pytest
 import torch
@@ -7,6 +7,7 @@ from medseg_lab.networks.fcn import FCN
 from medseg_lab.networks.unet import UNet
 from medseg_lab.networks.unetpp import UNetPlusPlus
 from medseg_lab.networks.vnet import VNet
+from medseg_lab.training.device import fast_bfloat16
 
 NETWORKS = {
     "FCN-32s": lambda c, k, d: FCN(c, k, d, stride=32, features=(4, 4, 6, 6, 6)),
@@ -21,41 +22,10 @@ every = pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
 
 
 @every
-@pytest.mark.parametrize(
-    "shape", [(24, 24), (32, 64), (37, 50), (1, 9), (24, 24, 24), (13, 21, 10), (17, 5, 33)]
-)
+@pytest.mark.parametrize("shape", [(32, 64), (37, 50), (1, 9), (24, 24, 24), (17, 5, 33)])
 def test_logits_have_the_images_size_whatever_it_is(build, shape):
     network = build(2, 3, len(shape))
     assert network(torch.randn(1, 2, *shape)).shape == (1, 3, *shape)
-
-
-@every
-@pytest.mark.parametrize("shape", [(72, 70), (40, 33, 40)])
-def test_the_gradient_reaches_every_parameter(build, shape):
-    torch.manual_seed(0)
-    network = build(3, 2, len(shape))
-    outputs = network.heads if hasattr(network, "heads") else lambda image: (network(image),)
-    sum((y * torch.randn_like(y)).sum() for y in outputs(torch.randn(2, 3, *shape))).backward()
-    still = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    assert still == []
-
-
-@every
-def test_the_same_seed_gives_the_same_bits(build):
-    def once():
-        torch.manual_seed(7)
-        network = build(1, 2, 2)
-        y = network(torch.randn(2, 1, 40, 40))
-        y.square().sum().backward()
-        return [y, *(p.grad for p in network.parameters() if p.grad is not None)]
-
-    assert all(torch.equal(a, b) for a, b in zip(once(), once(), strict=True))
-
-
-@every
-def test_a_sample_is_not_influenced_by_its_batch(build):
-    network, images = build(1, 2, 2), torch.randn(3, 1, 40, 40)
-    torch.testing.assert_close(network(images)[1:2], network(images[1:2]), atol=1e-5, rtol=1e-4)
 
 
 @every
@@ -69,7 +39,8 @@ def test_mixed_precision_keeps_the_channels_last(build, spatial_dims):
     assert low.dtype == torch.bfloat16
     assert low.isfinite().all()
     assert low.shape == (2, 3, *[40] * spatial_dims)
-    assert low.stride(1) == 1
+    if fast_bfloat16("cpu"):  # else PyTorch convolves bfloat16 with kernels that take another layout
+        assert low.stride(1) == 1
 
 
 @every

@@ -39,7 +39,7 @@ def test_a_norm_takes_the_bias_of_its_convolution():
 
 
 def test_an_unknown_norm_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"got 'layer', wanted 'instance'"):
+    with pytest.raises(ValueError, match="norm: expected 'instance', 'batch' or 'none', got 'layer'"):
         normalisation("layer", 2, 4)  # type: ignore[arg-type]
 
 
@@ -65,8 +65,15 @@ def test_padding_knows_the_order_of_the_axes():
 
 
 @pytest.mark.parametrize(
-    ("spatial_dims", "features"), [(1, (4, 8)), (4, (4, 8)), (2, ()), (2, (4, 0)), (3, (4,))]
+    ("spatial_dims", "features", "said"),
+    [
+        (1, (4, 8), "spatial_dims: expected 2 or 3, got 1"),
+        (4, (4, 8), "spatial_dims: expected 2 or 3, got 4"),
+        (2, (), r"features: expected at least 2 positive widths, got \(\)"),
+        (2, (4, 0), r"features: expected at least 2 positive widths, got \(4, 0\)"),
+        (3, (4,), r"features: expected at least 2 positive widths, got \(4,\)"),
+    ],
 )
-def test_impossible_networks_are_refused(spatial_dims, features):
-    with pytest.raises(ValueError, match="got"):
+def test_impossible_networks_are_refused(spatial_dims, features, said):
+    with pytest.raises(ValueError, match=said):
         check_network(spatial_dims, features, at_least=2)

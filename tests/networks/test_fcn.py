@@ -93,7 +93,22 @@ def test_parameters_by_hand():
     assert parameters(FCN(1, 2, stride=8, features=(2,) * 5)) == encoder + classifier + 3 * score + 2 * up
 
 
-@pytest.mark.parametrize("wrong", [{"stride": 4}, {"features": (4, 4, 4)}, {"features": (4,) * 6}])
-def test_impossible_arguments_are_refused(wrong):
-    with pytest.raises(ValueError, match="got"):
+@pytest.mark.parametrize("stride", [8, 16, 32])
+def test_the_gradient_reaches_every_parameter_in_3d(stride):
+    network = FCN(3, 2, 3, stride=stride, features=SMALL)
+    y = network(torch.randn(1, 3, 40, 33, 40))
+    (y * torch.randn_like(y)).sum().backward()
+    assert [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"stride": 4}, "stride: expected 8, 16 or 32, got 4"),
+        ({"features": (4,) * 3}, r"features: expected at least 5 positive widths, got \(4, 4, 4\)"),
+        ({"features": (4,) * 6}, "features: expected five widths"),
+    ],
+)
+def test_impossible_arguments_are_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
         FCN(1, 2, **wrong)

@@ -31,7 +31,7 @@ def test_equals_monais_with_the_same_weights_at_every_head(spatial_dims):
     mapped = {}
     for name in dict.fromkeys(key.rsplit(".convs.", 1)[0].split(".")[0] for key in twin.state_dict()):
         if name.startswith("final_conv"):
-            values = of(f"head.{int(name[-1]) - 1}.")
+            values = of(f"logits.{int(name[-1]) - 1}.")
         else:
             i, j = name[-3], name[-1]
             values = of(f"up.{i},{j}.") + of(f"node.{i},{j}.")
@@ -49,18 +49,26 @@ def test_a_pruned_network_gives_what_its_head_gave(shape):
     network = UNetPlusPlus(1, 2, len(shape), features=(4, 6, 8, 10))
     image = torch.randn(1, 1, *shape)
     heads = network.heads(image)
-    assert len(heads) == 3
     for depth, head in enumerate(heads, start=1):
         assert torch.equal(network(image, depth=depth), head)
-    assert torch.equal(network(image), heads[-1])
+        assert torch.equal(network.pruned(depth)(image), head)
+        assert len(network.pruned(depth).heads(image)) == depth
+    assert torch.equal(network(image), heads[2])
+    assert parameters(network) == parameters(
+        UNetPlusPlus(1, 2, len(shape), features=(4, 6, 8, 10))
+    )  # a copy is cut
 
 
-def test_pruning_saves_operations_at_every_depth():
+def test_pruning_saves_operations_and_parameters_at_every_depth():
     network, shape = UNetPlusPlus(1, 2, 2, features=(4, 8, 16, 32)), (1, 1, 64, 64)
     costs = [flops(network, shape, depth=depth) for depth in (1, 2, 3)]
     assert costs == sorted(set(costs))
     assert costs[0] < 0.5 * costs[-1]
     assert flops(network, shape) == costs[-1]
+    counts = [parameters(network.pruned(depth)) for depth in (1, 2, 3)]
+    assert counts == [
+        parameters(UNetPlusPlus(1, 2, features=(4, 8, 16, 32)[: depth + 1])) for depth in (1, 2, 3)
+    ]
 
 
 def test_the_operations_of_depth_1_by_hand():
@@ -72,8 +80,8 @@ def test_the_operations_of_depth_1_by_hand():
 
 def test_depth_1_is_a_u_net_of_two_levels():
     nested, plain = UNetPlusPlus(1, 2, features=(4, 8, 16)), UNet(1, 2, features=(4, 8))
-    modules = (nested.node["0,0"], nested.node["1,0"], nested.up["0,1"], nested.node["0,1"], nested.head[0])
-    parts = (*plain.encoder, plain.up[0], plain.decoder[0], plain.head)
+    modules = (nested.node["0,0"], nested.node["1,0"], nested.up["0,1"], nested.node["0,1"], nested.logits[0])
+    parts = (*plain.encoder, plain.decoder.up[0], plain.decoder.stage[0], plain.head)
     for source, target in zip(modules, parts, strict=True):
         target.load_state_dict(source.state_dict())
     image = torch.randn(1, 1, 16, 24)
@@ -98,5 +106,8 @@ def test_the_number_of_nodes_and_their_inputs():
 
 @pytest.mark.parametrize("depth", [0, 3, -1])
 def test_an_impossible_depth_is_refused(depth):
-    with pytest.raises(ValueError, match="wanted 1 to 2"):
-        UNetPlusPlus(1, 2, features=(2, 2, 2))(torch.zeros(1, 1, 8, 8), depth=depth)
+    network, said = UNetPlusPlus(1, 2, features=(2, 2, 2)), f"depth: expected 1 to 2, got {depth}"
+    with pytest.raises(ValueError, match=said):
+        network(torch.zeros(1, 1, 8, 8), depth=depth)
+    with pytest.raises(ValueError, match=said):
+        network.pruned(depth)

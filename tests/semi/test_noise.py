@@ -22,12 +22,3 @@ def test_each_call_draws_anew_and_leaves_the_image_alone():
     assert not torch.equal(first, second)
     assert not torch.equal(first[0], first[1])
     assert torch.equal(image, torch.ones(2, 1, 4, 4, 4))
-
-
-def test_pytorchs_generator_alone_decides():
-    image = torch.zeros(1, 2, 3, 3)
-    found = []
-    for _ in range(2):
-        torch.manual_seed(9)
-        found.append(noisy(image))
-    assert torch.equal(*found)

@@ -9,7 +9,6 @@ from torch import Tensor
 from medseg_lab.semi.transforms.similarity import Similarity, draw_similarity
 
 FOUR = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
-SCALE_ONE = (1.0, 1.0)
 
 
 def square(*rows: list[float]) -> Tensor:
@@ -104,15 +103,6 @@ def test_a_scale_of_a_half_shows_what_was_twice_as_far_and_zeros_beyond():
     assert torch.equal(half.inside(torch.randn(5, 2, 4, 4)), wanted)
 
 
-@pytest.mark.parametrize("dims", [2, 3])
-def test_a_scale_above_one_makes_what_is_seen_larger(dims):
-    shape = (32,) * dims
-    distance = sum((ramp(shape, axis) - 15.5).square() for axis in range(dims))
-    ball = torch.sigmoid(8 - distance.sqrt())
-    found = Similarity(scale=1.25)(ball).sum() / ball.sum()
-    assert found.item() == pytest.approx(1.25**dims, rel=0.02)
-
-
 def test_the_scale_comes_before_the_turns_and_leaves_the_centre():
     image = smooth((8, 8))
     turn, scale = Similarity(turns=((0, 1, 1),)), Similarity(scale=1.2)
@@ -130,8 +120,8 @@ def test_all_voxels_of_a_turned_or_enlarged_patch_come_from_within():
         assert not Similarity(scale=0.99).inside(torch.zeros(1, 1, edge, edge))[:, [0, -1]].any()
 
 
-@pytest.mark.parametrize("shape", [(48, 48), (40, 56), (24, 24, 24)])
-@pytest.mark.parametrize("scale", [0.8, 0.9, 1.1, 1.25])
+@pytest.mark.parametrize("shape", [(40, 56), (24, 24, 24)])
+@pytest.mark.parametrize("scale", [0.8, 1.25])
 def test_a_scale_of_a_smooth_map_is_undone_within_the_error_of_linear_interpolation(shape, scale):
     # at most f''/8 along each axis: f'' is 0.2^2 at first, and 0.2^2 / scale^2 on the way back
     turns = ((0, 1, 2 if shape[0] != shape[1] else 3),)
@@ -169,10 +159,6 @@ def test_halving_is_as_likely_as_doubling():
     scales = torch.tensor([draw_similarity((4, 4), (0.5, 8.0)).scale for _ in range(2000)])
     assert (scales < 1).float().mean().item() == pytest.approx(0.25, abs=0.03)
     assert (scales < 2).float().mean().item() == pytest.approx(0.5, abs=0.03)
-
-
-def test_a_range_of_one_draws_no_scale_at_all():
-    assert all(draw_similarity((4, 4), SCALE_ONE).scale == 1 for _ in range(20))
 
 
 def test_chance_comes_from_pytorchs_global_generator():

@@ -9,7 +9,7 @@ from torch import Tensor
 from medseg_lab.semi.transforms import warp as warps
 from medseg_lab.semi.transforms.warp import Warp, draw_warp, pull
 
-SHAPES = [(48, 48), (40, 56), (96, 96), (32, 36, 30)]
+SHAPES = [(40, 56), (96, 96), (32, 36, 30)]
 
 
 def shift(shape: tuple[int, ...], axis: int, by: float) -> Warp:
@@ -179,11 +179,6 @@ def test_control_points_lie_every_so_many_voxels_and_spread_as_they_are_told():
     assert sorted(bends.topk(3).indices.tolist()) == [7, 15, 23]
 
 
-def test_no_displacement_changes_nothing():
-    image = torch.randn(2, 1, 16, 24)
-    torch.testing.assert_close(draw_warp(image, displacement=0.0)(image), image, atol=1e-4, rtol=1e-4)
-
-
 def test_each_patch_is_warped_its_own_way_by_pytorchs_global_generator():
     like = torch.zeros(3, 1, 16, 16)
     torch.manual_seed(0)
@@ -200,12 +195,6 @@ def test_gradients_flow_back_through_the_warp(shape):
     maps = torch.randn(2, 1, *shape, dtype=torch.float64, requires_grad=True)
     displacement = torch.randn(2, len(shape), *shape, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda image: Warp(displacement, displacement)(image), (maps,))
-
-
-def test_a_voxels_gradient_is_how_often_it_was_seen():
-    image = torch.ones(1, 1, 4, 5, requires_grad=True)
-    shift((4, 5), 0, 1)(image).sum().backward()
-    torch.testing.assert_close(image.grad[0, 0, :, 0], torch.tensor([0.0, 1.0, 1.0, 1.0]), atol=1e-5, rtol=0)
 
 
 def test_the_warp_is_as_fine_under_autocast():
