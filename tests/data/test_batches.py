@@ -253,7 +253,7 @@ def test_slices_of_a_set_of_slices():
     cohort = toy(dims=2)
     source = batches(cohort, dims=2, voxels=4 * 256)
     assert source.batch(0).image.shape == (4, 1, 16, 16)
-    with pytest.raises(ValueError, match="expected a task of 2 dimensions or fewer, got 3"):
+    with pytest.raises(ValueError, match="expected a task of at most 2 dimensions, got 3"):
         batches(cohort, dims=3)
 
 
