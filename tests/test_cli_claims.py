@@ -112,7 +112,7 @@ def test_verdicts_are_written_as_csv(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--section", "9"), "section: got '9', wanted one of"),
+        (("--section", "9"), "section: expected one of"),
         (
             ("--state", "true"),
             "--state: expected one of supported, not-supported, inconclusive, not-run, got 'true'",

@@ -6,10 +6,12 @@ publisher's own folder (`Task04_Hippocampus`). Nothing is downloaded here.
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_dir
 
-from medseg_lab.data.card import Card
+if TYPE_CHECKING:
+    from medseg_lab.data.card import Card
 
 
 def cache_folder(name: str) -> Path:
@@ -24,7 +26,7 @@ def places(dataset: str) -> tuple[Path, ...]:
     return (*named, cache_folder("data") / dataset)
 
 
-def find(card: Card) -> Path | None:
+def find(card: "Card") -> Path | None:
     """The folder that holds one of the card's markers, or None if there is none."""
     for place in places(card.base):
         for folder in (place, *(place / name for name in card.folders)):
@@ -33,12 +35,12 @@ def find(card: Card) -> Path | None:
     return None
 
 
-def is_at(folder: Path, card: Card) -> bool:
+def is_at(folder: Path, card: "Card") -> bool:
     """Whether `folder` itself holds one of the card's markers."""
     return folder.is_dir() and any(next(folder.glob(marker), None) for marker in card.markers)
 
 
-def looked(card: Card) -> str:
+def looked(card: "Card") -> str:
     """What was found at each place, in words: for messages about a data set that is not available."""
     missing = f"no {' or '.join(card.markers)} inside"
     found = [f"{p} ({missing if p.is_dir() else 'no such folder'})" for p in places(card.base)]
@@ -46,7 +48,7 @@ def looked(card: Card) -> str:
     return " and ".join(found) + unset
 
 
-def require(card: Card) -> Path:
+def require(card: "Card") -> Path:
     """As `find`.
 
     Raises:

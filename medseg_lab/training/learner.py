@@ -63,7 +63,7 @@ class Learner(Segmenter):
     loss: Loss = default(DiceCE)
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
-    clip_norm: Annotated[float, Field(gt=0)] = 12.0
+    clip_norm: Annotated[float, Field(ge=0)] = 12.0
     spatial_dims: Literal[2, 3] | None = None
     reading: Reading = "reference"
     augmentation: Augmentation = default(Augmentation)

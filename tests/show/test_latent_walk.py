@@ -19,7 +19,7 @@ TASK = Task(1, ("background", "a", "b"), 3)
 def learner() -> ProbabilisticUNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made = ProbabilisticUNet(TASK, recipe(UNet, features=(4, 8)), latents=3, spatial_dims=2)
+        made = ProbabilisticUNet(TASK, network=recipe(UNet, features=(4, 8)), latents=3, spatial_dims=2)
         with torch.no_grad():
             made.fuse.code.weight.zero_()
             made.fuse.code.weight[:, 1] = 3 * torch.randn(4)  # the second dimension alone means something
@@ -62,6 +62,6 @@ def test_a_frame_can_be_read():
 
 
 def test_another_learner_is_refused():
-    other = Supervised(TASK, recipe(UNet, features=(4, 8)), spatial_dims=2)
+    other = Supervised(TASK, network=recipe(UNet, features=(4, 8)), spatial_dims=2)
     with pytest.raises(ValueError, match="learner: expected a ProbabilisticUNet, got Supervised"):
         latent_walk(other, case(), TASK)

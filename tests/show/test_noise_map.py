@@ -29,7 +29,7 @@ def drawn() -> Drawn:
 
 def test_the_maps_are_of_what_they_say():
     """Two votes to none have no variance, one to one has 1/2; a probability of 3/4 have 2 * 3/16."""
-    one = HomoscedasticNoise(TASK, recipe(UNet, features=(2, 4)), sigma=2.0)
+    one = HomoscedasticNoise(TASK, network=recipe(UNet, features=(2, 4)), sigma=2.0)
     said = described(show_noise(one, drawn(), TASK))
     assert "raters' variance from 0.00 to 0.50" in said
     assert "sigma of the logits from 2.00 to 2.00" in said
@@ -41,10 +41,12 @@ def test_a_slice_of_a_volume_is_shown_too():
     thick = replace(
         flat.case, image=flat.case.image[..., None], labels=flat.case.labels[..., None], spacing=(1, 1, 4)
     )
-    one = HeteroscedasticNoise(replace(TASK, spatial_dims=3), recipe(UNet, features=(2, 4)), spatial_dims=2)
+    one = HeteroscedasticNoise(
+        replace(TASK, spatial_dims=3), network=recipe(UNet, features=(2, 4)), spatial_dims=2
+    )
     assert_legible(show_noise(one, Drawn(thick, flat.samples[..., None]), TASK))
 
 
 def test_a_learner_without_noise_is_refused():
     with pytest.raises(ValueError, match="learner: expected one with noise on its logits, got Supervised"):
-        show_noise(Supervised(TASK, recipe(UNet, features=(2, 4))), drawn(), TASK)
+        show_noise(Supervised(TASK, network=recipe(UNet, features=(2, 4))), drawn(), TASK)

@@ -33,7 +33,7 @@ class Above(nn.Module):
 
 
 def learner(student: float, teacher: float, task: Task = TASK) -> MeanTeacher:
-    made = MeanTeacher(task, SMALL, spatial_dims=2)
+    made = MeanTeacher(task, network=SMALL, spatial_dims=2)
     made.network, made.teacher, made.patch = Above(student), Above(teacher), (8, 8)
     return made.eval()
 
@@ -65,7 +65,7 @@ def test_the_learner_stays_as_it_was(training):
 
 
 def test_dropout_has_no_part_in_what_is_shown():
-    one, case = MeanTeacher(TASK, SMALL, spatial_dims=2), stairs()
+    one, case = MeanTeacher(TASK, network=SMALL, spatial_dims=2), stairs()
     one.patch = (8, 8)
     same = [segmented(one.train(), "student", case) for _ in range(2)]
     np.testing.assert_array_equal(*same)
@@ -147,7 +147,7 @@ def test_dice_is_the_mean_over_the_classes():
 @pytest.mark.parametrize("names", [("ball",), ("right ventricle", "myocardium", "left ventricle")])
 def test_no_words_are_cut_off_or_cover_each_other(names):
     task = Task(1, ("background", *names), 3)
-    one = MeanTeacher(task, SMALL, spatial_dims=2)
+    one = MeanTeacher(task, network=SMALL, spatial_dims=2)
     one.patch = (8, 8)
     assert_legible(student_and_teacher({1000: one}, stairs(), task)(1000))
 
@@ -156,4 +156,4 @@ def test_learners_without_a_teacher_are_refused():
     with pytest.raises(ValueError, match="learners: expected one or more, got none"):
         student_and_teacher({}, stairs(), TASK)
     with pytest.raises(ValueError, match="learners: expected one with a teacher, got PiModel"):
-        student_and_teacher({1: PiModel(TASK, SMALL, spatial_dims=2)}, stairs(), TASK)
+        student_and_teacher({1: PiModel(TASK, network=SMALL, spatial_dims=2)}, stairs(), TASK)

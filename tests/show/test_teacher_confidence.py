@@ -25,7 +25,7 @@ def learner(dropout: float = 0.5, classes: int = 3, steps: int = 10) -> UAMT:
         torch.manual_seed(0)
         task = Task(1, tuple("xyzw"[:classes]), 3)
         network = recipe(UNet, features=(4, 8), dropout=dropout)
-        made = UAMT(task, network, ramp=0.4, passes=4, spatial_dims=2)
+        made = UAMT(task, network=network, ramp=0.4, passes=4, spatial_dims=2)
     for parameter in made.teacher.parameters():
         parameter.mul_(3)  # so that it is surer in some places than in others
     made.prepare(steps, ())
@@ -163,7 +163,7 @@ def test_other_learners_are_refused():
         teacher_confidence({}, case(), TASK)
     with pytest.raises(ValueError, match="learners: expected UAMT, got MeanTeacher"):
         teacher_confidence(
-            {1: MeanTeacher(TASK, recipe(UNet, features=(4, 8)), spatial_dims=2)}, case(), TASK
+            {1: MeanTeacher(TASK, network=recipe(UNet, features=(4, 8)), spatial_dims=2)}, case(), TASK
         )
     with pytest.raises(ValueError, match="learners: expected 2 spatial dimensions, got 3"):
-        teacher_confidence({1: UAMT(TASK, recipe(UNet, features=(4, 8)))}, case(), TASK)
+        teacher_confidence({1: UAMT(TASK, network=recipe(UNet, features=(4, 8)))}, case(), TASK)

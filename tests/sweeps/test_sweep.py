@@ -111,7 +111,7 @@ def test_a_recipe_that_changes_a_trained_learner_uses_that_training(tmp_path):
     said = {"pruned": f"pruned(learner={whole}, depth=1)", "whole": whole}
     summary = swept(grid_file(tmp_path, recipes=said, seeds=1))
     first, second = (RunStore(summary.store).find(key).record for key in summary.keys)
-    assert (first.base, second.base) == ("", first.key)
+    assert (first.bases, second.bases) == ((), (first.key,))
 
 
 def test_what_wants_unlabelled_cases_is_left_out_where_there_are_none(tmp_path, monkeypatch):

@@ -27,7 +27,7 @@ def test_a_share_is_never_nothing():
 def test_budgets_are_called_by_their_names():
     assert {name: found.name for name, found in BUDGETS.items()} == {name: name for name in BUDGETS}
     assert budget("smoke") is BUDGETS["smoke"]
-    with pytest.raises(ValueError, match="budget: got 'tiny', wanted one of smoke, class, full"):
+    with pytest.raises(ValueError, match="budget: expected one of smoke, class, full, got 'tiny'"):
         budget("tiny")
 
 

@@ -279,6 +279,6 @@ def test_a_weight_that_two_phases_share_decays_once_a_step(tmp_path):
     run(learner, 3, tmp_path)
     wanted = 1.0
     for step in range(3):
-        wanted *= 1 - learning_rate(step, 3, 3e-3) * 0.5
+        wanted *= 1 - learning_rate(step, 3, 4e-3) * 0.5
     assert learner.shared.item() == pytest.approx(wanted, abs=1e-7)
     assert learner.second.item() == pytest.approx(wanted, abs=1e-7)

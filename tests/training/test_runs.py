@@ -20,7 +20,7 @@ def test_a_run_is_a_folder_of_four_files(tmp_path):
     names = sorted(path.name for path in run.folder.iterdir())
     assert names == ["cases.csv", "curves.csv", "run.json", "weights.safetensors"]
     record = json.loads((run.folder / "run.json").read_text())
-    assert record["schema_version"] == 2
+    assert record["schema_version"] == 3
     assert key_of(record["parts"]) == record["key"]
     assert RunRecord.model_validate(record) == run.record
 
@@ -55,7 +55,7 @@ def test_a_record_of_another_schema_is_refused(tmp_path):
     run = train_tiny(tmp_path)
     record = json.loads((run.folder / "run.json").read_text())
     (run.folder / "run.json").write_text(json.dumps(record | {"schema_version": 1}))
-    with pytest.raises(OtherVersion, match="schema_version 1, wanted 2") as found:
+    with pytest.raises(OtherVersion, match="expected schema_version 3, got 1") as found:
         _ = Run(run.folder).record
     assert found.value.version == 1
 
@@ -94,7 +94,7 @@ def test_broken_folders_are_one_warning_that_names_a_few_in_a_line(tmp_path):
 def test_a_copy_of_a_run_under_another_name_is_no_second_run(tmp_path):
     run = train_tiny(tmp_path)
     shutil.copytree(run.folder, tmp_path / "copy")
-    with pytest.warns(UserWarning, match=f"copy: record: got that of run {run.folder.name}"):
+    with pytest.warns(UserWarning, match="copy: record: expected that of run copy, got that of run"):
         assert [found.folder for found in RunStore(tmp_path).runs()] == [run.folder]
 
 

@@ -25,7 +25,7 @@ def test_a_run_of_one_step_learns_at_the_peak():
 
 @pytest.mark.parametrize("step", [-1, 10])
 def test_a_step_outside_the_run_is_refused(step):
-    with pytest.raises(ValueError, match="wanted 0 to 9"):
+    with pytest.raises(ValueError, match="expected 0 to 9"):
         learning_rate(step, 10, 1.0)
 
 

@@ -90,10 +90,10 @@ def test_the_callers_chance_is_left_alone():
 
 @pytest.mark.parametrize(("steps", "wrong"), [((0, 1), 0), ((2, 5), 5), ((-1,), -1)])
 def test_a_step_outside_the_training_is_refused(steps, wrong):
-    with pytest.raises(ValueError, match=f"steps: got {wrong}, wanted 1 to 4"):
+    with pytest.raises(ValueError, match=f"steps: expected 1 to 4, got {wrong}"):
         watch(steps=steps)
 
 
 def test_a_recipe_that_trains_nothing_is_refused():
-    with pytest.raises(ValueError, match=r"recipe: got .*Pruning, which changes a trained learner"):
+    with pytest.raises(ValueError, match=r"recipe: expected one that trains, got .*Pruning"):
         watch(recipe(Pruning, learner=TARGETS[0]))

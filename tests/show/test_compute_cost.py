@@ -87,7 +87,7 @@ def test_passes_stand_by_the_names():
 
 
 def test_which_side_is_better_is_said():
-    assert FIG.axes[0].get_ylabel() == "AUROC of finding errors; higher is better"
+    assert FIG.axes[0].get_ylabel() == "AUROC of error detection; higher is better"
     other = show_value_for_compute(comparison("error_retention"), runs(SECONDS), PASSES)
     assert other.axes[0].get_ylabel().endswith("; lower is better")
 
@@ -99,7 +99,7 @@ def test_it_is_said_in_words():
     }
     fig = show_value_for_compute(compare(made, "error_auroc"), runs({"a": 10, "b": 10}), {"a": 1, "b": 16})
     assert fig.get_label() == (
-        "AUROC of finding errors against seconds of training, and passes: "
+        "AUROC of error detection against seconds of training, and passes: "
         "a 0.800 [0.800, 0.800] after 10 s, 1 at test time; "
         "b 0.900 [0.900, 0.900] after 10 s, 16 at test time."
     )
