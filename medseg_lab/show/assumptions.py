@@ -111,7 +111,8 @@ def trained(moons: Moons, method: type[Supervised], **options: Any) -> Supervise
     batch = Batch(known, label, image[:, :, torch.from_numpy(moons.unlabelled)])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(moons.seed)
-        learner = method(TASK, network=recipe(Pointwise), loss=recipe(CrossEntropy), **options)
+        parts: dict[str, Any] = {"network": recipe(Pointwise), "loss": recipe(CrossEntropy)}
+        learner = method(TASK, **parts, **options)
         learner.prepare(STEPS, ())
         optimiser = torch.optim.Adam(learner.parameters(), RATE)
         for step in range(STEPS):
