@@ -144,7 +144,7 @@ class Lesson:
         unknown = [name for name in claim_ids if name not in found]
         if unknown:
             raise ValueError(
-                f"claim: got {unknown[0]!r}, wanted one of {', '.join(found) or 'none: none judged yet'}"
+                f"claim: expected one of {', '.join(found) or 'none: none judged yet'}, got {unknown[0]!r}"
             )
         show_verdicts([found[name] for name in claim_ids])
 
@@ -256,9 +256,9 @@ def open(
     )
     titles = {found.id: found.title for found in sections()}
     if asked.section not in titles:
-        raise ValueError(f"section: got {section!r}, wanted one of {', '.join(titles)}")
+        raise ValueError(f"section: expected one of {', '.join(titles)}, got {section!r}")
     if not set(asked.parts) <= set(PARTS):
-        raise ValueError(f"parts: got {asked.parts}, wanted some of {', '.join(PARTS)}")
+        raise ValueError(f"parts: expected some of {', '.join(PARTS)}, got {asked.parts}")
     spend = budget_called(asked.budget).divided(asked.share)
     load = partial(
         load_cohort, asked.dataset, cases=spend.cases, split_seed=asked.split_seed, prefer=asked.prefer
@@ -289,6 +289,8 @@ def _checked(**arguments: Any) -> Opening:
         return Opening(**arguments)
     except ValidationError as error:
         said = [
-            f"{problem['loc'][0]}: got {problem['input']!r}; {problem['msg']}" for problem in error.errors()
+            f"{problem['loc'][0]}: {problem['msg'].replace('Input should be', 'expected')}, "
+            f"got {problem['input']!r}"
+            for problem in error.errors()
         ]
         raise ValueError("; ".join(said)) from error

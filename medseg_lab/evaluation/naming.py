@@ -66,7 +66,7 @@ def renamed(runs: pd.DataFrame, wanted: Mapping[str, str | Recipe]) -> pd.DataFr
     for name, recipe in wanted.items():
         text = written(recipe) if isinstance(recipe, Recipe) else recipe_of(runs, recipe)
         if text in called:
-            raise ValueError(f"name: got {called[text]!r} and {name!r} for {text}, wanted one of them")
+            raise ValueError(f"name: expected one for {text}, got {called[text]!r} and {name!r}")
         called[text] = name
     taken = {name: text for text, name in names().items()}
     taken |= dict(zip(runs["method"], runs["recipe"], strict=True))

@@ -11,7 +11,8 @@ class ModelEnsemble(Segmenter):
     """The mean of the class probabilities of learners that were trained each for itself.
 
     A recipe has theirs: `ModelEnsemble(learners=[Supervised(network=UNet()), Supervised(network=VNet())])`.
-    Its run lists the runs of its members.
+    Its run lists the runs of its members. Probabilities are averaged patch by patch, so a member's own
+    case-level step (`finish`) is not applied; wrap the ensemble instead.
 
     Args:
         learners: two or more, of one task.

@@ -82,19 +82,19 @@ def _rows(header: bytes, body: bytes) -> int:
     """
     columns = header.decode().strip().split(",")
     if missing := sorted(NEEDED - set(columns)):
-        raise ValueError(f"got no column {', '.join(missing)}, wanted {', '.join(sorted(NEEDED))}")
+        raise ValueError(f"expected the columns {', '.join(sorted(NEEDED))}, got no {', '.join(missing)}")
     if not set(columns) - set(TEXT):
-        raise ValueError("got no column with a metric, wanted one or more")
+        raise ValueError("expected one column with a metric or more, got none")
     if body and not body.endswith(b"\n"):
-        raise ValueError("got a last row that is cut off, wanted whole ones")
+        raise ValueError("expected whole rows, got a last one that is cut off")
     if b'"' in body:
         lengths = [len(row) for row in csv.reader(io.StringIO(body.decode(), newline=""))]
     else:
         lengths = [line.count(b",") + 1 for line in body.splitlines()]
     if not lengths:
-        raise ValueError("got no row, wanted one a case and class")
+        raise ValueError("expected a row for each case and class, got none")
     if set(lengths) != {len(columns)}:
-        raise ValueError(f"got a row of another length, wanted {len(columns)} values in each")
+        raise ValueError(f"expected {len(columns)} values in each row, got a row of another length")
     return len(lengths)
 
 
@@ -104,7 +104,7 @@ def _together(header: bytes, tables: list[_Table]) -> "pd.DataFrame":
     frame = _parsed(header, b"".join(table.body for table in tables), strict=True)
     counts = [table.rows for table in tables]
     if len(frame) != sum(counts):
-        raise ValueError(f"got {len(frame)} rows, wanted {sum(counts)}")
+        raise ValueError(f"expected {sum(counts)} rows, got {len(frame)}")
     names = np.repeat(np.array([table.run for table in tables], dtype=object), counts)
     frame.insert(0, "run", names)
     return frame.astype({"run": str})
