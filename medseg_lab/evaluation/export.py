@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -65,10 +65,19 @@ def check(target: Path) -> None:
     Raises:
         ValueError: if its suffix is unknown, or there is no such folder.
     """
-    if target.suffix not in FORMATS:
-        raise ValueError(f"export: expected a name that ends in {', '.join(FORMATS)}, got {target}")
+    check_name("export", target, FORMATS)
+
+
+def check_name(what: str, target: Path, suffixes: Iterable[str]) -> None:
+    """Whether a file of this name can be written.
+
+    Raises:
+        ValueError: if its suffix is unknown, or there is no such folder.
+    """
+    if target.suffix not in suffixes:
+        raise ValueError(f"{what}: expected a name that ends in {', '.join(suffixes)}, got {target}")
     if not target.parent.is_dir():
-        raise ValueError(f"export: expected a folder that exists, got {target}")
+        raise ValueError(f"{what}: expected a folder that exists, got {target.parent}")
 
 
 def write_whole(target: Path, content: bytes) -> None:

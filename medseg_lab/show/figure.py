@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medseg_lab.evaluation.export import write_whole
+from medseg_lab.evaluation.export import check_name, write_whole
 from medseg_lab.show.page import escape, show
 from medseg_lab.show.style import house
 
@@ -92,10 +92,7 @@ def check(target: Path) -> None:
     Raises:
         ValueError: if its suffix is unknown, or there is no such folder.
     """
-    if target.suffix not in SUFFIXES:
-        raise ValueError(f"figure: expected a name that ends in {', '.join(SUFFIXES)}, got {target}")
-    if not target.parent.is_dir():
-        raise ValueError(f"figure: expected a folder that exists, got {target.parent}")
+    check_name("figure", target, SUFFIXES)
 
 
 def _png(figures: "Sequence[Figure]") -> bytes:

@@ -1,68 +1,32 @@
 """A cohort and learners small enough to train in a blink, importable by other processes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+import toys
 from torch import Tensor, nn
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.card import Card
-from medseg_lab.data.case import Case
 from medseg_lab.data.cohort import Cohort
-from medseg_lab.data.task import Task
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.fit import fit
 from medseg_lab.training.learner import Learner, Phase
 from medseg_lab.training.recipe import Recipe, recipe
 from medseg_lab.training.runs import Run, RunStore
 
-TASK = Task(1, ("background", "ball"), 3)
+TASK = toys.task(3, 2)
 
 
 def tiny_budget(**changes: float) -> Budget:
     return Budget(**{"steps": 4, "voxels": 2 * 8**3, "patch": 8, **changes})
 
 
-def tiny_case(number: int) -> Case:
-    """A ball in noise, 10 x 9 x 8 voxels."""
-    generator = torch.Generator().manual_seed(number)
-    axes = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in (10, 9, 8)), indexing="ij")
-    ball = sum(axis**2 for axis in axes) < 0.3 + 0.05 * number
-    image = ball + 0.3 * torch.randn(10, 9, 8, generator=generator)
-    return Case(f"c{number}", f"p{number}", image[None], ball[None].to(torch.uint8), (1.0, 1.0, 1.0))
-
-
 def tiny_cohort(fingerprint: str = "tiny") -> Cohort:
-    card = Card.model_validate(
-        {
-            "id": "tiny",
-            "title": "balls",
-            "publisher": "the tests",
-            "licence": "none",
-            "citation": "none",
-            "home": "none",
-            "size_mb": 0,
-            "modality": ["noise"],
-            "spatial_dims": 3,
-            "classes": TASK.classes,
-            "patient_rule": "one case each",
-            "reader": "msd",
-            "preprocessing": {"patch": [8, 8, 8]},
-        }
-    )
-    cases = tuple(tiny_case(number) for number in range(4))
-    return Cohort(
-        card=card,
-        labelled=cases[:2],
-        unlabelled=(),
-        validation=cases[2:3],
-        fingerprint=fingerprint,
-        total=4,
-        test_size=1,
-        sealed=lambda: cases[3:],
-    )
+    """Two labelled balls, two held out."""
+    return replace(toys.tiny_cohort(3, 2, labelled=2, unlabelled=0), fingerprint=fingerprint)
 
 
 def small_network() -> nn.Module:
@@ -150,7 +114,7 @@ class Peeking:
         assert not learner.training
         cases = cohort.open_test("to judge") if self.test else cohort.validation
         rows = [
-            {"case": c.id, "patient": "007", "class": "ball", "dice": torch.rand(()).item()} for c in cases
+            {"case": c.id, "patient": "007", "class": "a", "dice": torch.rand(()).item()} for c in cases
         ]
         return pd.DataFrame(rows)
 

@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 STEPS = 600
 TRAIN = """
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/.."]
 from learning_toys import train_tiny
 run = train_tiny(sys.argv[2], steps=int(sys.argv[3]), checkpoint_seconds=0.02)
 print("replayed" if run.replayed else "trained", flush=True)
@@ -26,7 +26,7 @@ TOGETHER = """
 import sys
 from pathlib import Path
 import torch
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/.."]
 from learning_toys import TASK, Voxelwise, tiny_budget, tiny_cohort
 from medseg_lab.data.batches import Batches
 from medseg_lab.training.checkpoint import Checkpoints
