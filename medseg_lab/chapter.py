@@ -53,6 +53,7 @@ class Opening(BaseModel):
     labelled: PositiveInt | None
     share: PositiveInt
     samples: PositiveInt | None
+    attack: Annotated[float, Field(ge=0)] | None
     split_seed: Annotated[int, Field(ge=0)]
 
 
@@ -221,6 +222,7 @@ def open(
     labelled: int | None = None,
     share: int = 1,
     samples: int | None = None,
+    attack: float | None = None,
     split_seed: int = 0,
 ) -> Lesson:
     """Open a chapter: load its data, and say what it works with.
@@ -237,6 +239,8 @@ def open(
         share: each step sees the budget's voxels divided by this: for a lesson that trains many methods.
         samples: how many segmentations of each case a method is to give, all of which are scored; None scores
             its prediction alone.
+        attack: epsilon of the attack under which predictions are scored, too (`evaluation.attack`); None for
+            no attack.
         split_seed: which split.
 
     Raises:
@@ -252,6 +256,7 @@ def open(
         labelled=labelled,
         share=share,
         samples=samples,
+        attack=attack,
         split_seed=split_seed,
     )
     titles = {found.id: found.title for found in sections()}
@@ -272,7 +277,13 @@ def open(
         budget=spend,
         store=store,
         protocol=KeptProtocol(
-            cohort, spend, store, parts=asked.parts, seeds=asked.seeds, samples=asked.samples
+            cohort,
+            spend,
+            store,
+            parts=asked.parts,
+            seeds=asked.seeds,
+            samples=asked.samples,
+            attack=asked.attack,
         ),
         hardware=hardware(make_fabric()),
         load=load,

@@ -44,6 +44,60 @@ def test_every_run_of_the_grid_is_in_the_ledger_once(tmp_path):
     assert {key[:16] for key in summary.keys} == set(runs.index)
 
 
+MINE = """
+from torch import nn
+from helpers_of_mine import WIDTH
+from medseg_lab.training.supervised import Supervised
+
+class MyNet(nn.Module):
+    def __init__(self, in_channels, out_channels, spatial_dims=2, width=WIDTH):
+        super().__init__()
+        conv = {2: nn.Conv2d, 3: nn.Conv3d}[spatial_dims]
+        self.layers = nn.Sequential(conv(in_channels, width, 3, padding=1), conv(width, out_channels, 1))
+
+    def forward(self, image):
+        return self.layers(image)
+
+class MyLoss:
+    def __call__(self, logits, label):
+        return logits.float().softmax(1)[:, 0].mean()
+
+class MyLearner(Supervised):
+    share: float = 0.5
+
+    def losses(self, batch, step):
+        return {name: self.share * loss for name, loss in super().losses(batch, step).items()}
+"""
+
+
+def test_methods_of_ones_own_are_compared_with_the_surveys_and_their_files_are_keyed(tmp_path):
+    (tmp_path / "methods_of_mine.py").write_text(MINE)
+    (tmp_path / "helpers_of_mine.py").write_text("WIDTH = 3\n")
+    mine = "methods_of_mine"
+    recipes = {
+        "my network": f"Supervised(network={mine}.MyNet(width=4), spatial_dims=2)",
+        "my loss": f"Supervised(network=UNet(features=[4, 8]), loss={mine}.MyLoss(), spatial_dims=2)",
+        "my learner": f"{mine}.MyLearner(network=UNet(features=[4, 8]), spatial_dims=2, share=0.25)",
+        "tiny": TINY,
+    }
+    summary = swept(grid_file(tmp_path, recipes=recipes, seeds=1))
+    assert summary.failures == ()
+    runs = read_ledger(summary.store)
+    assert set(runs.runs["recipe"]) == set(recipes.values())
+    records = [RunStore(summary.store).find(key).record for key in summary.keys]
+    assert ["methods_of_mine.py" in record.parts["sources"] for record in records] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert "helpers_of_mine.py" in records[0].parts["sources"]
+    assert swept(grid_file(tmp_path, recipes=recipes, seeds=1)).replayed == 4
+    (tmp_path / "helpers_of_mine.py").write_text("WIDTH = 5\n")
+    with pytest.raises(RuntimeError, match=r"helpers_of_mine\.py was edited after it was imported"):
+        swept(grid_file(tmp_path, recipes=recipes, seeds=1))
+
+
 def test_started_again_only_what_is_missing_runs(tmp_path, capsys):
     swept(grid_file(tmp_path, seeds=1))
     before = {run: (run / "run.json").stat().st_mtime_ns for run in run_folders(tmp_path / "store")}
