@@ -5,6 +5,7 @@ that equals its default is not written, so recipes that build the same have the 
 """
 
 import ast
+import importlib
 import inspect
 import sys
 import sysconfig
@@ -122,6 +123,8 @@ def _found(name: str) -> tuple[str, Callable[..., Any]]:
 
 def _is_own(module: str) -> bool:
     """Whether a module is a file of the user's: neither Python's own nor an installed package's."""
+    importlib.invalidate_caches()  # the file may have been written a moment ago
+    module_file.cache_clear()
     path = module_file(module)
     installed = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")}
     return path is not None and (

@@ -130,8 +130,10 @@ class MyLoss:
 
 
 def test_a_network_and_a_loss_of_ones_own_are_named_by_their_file(tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text(MINE)
     monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=r"a module of your own such as mine\.py"):
+        recipe_called("Supervised(network=mine.MyNet())")
+    (tmp_path / "mine.py").write_text(MINE)
     text = "Supervised(network=mine.MyNet(width=5), loss=mine.MyLoss())"
     one = recipe_called(text)
     assert written(one) == text
