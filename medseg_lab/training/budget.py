@@ -37,7 +37,7 @@ class Budget(BaseModel):
 
 
 BUDGETS = {
-    "smoke": Budget(name="smoke", steps=3, voxels=24**3, patch=24, cases=8, seeds=2),
+    "smoke": Budget(name="smoke", steps=3, voxels=24**3, patch=24, cases=5, seeds=2),
     "class": Budget(name="class", steps=300, voxels=100_000, patch=64, cases=300, seeds=2),
     "full": Budget(name="full", steps=20_000, voxels=4 * 64**3, patch=96, cases=None, seeds=5),
 }

@@ -6,6 +6,7 @@ They are executed into `build/chapters/`, under their keys: another run of the t
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,34 +34,30 @@ def data_root(dataset: str) -> Path | None:
     return next((p for p in (*places, ROOT.parent / "shared" / "data") if (p / dataset).is_dir()), None)
 
 
-def executions() -> Iterator[tuple[Chapter, str]]:
-    """Each chapter with the embedded data set and, where it takes one and it is here, with its real one."""
+def executions(real: bool) -> list[Any]:
+    """Each chapter with the embedded data set; or, where it takes one and it is here, with its real one."""
+    found = []
     for chapter in CHAPTERS:
-        yield chapter, "virtual-brain+raters" if chapter.section.startswith("4") else "virtual-brain"
-        real = REAL.get(chapter.section, REAL["2.1.1"])
-        if "dataset" in declared(chapter) and data_root(real):
-            yield chapter, real
+        dataset = "virtual-brain+raters" if chapter.section.startswith("4") else "virtual-brain"
+        if real:
+            dataset = REAL.get(chapter.section, REAL["2.1.1"])
+            if "dataset" not in declared(chapter) or not data_root(dataset):
+                continue
+        found.append(pytest.param((chapter, dataset), id=f"{chapter.section}-{dataset}"))
+    return found
 
 
-@pytest.fixture(params=CHAPTERS, ids=lambda chapter: chapter.section)
-def chapter(request: pytest.FixtureRequest) -> Chapter:
-    """Each chapter of the course."""
-    return request.param
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(pair, id=f"{pair[0].section}-{pair[1]}", marks=pytest.mark.chapter)
-        for pair in executions()
-    ],
-)
-def executed(request: pytest.FixtureRequest) -> Iterator[Executed]:
-    """Each chapter executed at `smoke`."""
-    chapter, dataset = request.param
+def execution(chapter: Chapter, dataset: str) -> Iterator[Executed]:
+    """The chapter executed at `smoke`."""
     with pytest.MonkeyPatch.context() as patch:
         root = data_root(dataset)
         if root is not None:
             patch.setenv("MEDSEG_DATA", str(root))
         given = taken(chapter, dataset=dataset, budget="smoke")
         yield run_chapter(chapter.path, given, house=House(ROOT))
+
+
+@pytest.fixture(params=CHAPTERS, ids=lambda chapter: chapter.section)
+def chapter(request: pytest.FixtureRequest) -> Chapter:
+    """Each chapter of the course."""
+    return request.param
