@@ -1,4 +1,4 @@
-"""What every execution of a chapter must keep; two modules of tests use it, so that two workers share the work."""
+"""What every execution of a chapter must keep. Two modules of tests use it, so that two workers share the time."""
 
 import nbformat
 import pytest
