@@ -1,4 +1,4 @@
-"""What every execution of a chapter must keep. Two modules of tests use it, so that two workers share the time."""
+"""What every execution of a chapter must keep. Two modules use it, so that two workers share the time."""
 
 import nbformat
 import pytest
