@@ -12,7 +12,6 @@ from medseg_lab.publishing.execute import run_chapter
 from medseg_lab.publishing.house import House
 from medseg_lab.publishing.inputs import inputs, key, named
 from medseg_lab.publishing.parameters import checked, taken
-from medseg_lab.survey.configurations import configurations
 from tests.chapters.small import cell, small_house
 
 PARAMETERS = 'folder: str = ""\nbudget: str = "class"'
@@ -67,7 +66,7 @@ def test_title_is_the_heading_without_its_number(house: House) -> None:
 
 
 def test_a_page_is_called_by_its_name_and_has_no_number(house: House) -> None:
-    page, chapter = house.chapter("a_page"), house.chapter("2.1.1")
+    page = house.chapter("a_page")
     assert (page.section, page.heading, page.is_numbered) == ("a_page", "A page", False)
     assert (chapter.heading, chapter.is_numbered) == ("2.1.1 A small chapter", True)
     assert house.chapter(page.path) == page
@@ -110,14 +109,13 @@ def test_a_folder_that_is_not_there_is_named_before_anything_runs(house: House) 
         run_chapter("a_page", {"folder": "no/such"}, house=house)
 
 
-def test_a_page_with_a_sweep_depends_on_the_methods_it_may_name(tmp_path: Path) -> None:
-    sweeping = new_code_cell("from medseg_lab.sweeps.sweep import sweep")
-    house = with_page(small_house(tmp_path), "a_page", sweeping)
-    page, chapter = house.chapter("a_page"), house.chapter("2.1.1")
-    ready = [one for one in configurations() if one.recipe]
-    assert ready
-    assert named(chapter) == []
-    assert {"medseg_lab.networks.unet", "medseg_lab.inference.prune"} <= set(named(page))
-    library = inputs(page, checked(page, {}), house)["library"]
-    assert {"medseg_lab/networks/vnet.py", "medseg_lab/sweeps/sweep.py"} <= library.keys()
-    assert "medseg_lab/networks/vnet.py" not in inputs(chapter, checked(chapter, {}), house)["library"]
+def test_a_page_depends_on_the_methods_that_it_names_and_on_no_others(tmp_path: Path) -> None:
+    cells = 'methods = ["U-Net++ pruned", "Mean Teacher(weight=300)", "Supervised(network=FCN())", "V-Nett"]'
+    house = with_page(small_house(tmp_path), "a_page", new_code_cell(cells))
+    page = house.chapter("a_page")
+    rooms = ("networks.unetpp", "inference.prune", "semi.mean_teacher", "networks.fcn", "networks.unet")
+    assert {f"medseg_lab.{room}" for room in rooms} <= set(named(page))
+    assert not {"medseg_lab.networks.vnet", "medseg_lab.semi.ua_mt"} & set(named(page))
+    rows = inputs(page, checked(page, {}), house)["survey"]
+    assert {"U-Net++ pruned", "Mean Teacher"} <= rows.keys()
+    assert "UA-MT" not in rows
