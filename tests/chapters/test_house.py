@@ -66,7 +66,7 @@ def test_title_is_the_heading_without_its_number(house: House) -> None:
 
 
 def test_a_page_is_called_by_its_name_and_has_no_number(house: House) -> None:
-    page = house.chapter("a_page")
+    page, chapter = house.chapter("a_page"), house.chapter("2.1.1")
     assert (page.section, page.heading, page.is_numbered) == ("a_page", "A page", False)
     assert (chapter.heading, chapter.is_numbered) == ("2.1.1 A small chapter", True)
     assert house.chapter(page.path) == page
