@@ -50,7 +50,8 @@ def sources(
     if reading == "boxes" and len(case.labels):
         if isinstance(case, MappedCase):
             raise ValueError(f"case {case.id}: expected one in memory for reading 'boxes', got one on disk")
-        case = weakly_labelled(case, "boxes", 1 + int(case.labels[case.labels != IGNORE].max()))
+        known = case.labels[case.labels != IGNORE]
+        case = weakly_labelled(case, "boxes", 1 + int(known.max()) if known.numel() else 1)
     opened = _on_disk(case, front) if isinstance(case, MappedCase) else _held(case, front, device)
     chosen = _chosen(reading, len(case.labels))
     return tuple(opened(one) for one in chosen)

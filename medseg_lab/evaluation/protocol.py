@@ -11,6 +11,7 @@ from medseg_lab.evaluation.results import Results
 from medseg_lab.evaluation.sample_judge import SampleJudge
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.names import recipe_called
+from medseg_lab.training.notation import written
 from medseg_lab.training.recipe import Recipe, recipe
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class Protocol:
     attack: float | None = None
 
     def __post_init__(self) -> None:
+        if self.seeds is not None and self.seeds < 1:
+            raise ValueError(f"seeds: expected 1 or more, got {self.seeds}")
+        self.judge.build()  # what is wrong with it is found before anything is trained
         if self.samples is not None and self.attack is not None:
             raise ValueError("protocol: samples are not scored under attack; choose one of the two")
 
@@ -122,6 +126,10 @@ def named(methods: Sequence[str | Mapping[str, str | Recipe]]) -> dict[str, Reci
             if name in found:
                 raise ValueError(f"methods: expected each name once, got {name!r} twice")
             found[name] = said if isinstance(said, Recipe) else recipe_called(said)
+    texts = {name: written(recipe) for name, recipe in found.items()}
+    for name, text in texts.items():
+        if (first := next(other for other in texts if texts[other] == text)) != name:
+            raise ValueError(f"methods: expected different ones, got {name!r}, the same as {first!r}")
     return found
 
 

@@ -18,7 +18,7 @@ class ModelEnsemble(Segmenter):
         learners: two or more, of one task.
 
     Raises:
-        ValueError: for fewer than two, or learners whose patches differ in dimension or classes.
+        ValueError: for fewer than two, one twice, or learners whose patches differ in dimension or classes.
     """
 
     learners: list[Segmenter]

@@ -75,14 +75,20 @@ def notebook_hash(chapter: Chapter) -> str:
 
 
 def imported(chapter: Chapter) -> list[str]:
-    """The modules of this library that the chapter's code cells import."""
+    """The modules that the chapter's code cells import, of this library and beside the chapter."""
+    add_own_modules(chapter.path.parent)
     found: set[str] = set()
     for node in nodes(chapter):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return sorted(name for name in found if name.split(".")[0] == PACKAGE and module_file(name))
+    own = chapter.path.parent.resolve()
+    return sorted(
+        name
+        for name in found
+        if (file := module_file(name)) and (name.split(".")[0] == PACKAGE or file.resolve().parent == own)
+    )
 
 
 def named(chapter: Chapter) -> list[str]:
@@ -91,8 +97,9 @@ def named(chapter: Chapter) -> list[str]:
     found: set[str] = set()
     for text in literals(chapter):
         if configuration_in(text) or CALL.fullmatch(text):
-            with suppress(ValueError):  # a text that only looks like a recipe, or a method that is planned
-                found |= set(recipe_called(text).modules)
+            for said in (text, configuration_in(text)):  # of a text that is put together, the name alone
+                with suppress(ValueError):  # what only looks like a recipe, or a method that is planned
+                    found |= set(recipe_called(said).modules)
     return sorted(found)
 
 

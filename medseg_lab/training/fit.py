@@ -71,6 +71,8 @@ def fit(
         if run is None:
             job = _Job(recipe, cohort, budget, seed, judge, fabric, parts)
             if recipe.changes:
+                with torch.random.fork_rng(devices=[]):
+                    recipe.build(cohort.task)  # what does not fit is found before the bases are trained
                 more: dict[str, Any] = {"judge": judge, "progress": progress, "fabric": fabric}
                 bases = [fit(base, cohort, budget, seed, store=store, **more) for base in recipe.bases]
                 run = job.change(store, bases)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.hardware import Hardware
-from medseg_lab.training.provenance import PACKAGE, digest, sources
+from medseg_lab.training.provenance import PACKAGE, digest, note_own, sources
 from medseg_lab.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 LOOP = ("medseg_lab.training.begin", "medseg_lab.training.loop")
 VERSIONS = ("torch", "monai", "numpy")
-_first_seen: dict[str, str] = {}
-"""Hashes of the user's own files when they were first part of a key."""
 
 
 def key_parts(
@@ -31,8 +29,9 @@ def key_parts(
         RuntimeError: for a file of the user's own that was edited after it was imported.
     """
     files = sources({*LOOP, *recipe.modules, *(judge.modules if judge else ())})
-    if recipe.is_own:
-        _check_unchanged({name: hash for name, hash in files.items() if not name.startswith(f"{PACKAGE}/")})
+    for module in recipe.modules:
+        if not module.startswith(f"{PACKAGE}."):
+            note_own(module)
     return {
         "recipe": recipe.to_dict(),
         "judge": judge.to_dict() if judge else None,
@@ -43,19 +42,6 @@ def key_parts(
         "versions": {name: version(name) for name in VERSIONS},
         "sources": files,
     }
-
-
-def _check_unchanged(own: dict[str, str]) -> None:
-    """Refuse a user's own file that was edited in this process: what runs is what was imported first.
-
-    Raises:
-        RuntimeError: naming the file.
-    """
-    for name, hash in own.items():
-        if _first_seen.setdefault(name, hash) != hash:
-            raise RuntimeError(
-                f"{name} was edited after it was imported; restart Python (in Jupyter: the kernel)"
-            )
 
 
 def key_of(parts: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -13,7 +13,7 @@ from medseg_lab.data.batch import Batch
 from medseg_lab.data.reading import Reading
 from medseg_lab.data.task import Task
 from medseg_lab.losses.dice import DiceCE
-from medseg_lab.training.recipe import default
+from medseg_lab.training.recipe import Recipe, default
 from medseg_lab.training.segmenter import Segmenter
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -76,13 +76,21 @@ class Learner(Segmenter):
         self.task = (
             self.task if self.spatial_dims is None else replace(self.task, spatial_dims=self.spatial_dims)
         )
-        for name, recipe in self.recipes.items():
-            setattr(self, name, self.new_network() if name == "network" else recipe.build())
+        if "network" not in self.recipes and (self.network is not None or self._needs_network):
+            said = type(self.network).__name__
+            raise ValueError(f"{type(self).__name__}: network: expected a recipe, got {said}")
+        super().build()
+
+    def built(self, name: str, recipe: Recipe) -> Any:
+        """A network for the task; anything else takes nothing."""
+        return self.new_network() if name == "network" else super().built(name, recipe)
+
+    @property
+    def _needs_network(self) -> bool:
+        return next(each.default for each in fields(self) if each.name == "network") is MISSING
 
     def new_network(self, in_channels: int | None = None, out_channels: int | None = None) -> nn.Module:
         """A network by the recipe, with new weights, for the task's channels and classes by default."""
-        if "network" not in self.recipes:
-            raise ValueError(f"{type(self).__name__}: network: expected a recipe, got {self.network!r}")
         found: nn.Module = self.recipes["network"].build(
             in_channels=self.task.channels if in_channels is None else in_channels,
             out_channels=len(self.task.classes) if out_channels is None else out_channels,

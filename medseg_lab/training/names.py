@@ -27,6 +27,7 @@ def recipe_called(name: str) -> Recipe:
     base, changes = name, ""
     if name not in known and name.endswith(")"):
         base, _, changes = name[:-1].partition("(")
+        base = base.strip()
     if base in known:
         if not known[base]:
             raise ValueError(f"method: expected one that is written, got {base!r}, which is planned")

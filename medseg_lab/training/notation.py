@@ -160,10 +160,16 @@ def _arguments(node: ast.expr, target: str, known: dict[str, Any]) -> dict[str, 
     """The keywords of a call."""
     if not isinstance(node, ast.Call) or node.args or any(k.arg is None for k in node.keywords):
         raise ValueError(f"expected a call with keywords, such as {EXAMPLE}, got {ast.unparse(node)!r}")
-    for keyword in node.keywords:
-        if keyword.arg not in known:
-            name = target.rpartition(".")[2]
-            raise ValueError(f"{name}: expected one of {', '.join(known)}, got argument {keyword.arg!r}")
+    name, given = target.rpartition(".")[2], [str(keyword.arg) for keyword in node.keywords]
+    for argument in given:
+        if argument not in known:
+            raise ValueError(
+                f"{name}: expected one of {', '.join(known) or 'none'}, got argument {argument!r}"
+            )
+        if given.count(argument) > 1:
+            raise ValueError(
+                f"{name}: expected each argument once, got {argument!r} {given.count(argument)} times"
+            )
     return {str(keyword.arg): _value(keyword.value) for keyword in node.keywords}
 
 

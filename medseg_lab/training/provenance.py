@@ -30,7 +30,7 @@ def sources(modules: Iterable[str], wording: bool = False) -> dict[str, str]:
             cannot be told apart from its next version.
     """
     waiting = sorted(set(modules))
-    own = {path.parent for name in waiting if (path := module_file(name.partition(".")[0]))}
+    own = {_folder(path) for name in waiting if (path := module_file(name.partition(".")[0]))}
     found: dict[str, str] = {}
     seen: set[str] = set()
     while waiting:
@@ -49,9 +49,31 @@ def sources(modules: Iterable[str], wording: bool = False) -> dict[str, str]:
 
 def _is_followed(module: str, own: set[Path]) -> bool:
     root = module.partition(".")[0]
-    if root != PACKAGE and ((file := module_file(root)) is None or file.parent not in own):
+    if root != PACKAGE and ((file := module_file(root)) is None or _folder(file) not in own):
         return False
     return module_file(module) is not None
+
+
+def _folder(file: Path) -> Path:
+    """The folder from which a top-level module or package is imported."""
+    return file.parent.parent if file.name == "__init__.py" else file.parent
+
+
+_own: dict[str, str] = {}
+"""Hashes of the user's own files when they were imported."""
+
+
+def note_own(module: str) -> None:
+    """Note the files of a user's own module as they are when it is imported.
+
+    Raises:
+        RuntimeError: for a file that was edited since: what runs is what was imported.
+    """
+    for name, found in sources([module]).items():
+        if not name.startswith(f"{PACKAGE}/") and _own.setdefault(name, found) != found:
+            raise RuntimeError(
+                f"{name} was edited after it was imported; restart Python (in Jupyter: the kernel)"
+            )
 
 
 def file_hash(path: Path) -> str:
@@ -83,6 +105,10 @@ class _Bare(ast.NodeTransformer):
         if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             return None
         return self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        found = self.generic_visit(node)
+        return node.orelse if _is_type_checking(node) else found
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         if isinstance(node.exc, ast.Call):
@@ -136,8 +162,12 @@ def _imports(name: str, path: Path) -> Iterator[str]:
 def _run(tree: ast.AST) -> Iterator[ast.AST]:
     """The nodes of a syntax tree, without what stands under `if TYPE_CHECKING`."""
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        if isinstance(node, ast.If) and _is_type_checking(node):
             yield from (part for other in node.orelse for part in (other, *_run(other)))
         else:
             yield node
             yield from _run(node)
+
+
+def _is_type_checking(node: ast.If) -> bool:
+    return ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")

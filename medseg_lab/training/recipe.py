@@ -5,9 +5,10 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-PACKAGE = "medseg_lab"
+from medseg_lab.training.provenance import PACKAGE, module_file, note_own
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,16 @@ class Recipe:
         """Call the target; `args` and `more` are what only the caller knows (task, channels, classes)."""
         if self.bases:
             return self.change([base.build(*args, **more) for base in self.bases])
-        return load(self.target)(*args, **self.arguments, **more)
+        target = load(self.target)
+        arguments = self.arguments
+        if not getattr(target, "takes_recipes", False):
+            arguments = {name: _built(value) for name, value in arguments.items()}
+        try:
+            inspect.signature(target).bind(*args, **arguments, **more)
+        except TypeError as error:
+            given = ", ".join((*map(repr, args), *arguments, *more))
+            raise ValueError(f"{self.target}: {error}; it was given {given or 'nothing'}") from error
+        return target(*args, **arguments, **more)
 
     @property
     def bases(self) -> tuple["Recipe", ...]:
@@ -38,12 +48,20 @@ class Recipe:
         Such a recipe's target takes a `learner`, or several `learners`, and returns one:
         `pruned(learner=Supervised(...), depth=2)`, `ModelEnsemble(learners=[Supervised(...), ...])`.
         """
-        return tuple(self.arguments.get("learners", [self.arguments.get("learner")])) if self.changes else ()
+        if not self.changes:
+            return ()
+        found = tuple(self.arguments.get("learners", [self.arguments.get("learner")]))
+        if wrong := [one for one in found if not isinstance(one, Recipe)]:
+            raise ValueError(f"{self.target}: learners: expected recipes, got {wrong[0]!r}")
+        if len(set(map(repr, found))) < len(found):
+            raise ValueError(f"{self.target}: learners: expected different ones, got one twice")
+        return found
 
     @property
     def changes(self) -> bool:
         """Whether it changes or joins trained learners, and trains nothing itself."""
-        return isinstance(self.arguments.get("learner"), Recipe) or "learners" in self.arguments
+        several = isinstance(self.arguments.get("learners"), list)
+        return several or isinstance(self.arguments.get("learner"), Recipe)
 
     def change(self, learners: list[Any]) -> Any:
         """The trained learners of `bases`, changed or joined."""
@@ -121,14 +139,28 @@ def load(path: str) -> Callable[..., Any]:
     """The class or function at a dotted path.
 
     Raises:
-        ValueError: if nothing is there.
+        ValueError: if nothing is there, or a module of this name was imported from elsewhere before.
     """
     module, _, name = path.rpartition(".")
     try:
-        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"recipe: expected the dotted path of a class or function, got {path!r}") from error
+        imported = importlib.import_module(module or path)
+        found: Callable[..., Any] = getattr(imported, name)
+    except (ImportError, AttributeError) as error:
+        said = f"recipe: expected the dotted path of a class or function, got {path!r} ({error})"
+        raise ValueError(said) from error
+    if not module.startswith(f"{PACKAGE}.") and (file := module_file(module)) is not None:
+        if (here := getattr(imported, "__file__", None)) and Path(here).resolve() != file.resolve():
+            raise ValueError(
+                f"module {module}: expected {file}, got {here}, imported before; rename one of them"
+            )
+        note_own(module)
     return found
+
+
+def _built(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_built(one) for one in value]
+    return value.build() if isinstance(value, Recipe) else value
 
 
 def _checked(value: Any) -> Any:

@@ -3,13 +3,16 @@
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from inspect import Parameter, Signature, get_annotations
-from typing import Any, dataclass_transform, get_type_hints
+from typing import Any, dataclass_transform, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from medseg_lab.data.task import Task
 from medseg_lab.training.recipe import Recipe
+
+RESERVED = {"patch", "precision", "recipes", "steps", "training"}
+"""What a method has besides its hyper-parameters."""
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
@@ -34,6 +37,9 @@ class Segmenter(nn.Module):
         ValueError: for a hyper-parameter that is unknown, missing, or not as annotated, with the value seen.
     """
 
+    takes_recipes = True
+    """Its constructor is given recipes as they are; other classes are given what they build."""
+
     task: Task
     patch: tuple[int, ...] = ()
     precision: str = "32-true"
@@ -45,6 +51,10 @@ class Segmenter(nn.Module):
             if name in cls.__dict__ and name not in own:  # `weight_decay = 0.0`: another default
                 cls.__annotations__ = own = {**own, name: inherited.type}
         dataclass(init=False, repr=False, eq=False, kw_only=True)(cls)
+        if reserved := RESERVED & get_annotations(cls).keys():
+            raise TypeError(
+                f"{cls.__name__}: expected another name for the hyper-parameter {reserved.pop()!r}"
+            )
         known = sorted((f for f in fields(cls) if f.init), key=lambda f: bool(f.kw_only))  # type: ignore[arg-type]
         for each in known:
             # Defaults live in the signature alone: an attribute of the class would hide a module of its name.
@@ -68,7 +78,11 @@ class Segmenter(nn.Module):
     def build(self) -> None:
         """Make what it consists of; called once, when the hyper-parameters are set."""
         for name, recipe in self.recipes.items():
-            setattr(self, name, recipe.build())
+            setattr(self, name, _checked(type(self), name, self.built(name, recipe)))
+
+    def built(self, name: str, recipe: Recipe) -> Any:
+        """What a hyper-parameter's recipe builds."""
+        return recipe.build()
 
     def predict(self, image: Tensor) -> Tensor:
         """Class probabilities `(N, K, *S)` of patches `(N, C, *S)`; they sum to 1 over K."""
@@ -98,7 +112,10 @@ class Segmenter(nn.Module):
 
 def _parameter(each: Field[Any]) -> Parameter:
     kind = Parameter.KEYWORD_ONLY if each.kw_only else Parameter.POSITIONAL_OR_KEYWORD
-    return Parameter(each.name, kind, default=Parameter.empty if each.default is MISSING else each.default)
+    default = Parameter.empty if each.default is MISSING else each.default
+    if each.default_factory is not MISSING:
+        default = each.default_factory()
+    return Parameter(each.name, kind, default=default)
 
 
 @cache
@@ -122,9 +139,12 @@ def _checked(cls: type, name: str, value: Any) -> Any:
     Raises:
         ValueError: in one line, with what is expected and the value seen.
     """
+    if isinstance(value, list) and get_origin(get_type_hints(cls)[name]) is tuple:
+        value = tuple(value)  # a recipe has lists
     try:
         _adapters(cls)[name].validate_python(value)
     except ValidationError as error:
         said = error.errors(include_url=False)[0]["msg"].replace("Input should be", "expected")
+        said = said.replace("a dictionary or ", "")  # a recipe stands for an instance, a dictionary does not
         raise ValueError(f"{cls.__name__}: {name}: {said}, got {value!r}") from error
     return value

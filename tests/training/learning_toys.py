@@ -113,9 +113,7 @@ class Peeking:
     def __call__(self, learner: Learner, cohort: Cohort) -> pd.DataFrame:
         assert not learner.training
         cases = cohort.open_test("to judge") if self.test else cohort.validation
-        rows = [
-            {"case": c.id, "patient": "007", "class": "a", "dice": torch.rand(()).item()} for c in cases
-        ]
+        rows = [{"case": c.id, "patient": "007", "class": "a", "dice": torch.rand(()).item()} for c in cases]
         return pd.DataFrame(rows)
 
 

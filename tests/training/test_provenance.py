@@ -78,6 +78,7 @@ def f(x):
 '''
 WORDING = (
     ('"""Doc."""', '"""Another."""'),
+    ("import rooted.apart", "import rooted.side"),
     ('"""Doc of f."""', '"""f."""'),
     ("x: got", "x: expected 0 or more, got"),
     ("# why", ""),
@@ -95,7 +96,14 @@ def test_wording_and_layout_change_no_hash(rooted, old, new):
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("x + 1", "x + 2"), ("x < 0", "x < 1"), ("ValueError", "TypeError")]
+    ("old", "new"),
+    [
+        ("x + 1", "x + 2"),
+        ("x < 0", "x < 1"),
+        ("ValueError", "TypeError"),
+        ("def f", "@print\ndef f"),
+        ("    return", "    x.mul_(2)\n    return"),
+    ],
 )
 def test_what_is_computed_does(rooted, old, new):
     (rooted / "side.py").write_text(BEFORE)
