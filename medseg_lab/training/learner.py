@@ -73,9 +73,8 @@ class Learner(Segmenter):
 
     def build(self) -> None:
         """The loss, the augmentation, and one network for the task."""
-        self.task = (
-            self.task if self.spatial_dims is None else replace(self.task, spatial_dims=self.spatial_dims)
-        )
+        if self.spatial_dims is not None:
+            self.task = replace(self.task, spatial_dims=self.spatial_dims)
         if "network" not in self.recipes and (self.network is not None or self._needs_network):
             said = type(self.network).__name__
             raise ValueError(f"{type(self).__name__}: network: expected a recipe, got {said}")
