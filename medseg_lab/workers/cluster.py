@@ -160,6 +160,8 @@ def _no_interrupt() -> Iterator[None]:
 
 def _kill(cluster: "SpecCluster") -> None:
     """End the workers now, with all that they have started, such as a chapter's kernel."""
+    for name in ("distributed", "distributed.batched", "distributed.comm"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # connections that break now are meant to
     for nanny in cluster.workers.values():
         nanny.auto_restart = False
         process = nanny.process
