@@ -74,7 +74,7 @@ def test_a_run_with_broken_results_is_left_out_and_its_file_named(tmp_path):
     good, bad = (store_run(tmp_path, "U-Net", seed) for seed in (0, 1))
     text = (bad.folder / "cases.csv").read_text()
     (bad.folder / "cases.csv").write_text(text[:-9])
-    with pytest.warns(UserWarning, match=f"{bad.folder.name}/cases.csv: expected whole rows, got a last one that is cut off"):
+    with pytest.warns(UserWarning, match=f"{bad.folder.name}/cases.csv: expected whole rows, got a last one"):
         found = read_ledger(tmp_path)
     assert list(found.runs.index) == [good.folder.name]
     assert set(found.cases["run"]) == {good.folder.name}
