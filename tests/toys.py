@@ -70,6 +70,24 @@ class Constant(nn.Module):
         return flat.expand(len(image), -1, *image.shape[2:])
 
 
+OWN_MODULE = """
+from torch import nn
+
+class MyNet(nn.Module):
+    def __init__(self, in_channels, out_channels, spatial_dims=2, width=3):
+        super().__init__()
+        conv = {2: nn.Conv2d, 3: nn.Conv3d}[spatial_dims]
+        self.layers = nn.Sequential(conv(in_channels, width, 3, padding=1), conv(width, out_channels, 1))
+
+    def forward(self, image):
+        return self.layers(image)
+
+class MyLoss:
+    def __call__(self, logits, label):
+        return logits.float().softmax(1)[:, 0].mean()
+"""
+"""The text of a module that a user writes beside a notebook or a grid."""
+
 SCALE, VOXELWISE = recipe(Scale), recipe(Voxelwise)
 SMALL = recipe(UNet, features=(4, 8), dropout=0.3)
 

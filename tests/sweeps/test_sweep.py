@@ -6,6 +6,7 @@ from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import pytest
+from toys import OWN_MODULE
 
 from medseg_lab.evaluation.ledger import read_ledger
 from medseg_lab.sweeps import execute
@@ -44,29 +45,15 @@ def test_every_run_of_the_grid_is_in_the_ledger_once(tmp_path):
     assert {key[:16] for key in summary.keys} == set(runs.index)
 
 
-MINE = """
-from torch import nn
+MINE = f"""
 from helpers_of_mine import WIDTH
 from medseg_lab.training.supervised import Supervised
-
-class MyNet(nn.Module):
-    def __init__(self, in_channels, out_channels, spatial_dims=2, width=WIDTH):
-        super().__init__()
-        conv = {2: nn.Conv2d, 3: nn.Conv3d}[spatial_dims]
-        self.layers = nn.Sequential(conv(in_channels, width, 3, padding=1), conv(width, out_channels, 1))
-
-    def forward(self, image):
-        return self.layers(image)
-
-class MyLoss:
-    def __call__(self, logits, label):
-        return logits.float().softmax(1)[:, 0].mean()
-
+{OWN_MODULE.replace("width=3", "width=WIDTH")}
 class MyLearner(Supervised):
     share: float = 0.5
 
     def losses(self, batch, step):
-        return {name: self.share * loss for name, loss in super().losses(batch, step).items()}
+        return {{name: self.share * loss for name, loss in super().losses(batch, step).items()}}
 """
 
 

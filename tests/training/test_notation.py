@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from toys import OWN_MODULE
 
 from medseg_lab.data.task import Task
 from medseg_lab.inference.prune import pruned
@@ -112,29 +113,11 @@ def test_a_name_that_stands_for_nothing_is_refused(name, said):
         recipe_called(name)
 
 
-MINE = """
-from torch import nn
-
-class MyNet(nn.Module):
-    def __init__(self, in_channels, out_channels, spatial_dims=2, width=3):
-        super().__init__()
-        conv = {2: nn.Conv2d, 3: nn.Conv3d}[spatial_dims]
-        self.layers = nn.Sequential(conv(in_channels, width, 3, padding=1), conv(width, out_channels, 1))
-
-    def forward(self, image):
-        return self.layers(image)
-
-class MyLoss:
-    def __call__(self, logits, label):
-        return logits.square().mean()
-"""
-
-
 def test_a_network_and_a_loss_of_ones_own_are_named_by_their_file(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=r"a module of your own such as mine\.py"):
         recipe_called("Supervised(network=mine.MyNet())")
-    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "mine.py").write_text(OWN_MODULE)
     text = "Supervised(network=mine.MyNet(width=5), loss=mine.MyLoss())"
     one = recipe_called(text)
     assert written(one) == text
