@@ -15,7 +15,6 @@ class Drawing(Segmenter):
     """Logits: plus and minus the voxel plus one number a draw. It notes how many patches it is given."""
 
     task: Task
-    patch: tuple[int, ...]
 
     def build(self) -> None:
         self.weight = nn.Parameter(torch.ones(1))
@@ -29,7 +28,9 @@ class Drawing(Segmenter):
 
 
 def drawing(dims: int = 2) -> Drawing:
-    return Drawing(task=task(dims), patch=(8,) * dims)
+    learner = Drawing(task=task(dims))
+    learner.patch = (8,) * dims
+    return learner
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ class FromImage(Segmenter):
     """Predicts as class of a voxel what the image says: 0, 1 or 2."""
 
     task: Task
-    patch: tuple[int, ...]
 
     def build(self) -> None:
         self.unused = nn.Parameter(torch.zeros(1))
@@ -42,7 +41,9 @@ class WithoutFirstRow(Changed):
 
 
 def learner(dims: int = 2) -> FromImage:
-    return FromImage(task=task(dims, 3), patch=(4,) * dims)
+    learner = FromImage(task=task(dims, 3))
+    learner.patch = (4,) * dims
+    return learner
 
 
 def label(text: str) -> Tensor:
