@@ -34,6 +34,8 @@ from medseg_lab.training.device import hardware, make_fabric, peak_memory_mb
 from medseg_lab.training.hardware import Hardware
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.runs import Run, RunStore, run_store
+from medseg_lab.workers.kept import close_workers
+from medseg_lab.workers.memory import PeakMemory
 
 LESSONS: list[Any] = []
 """The lessons opened in this process, and the sweeps reported: a chapter's record has their summaries."""
@@ -99,6 +101,7 @@ class Lesson:
     verdicts: list[Verdict] = field(default_factory=list)
     others: dict[int | None, KeptProtocol] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+    memory: PeakMemory = field(default_factory=PeakMemory)
 
     def run(self, *methods: str | Mapping[str, str | Recipe]) -> dict[str, list[Run]]:
         """Train every method with every seed, or replay it: `lesson.run("Mean Teacher", "UA-MT")`.
@@ -150,7 +153,8 @@ class Lesson:
         show_verdicts([found[name] for name in claim_ids])
 
     def close(self) -> None:
-        """Show what the lesson cost."""
+        """Show what the lesson cost, and end its workers."""
+        close_workers()
         show_note(f"What this took, section {self.section}", self.cost())
 
     def banner(self) -> dict[str, str]:
@@ -173,7 +177,7 @@ class Lesson:
     def cost(self) -> dict[str, str]:
         """Seconds, of which trained and replayed, and peak memory."""
         said = self.summary()
-        peak = f"{peak_memory_mb(torch.device('cpu')):.0f} MB resident"
+        peak = f"{self.memory.mb:.0f} MB, this process and its workers together"
         if self.hardware.device == "cuda":
             peak += f", {peak_memory_mb(torch.device('cuda')):.0f} MB on the card"
         lines = {
@@ -204,6 +208,7 @@ class Lesson:
             "seconds": round(time.monotonic() - self.started, 1),
             "trained": len(trained),
             "replayed": len(replayed),
+            "peak_memory_mb": round(self.memory.mb),
             "seconds_trained": round(sum(run.record.seconds for run in trained), 1),
             "seconds_replayed": round(sum(run.record.seconds for run in replayed), 1),
             "runs": sorted({run.folder.name for run in self.protocol.kept}),

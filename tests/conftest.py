@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MEDSEG_WORKERS", "1")  # tests of workers say how many
 _store = tempfile.TemporaryDirectory(prefix="medseg-test-runs-")
 os.environ["MEDSEG_RUNS"] = _store.name
 

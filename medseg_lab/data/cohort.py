@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -172,7 +173,7 @@ def load_cohort(
         held_out=fingerprint(card, {part: digests[part] for part in ("validation", "test")}),
         total=len(whose),
         test_size=len(test),
-        sealed=lambda: test,
+        sealed=partial(tuple, test),
         notes=chosen.notes,
     )
 

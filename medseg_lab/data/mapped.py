@@ -13,6 +13,8 @@ from medseg_lab.data.case import Case
 from medseg_lab.data.fingerprint import CaseDigest, content_digest
 from medseg_lab.data.prepared import Stored
 
+MadeOf = tuple[str, str, Path, Path | None, int]
+
 
 class MappedCase(Case):
     """A case whose arrays are mapped anew at each access, so that memory holds only what is in use.
@@ -22,6 +24,7 @@ class MappedCase(Case):
         nbytes: size on disk.
         anchors, beyond: what a `Pool` needs to know of the labels, counted when they were prepared.
         digest: counted likewise, and never again.
+        made_of: the arguments, with which another process makes the same case.
 
     Args:
         id, patient: as in `Case`.
@@ -40,12 +43,14 @@ class MappedCase(Case):
     anchors: list[np.ndarray]
     beyond: int
     digest: CaseDigest
+    made_of: MadeOf
     _front: int
     _image: Stored
     _labels: Stored | None
     _distribution: Stored | None
 
     def __init__(self, id: str, patient: str, image: Path, readings: Path | None, front: int) -> None:
+        self._set(made_of=(id, patient, image, readings, front))
         spacing = tuple(prepared.read_small(image / "spacing.npy").tolist()) or None
         self._set(id=id, patient=patient, spacing=spacing, _front=front, anchors=[], beyond=0)
         self._set(_image=Stored(image / "image.npy", np.float32), _labels=None, _distribution=None)

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.metrics import diagonal, score
+from medseg_lab.training.label_maps import LabelMap, LabelMaps
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
     from medseg_lab.training.learner import Learner
+    from medseg_lab.training.run import Run
 
 PARTS = ("validation", "test", "labelled")
 Predictor = Callable[[Tensor], Tensor]
@@ -28,6 +29,7 @@ def evaluate(
     *,
     metrics: Sequence[str] | None = None,
     tolerance: float = 1.0,
+    label_maps: LabelMaps | None = None,
 ) -> pd.DataFrame:
     """Score a predictor on cases.
 
@@ -37,6 +39,7 @@ def evaluate(
         task: names the classes.
         metrics: which of `medseg_lab.evaluation.metrics.METRICS`; None means all that the spacing allows.
         tolerance: millimetres, for the normalised surface Dice.
+        label_maps: keeps what is predicted.
 
     Returns:
         A row for each case and foreground class, with columns case, patient, class, dice, iou, precision, and
@@ -45,6 +48,8 @@ def evaluate(
     """
     rows = []
     for case, prediction in segmented(predict, cases):
+        if label_maps is not None:
+            label_maps[case.id] = prediction
         label = case.label.cpu().numpy()
         scores = score(
             prediction, label, len(task.classes), case.spacing, metrics=metrics, tolerance=tolerance
@@ -55,7 +60,7 @@ def evaluate(
     return pd.DataFrame(rows)
 
 
-def segmented(predict: Predictor, cases: Iterable[Case]) -> Iterator[tuple[Case, NDArray[np.uint8]]]:
+def segmented(predict: Predictor, cases: Iterable[Case]) -> Iterator[tuple[Case, LabelMap]]:
     """Each case with its predicted classes `(*S)`: the most probable one, voxel by voxel."""
     for case in cases:
         with torch.no_grad():
@@ -70,11 +75,22 @@ def predictor(learner: "Learner", cohort: "Cohort") -> Predictor:
     return lambda image: predict_case(learner, image, patch, slice_axis)
 
 
-def segmentations(
-    learner: "Learner", cohort: "Cohort", cases: Iterable[Case]
-) -> dict[str, NDArray[np.uint8]]:
-    """Predicted classes `(*S)` by case id, for pictures."""
-    return {case.id: found for case, found in segmented(predictor(learner, cohort), cases)}
+def segmentations(run: "Run", cohort: "Cohort", cases: Sequence[Case]) -> dict[str, LabelMap]:
+    """A run's segmentations by case id, for pictures: as they were judged, else predicted now.
+
+    Args:
+        run: a finished run.
+        cohort: the run's, or another one of the same held-out cases.
+        cases: of the cohort.
+
+    Returns:
+        Classes `(*S)`, uint8.
+    """
+    kept = run.segmentations(cases) if run.record.cohort.held_out == cohort.held_out else {}
+    if other := [case for case in cases if case.id not in kept]:
+        predict = predictor(run.learner(), cohort)
+        kept = kept | {case.id: found for case, found in segmented(predict, other)}
+    return kept
 
 
 class Judge:
@@ -84,6 +100,9 @@ class Judge:
         parts: of "validation", "test", "labelled". Asking for "test" opens the sealed part, which the cohort
             records.
         tolerance: millimetres, for the normalised surface Dice.
+
+    Attributes:
+        label_maps: of the cases that it judged.
 
     Raises:
         ValueError: for an unknown part.
@@ -95,6 +114,7 @@ class Judge:
             raise ValueError(f"parts: expected some of {', '.join(PARTS)}, got {list(parts)}")
         self.parts = tuple(parts)
         self.tolerance = tolerance
+        self.label_maps = LabelMaps()
 
     def __call__(self, learner: "Learner", cohort: "Cohort") -> pd.DataFrame:
         """`table` of each part, with a first column `part`, and a last one `rarest_dice`.
@@ -112,7 +132,8 @@ class Judge:
 
     def table(self, learner: "Learner", cohort: "Cohort", cases: Sequence[Case]) -> pd.DataFrame:
         """The table of `evaluate` for cases of a cohort."""
-        return evaluate(predictor(learner, cohort), cases, cohort.task, tolerance=self.tolerance)
+        predict, tolerance = predictor(learner, cohort), self.tolerance
+        return evaluate(predict, cases, cohort.task, tolerance=tolerance, label_maps=self.label_maps)
 
     @staticmethod
     def cases(cohort: "Cohort", part: str) -> Sequence[Case]:

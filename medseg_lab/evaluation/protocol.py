@@ -33,6 +33,8 @@ class Protocol:
             its prediction alone.
         attack: the strength of an attack under which cases are scored once more
             (`medseg_lab.evaluation.attack`); None for no attack.
+        workers: processes that train side by side; None for what `MEDSEG_WORKERS` says, or as many as this
+            machine carries. The bits do not depend on it.
 
     Raises:
         ValueError: where both samples and an attack are asked for.
@@ -45,6 +47,7 @@ class Protocol:
     seeds: int | None = None
     samples: int | None = None
     attack: float | None = None
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         if self.seeds is not None and self.seeds < 1:
@@ -85,22 +88,17 @@ class Protocol:
 
     def run_recipes(self, methods: Mapping[str, Recipe]) -> dict[str, list["Run"]]:
         """As `run`, of recipes by name."""
-        from medseg_lab.training.fit import fit
-        from medseg_lab.training.progress import progress_bar
+        from medseg_lab.workers.fits import Wanted, fit_all
 
-        runs: dict[str, list[Run]] = {name: [] for name in methods}
-        todo = [(name, seed) for name in methods for seed in self.seed_numbers]
-        with progress_bar("runs", 0, len(todo)) as advance:
-            for number, (name, seed) in enumerate(todo, start=1):
-                method, judge = methods[name], self.judge
-                found = fit(
-                    method, self.cohort, self.budget, seed, store=self.store, judge=judge, progress=False
-                )
-                runs[name].append(found)
-                following = todo[number] if number < len(todo) else None
-                advance(f"next {following[0]}, seed {following[1]}" if following else "done")
-        print(summary([run for found in runs.values() for run in found]))
-        return runs
+        wanted = [
+            Wanted(f"{name}, seed {seed}", method, self.cohort, self.budget, seed, self.judge)
+            for name, method in methods.items()
+            for seed in self.seed_numbers
+        ]
+        found = fit_all(wanted, self.store, self.workers)
+        print(summary(found))
+        of = iter(found)
+        return {name: [next(of) for _ in self.seed_numbers] for name in methods}
 
     def compare(
         self,

@@ -33,6 +33,7 @@ import json, resource, sys
 _peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 _chapter = sys.modules.get("medseg_lab.chapter")
 _lessons = [lesson.summary() for lesson in _chapter.LESSONS] if _chapter else []
+_peak = max([_peak, *(lesson.pop("peak_memory_mb", 0) for lesson in _lessons)])
 print(json.dumps({"peak_memory_mb": round(_peak), "lessons": _lessons}))
 """
 
@@ -51,7 +52,7 @@ class Record(BaseModel):
         parameters: every parameter with its value.
         inputs: hashes of all that the outputs depend on.
         seconds: wall clock, the kernel's start included.
-        peak_memory_mb: largest resident size of the kernel, in MB (1e6 bytes).
+        peak_memory_mb: the most memory that the kernel and its workers took together, in MB (1e6 bytes).
         lessons: what each `chapter.open` worked on: data, device, seconds trained and replayed.
         date: when it ended, UTC.
         versions: of the packages that matter.

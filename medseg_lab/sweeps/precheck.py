@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from medseg_lab.sweeps.plan import Training
 from medseg_lab.training.notation import add_own_modules, parse
 from medseg_lab.training.provenance import digest
+from medseg_lab.workers.fits import unfit
 from medseg_lab.workers.jobs import conditions
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def precheck(jobs: Sequence[Training], environment: Mapping[str, str], neighbour
                 recipe = root = given["recipe"]
                 while root.changes:
                     root = root.bases[0]
-                reason = _unfit(recipe, given["cohort"])
+                reason = unfit(recipe, given["cohort"])
                 seen[job.recipe] = key_parts_of(given), key_parts_of(given | {"recipe": root}), reason
             own, base, reason = seen[job.recipe]
             key, trained = (key_of(parts | {"seed": job.seed}) for parts in (own, base))
@@ -114,6 +115,7 @@ def fit_arguments(job: Training, mapped: bool | None) -> dict[str, Any]:
         "seed": job.seed,
         "judge": recipe(Judge, parts=list(job.parts)),
         "fabric": make_fabric(accelerator="cuda" if job.gpus else "cpu"),
+        "threads": job.threads,
     }
 
 
@@ -122,35 +124,13 @@ def key_parts_of(arguments: dict[str, Any]) -> dict[str, Any]:
     from medseg_lab.training.device import hardware
     from medseg_lab.training.key import key_parts
 
-    own = {name: value for name, value in arguments.items() if name != "fabric"}
-    return key_parts(**own, hardware=hardware(arguments["fabric"]))
+    own = {name: value for name, value in arguments.items() if name not in ("fabric", "threads")}
+    return key_parts(**own, hardware=hardware(arguments["fabric"], arguments["threads"]))
 
 
 def digests(parts: dict[str, Any]) -> dict[str, str]:
     """Of what a key is made of, by name."""
     return {name: digest(value)[:12] for name, value in parts.items() if name != "seed"}
-
-
-def _unfit(recipe: Any, cohort: "Cohort") -> str:
-    """Why the method cannot be trained on the cohort; "" where it can.
-
-    Raises:
-        ValueError: if it cannot be built.
-    """
-    import torch
-
-    from medseg_lab.training.notation import written
-
-    try:
-        with torch.random.fork_rng(devices=[]):
-            learner = recipe.build(cohort.task)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"recipe {written(recipe)!r} on {cohort.id}: {error}") from error
-    if learner.task.spatial_dims > cohort.task.spatial_dims:
-        return f"works in {learner.task.spatial_dims} dimensions, the data has {cohort.task.spatial_dims}"
-    if getattr(learner, "wants_unlabelled", False) and not cohort.unlabelled:
-        return "needs cases without labels, of which there are none: labelled must be less than all"
-    return ""
 
 
 @lru_cache(maxsize=1)

@@ -15,11 +15,10 @@ from medseg_lab.sweeps.precheck import MARKER, Check, precheck
 from medseg_lab.sweeps.summary import Failure, Summary, homely
 from medseg_lab.training.runs import run_store
 from medseg_lab.workers.cluster import Workers, open_workers
+from medseg_lab.workers.fits import FAILED
 from medseg_lab.workers.jobs import Job, Outcome
 from medseg_lab.workers.progress import shown
 from medseg_lab.workers.run import forget_failure, run_jobs, settled
-
-FAILED = ".failed"
 
 
 def sweep(
@@ -85,10 +84,16 @@ def sweep(
                 progress.before, progress.total = len(outcomes), len(outcomes) + len(missing)
                 if outcomes:
                     progress.write(f"{len(outcomes)} of {counted(progress.total, 'job')} done already")
-                chains = [] if dry_run else _chains(missing, checks)
                 folder = root / FAILED
                 for job, outcome in run_jobs(
-                    chains, execute, found, progress, folder, lambda job: (checks[job.id],), environment
+                    [] if dry_run else missing,
+                    execute,
+                    found,
+                    progress,
+                    folder,
+                    lambda job: (checks[job.id],),
+                    environment,
+                    _after(missing, checks),
                 ):
                     if outcome.traceback:
                         failures.append(Failure(job.title, outcome.error, folder / f"{job.id}.json"))
@@ -132,14 +137,17 @@ def _prechecked(plan: Plan, environment: Mapping[str, str], workers: Workers) ->
     return checks
 
 
-def _chains(jobs: list[Job], checks: Mapping[str, Check]) -> list[list[Job]]:
-    """The jobs, one chain for all whose runs rest on the same training; that training itself comes first."""
-    chains: dict[str, list[Job]] = defaultdict(list)
-    for job in jobs:
-        check = checks[job.id]
-        chain = chains[check.root or job.id]
-        chain.insert(0 if check.key == check.root else len(chain), job)
-    return list(chains.values())
+def _after(jobs: list[Job], checks: Mapping[str, Check]) -> dict[str, set[str]]:
+    """By job, those that it waits for: one training, where several runs rest on it.
+
+    It is the training itself where that is among the jobs, else the first of the others, which trains it.
+    """
+    first: dict[str, str] = {}
+    for job in sorted(jobs, key=lambda job: checks[job.id].key != checks[job.id].root):
+        if checks[job.id].root:
+            first.setdefault(checks[job.id].root, job.id)
+    roots = {job.id: first.get(checks[job.id].root, job.id) for job in jobs}
+    return {job: {root} for job, root in roots.items() if root != job}
 
 
 def _environment(plan: Plan, store: Path) -> dict[str, str]:

@@ -47,21 +47,23 @@ def fast_bfloat16(device: str) -> bool:
     return False
 
 
-def hardware(fabric: Fabric) -> Hardware:
-    """What `fabric` computes on."""
+def hardware(fabric: Fabric, threads: int = 1) -> Hardware:
+    """What `fabric` computes on, with so many threads where that is the CPU."""
     device = fabric.device.type
     return Hardware(
         device=device,
         name=torch.cuda.get_device_name(fabric.device) if device == "cuda" else _processor(),
         precision=str(fabric.strategy.precision.precision),
-        threads=torch.get_num_threads() if device == "cpu" else 0,
+        threads=threads if device == "cpu" else 0,
         processes=fabric.world_size,
     )
 
 
 @contextmanager
-def reproducible(device: torch.device) -> Iterator[None]:
-    """Inside: deterministic algorithms where PyTorch has them; after: the caller's generators as they were.
+def reproducible(device: torch.device, threads: int = 1) -> Iterator[None]:
+    """Inside: deterministic algorithms where PyTorch has them, and so many threads; after: all as it was.
+
+    Also the caller's random generators are as they were.
 
     On the CPU PyTorch's sums are already ordered, given the number of threads. A few CUDA kernels (the
     backward pass of 3D max pooling) have no deterministic form; PyTorch then warns.
@@ -71,6 +73,8 @@ def reproducible(device: torch.device) -> Iterator[None]:
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(threads)
     with torch.random.fork_rng(devices=[device] if cuda else [], device_type="cuda"):
         try:
             if cuda:
@@ -78,6 +82,7 @@ def reproducible(device: torch.device) -> Iterator[None]:
             yield
         finally:
             torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+            torch.set_num_threads(threads_before)
 
 
 def channels_last(module: Module) -> Module:

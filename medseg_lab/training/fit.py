@@ -15,6 +15,7 @@ from medseg_lab.training.budget import Budget
 from medseg_lab.training.checkpoint import Checkpoints
 from medseg_lab.training.curves import Curves, joined
 from medseg_lab.training.device import hardware, make_fabric, peak_memory_mb, reproducible
+from medseg_lab.training.hardware import Hardware
 from medseg_lab.training.key import key_of, key_parts
 from medseg_lab.training.loop import train
 from medseg_lab.training.notation import written
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from medseg_lab.data.cohort import Cohort
+    from medseg_lab.training.label_maps import LabelMaps
 
 
 def fit(
@@ -40,6 +42,7 @@ def fit(
     judge: Recipe | None = None,
     progress: bool = True,
     fabric: Fabric | None = None,
+    threads: int = 1,
 ) -> Run:
     """Train and judge a learner, or replay the run that the store holds under the same key.
 
@@ -55,25 +58,34 @@ def fit(
         budget: what may be spent.
         seed: random seed of initial weights, batches, augmentation, dropout and judging.
         store: where finished and unfinished runs are.
-        judge: builds a function of (learner, cohort) that gives the table `cases.csv`.
+        judge: builds a function of (learner, cohort) that gives the table `cases.csv`; what it keeps as its
+            `label_maps` is kept with the run.
         progress: whether to show a bar, and print one line on what was done and on what device.
         fabric: device and precision; None for `make_fabric()`.
+        threads: of PyTorch, on the CPU. Two help a small step hardly, and stall as soon as anything else
+            wants a core; trainings side by side do more (`medseg_lab.workers.fits`).
 
     Raises:
         FloatingPointError: when a loss is infinite or not a number, with the step and its terms.
     """
     fabric = fabric or make_fabric()
-    parts = key_parts(recipe, cohort, budget, seed, judge, hardware(fabric))
+    computes_on = hardware(fabric, threads)
+    parts = key_parts(recipe, cohort, budget, seed, judge, computes_on)
     key = key_of(parts)
-    with store.lock(key) if fabric.is_global_zero else nullcontext(), reproducible(fabric.device):
+    with store.lock(key) if fabric.is_global_zero else nullcontext(), reproducible(fabric.device, threads):
         fabric.barrier()
         run = store.find(key)
         if run is None:
-            job = _Job(recipe, cohort, budget, seed, judge, fabric, parts)
+            job = _Job(recipe, cohort, budget, seed, judge, fabric, computes_on, parts)
             if recipe.changes:
                 with torch.random.fork_rng(devices=[]):
                     recipe.build(cohort.task)  # what does not fit is found before the bases are trained
-                more: dict[str, Any] = {"judge": judge, "progress": progress, "fabric": fabric}
+                more: dict[str, Any] = {
+                    "judge": judge,
+                    "progress": progress,
+                    "fabric": fabric,
+                    "threads": threads,
+                }
                 bases = [fit(base, cohort, budget, seed, store=store, **more) for base in recipe.bases]
                 run = job.change(store, bases)
             else:
@@ -95,6 +107,7 @@ class _Job:
     seed: int
     judge: Recipe | None
     fabric: Fabric
+    hardware: Hardware
     parts: dict[str, Any]
 
     def train(self, store: RunStore, bar_title: str) -> Run:
@@ -131,7 +144,7 @@ class _Job:
         key, opened = key_of(self.parts), len(self.cohort.openings)
         if self.fabric.is_global_zero:
             begin = time.perf_counter()
-            cases = self.judged(learner)
+            cases, label_maps = self.judged(learner)
             measured = {
                 "seconds": curves.rows[-1]["seconds"],
                 "judge_seconds": round(time.perf_counter() - begin, 4),
@@ -149,12 +162,12 @@ class _Job:
                 seed=self.seed,
                 cohort=cohort_facts(self.cohort),
                 task=task_facts(self.cohort.task),
-                hardware=hardware(self.fabric),
+                hardware=self.hardware,
                 test_opened=tuple(self.cohort.openings[opened:]),
                 versions=versions(),
                 **(measured | facts),
             )
-            store.publish(record, curves, cases, learner)
+            store.publish(record, curves, cases, learner, label_maps)
         self.fabric.barrier()
         return Run(store.folder(key))
 
@@ -167,10 +180,11 @@ class _Job:
             Recipe(self.judge.target, {k: v for k, v in self.judge.arguments.items() if k != "parts"})
         )
 
-    def judged(self, learner: Segmenter) -> "pd.DataFrame | None":
-        """The judge's table, or None without a judge."""
+    def judged(self, learner: Segmenter) -> "tuple[pd.DataFrame | None, LabelMaps | None]":
+        """The judge's table, or None without a judge; and the label maps that it kept, if it keeps them."""
         if self.judge is None:
-            return None
+            return None, None
         torch.manual_seed(stream(self.seed, JUDGE))
-        cases: pd.DataFrame = self.judge.build()(learner.eval(), self.cohort)
-        return cases
+        judge = self.judge.build()
+        cases: pd.DataFrame = judge(learner.eval(), self.cohort)
+        return cases, getattr(judge, "label_maps", None)

@@ -24,5 +24,5 @@ class Hardware(BaseModel):
 
     def __str__(self) -> str:
         shared = f", {self.processes} processes" if self.processes > 1 else ""
-        threads = f", {self.threads} threads" if self.device == "cpu" else ""
+        threads = f", {self.threads} thread{'s' * (self.threads != 1)}" if self.device == "cpu" else ""
         return f"{self.name} ({self.device}{threads}{shared}), {self.precision}"

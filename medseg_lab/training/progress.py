@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from typing import Literal, TextIO
 
 from tqdm import tqdm
 
@@ -19,11 +20,15 @@ def progress_bar(title: str, done: int, total: int) -> Iterator[Callable[[str], 
     (a log file, a pipe) there is none, nor where the environment says `MEDSEG_PROGRESS=0`: a notebook that
     is executed to be published would keep the widget's remains.
     """
-    kind = _kind() if title else None
-    if kind is None:
+    where = place(sys.stderr) if title else ""
+    if not where:
         yield lambda text: None
         return
-    with kind(total=total, initial=done, desc=title, leave=False, unit="step", mininterval=0.3) as bar:
+    if where == "notebook":
+        from tqdm.notebook import tqdm_notebook as bar_of
+    else:
+        bar_of = tqdm
+    with bar_of(total=total, initial=done, desc=title, leave=False, unit="step", mininterval=0.3) as bar:
 
         def move(text: str) -> None:
             bar.set_postfix_str(text, refresh=False)
@@ -32,15 +37,13 @@ def progress_bar(title: str, done: int, total: int) -> Iterator[Callable[[str], 
         yield move
 
 
-def _kind() -> type[tqdm] | None:
-    """The tqdm class for where we are, or None."""
+def place(stream: TextIO) -> Literal["notebook", "terminal", ""]:
+    """Where progress can be shown: in a live notebook, on a terminal (the stream), or nowhere."""
     if os.environ.get(SWITCH) == "0":
-        return None
+        return ""
     if _in_notebook():
-        from tqdm.notebook import tqdm_notebook
-
-        return tqdm_notebook
-    return tqdm if sys.stderr.isatty() else None
+        return "notebook"
+    return "terminal" if stream.isatty() else ""
 
 
 def _in_notebook() -> bool:

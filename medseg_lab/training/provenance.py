@@ -30,7 +30,7 @@ def sources(modules: Iterable[str], wording: bool = False) -> dict[str, str]:
             cannot be told apart from its next version.
     """
     waiting = sorted(set(modules))
-    own = {_folder(path) for name in waiting if (path := module_file(name.partition(".")[0]))}
+    own = {import_folder(path) for name in waiting if (path := module_file(name.partition(".")[0]))}
     found: dict[str, str] = {}
     seen: set[str] = set()
     while waiting:
@@ -49,12 +49,12 @@ def sources(modules: Iterable[str], wording: bool = False) -> dict[str, str]:
 
 def _is_followed(module: str, own: set[Path]) -> bool:
     root = module.partition(".")[0]
-    if root != PACKAGE and ((file := module_file(root)) is None or _folder(file) not in own):
+    if root != PACKAGE and ((file := module_file(root)) is None or import_folder(file) not in own):
         return False
     return module_file(module) is not None
 
 
-def _folder(file: Path) -> Path:
+def import_folder(file: Path) -> Path:
     """The folder from which a top-level module or package is imported."""
     return file.parent.parent if file.name == "__init__.py" else file.parent
 

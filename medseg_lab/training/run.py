@@ -6,17 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medseg_lab.data.task import Task
+from medseg_lab.training.label_maps import LabelMap, read_label_maps
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.record import RunRecord, read_record, title
 from medseg_lab.training.tables import read_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     import torch
 
+    from medseg_lab.data.case import Case
     from medseg_lab.training.segmenter import Segmenter
 
 RECORD, CURVES, WEIGHTS, CASES = "run.json", "curves.csv", "weights.safetensors", "cases.csv"
+LABEL_MAPS = "segmentations.npz"
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class Run:
     """One training: what ran, on what, with what result.
 
     Args:
-        folder: with `run.json`, `curves.csv`, `weights.safetensors`, and `cases.csv` if it was judged.
+        folder: with `run.json`, `curves.csv`, `weights.safetensors`; if it was judged, `cases.csv` and mostly
+            `segmentations.npz`.
         replayed: whether it was found in the store rather than trained just now.
         recipe: what was fitted, where this process fitted it: it may lie outside this library.
     """
@@ -60,6 +66,15 @@ class Run:
         """The judge's table; None for a run without a judge."""
         path = self.folder / CASES
         return read_table(path) if path.is_file() else None
+
+    def segmentations(self, cases: "Sequence[Case]") -> dict[str, LabelMap]:
+        """What it predicted while it was judged: classes `(*S)`, uint8, by the ids of the cases that were.
+
+        Raises:
+            ValueError: if the file is damaged.
+        """
+        path = self.folder / LABEL_MAPS
+        return read_label_maps(path, [case.id for case in cases]) if path.is_file() else {}
 
     def learner(self, device: "str | torch.device" = "cpu", recipe: Recipe | None = None) -> "Segmenter":
         """The trained learner, ready to predict.

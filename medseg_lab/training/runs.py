@@ -14,12 +14,13 @@ from platformdirs import user_data_path
 from medseg_lab.training.durable import whole_folder
 from medseg_lab.training.left_out import a_few, of_other_versions, reason
 from medseg_lab.training.record import OtherVersion, RunRecord
-from medseg_lab.training.run import CASES, CURVES, RECORD, WEIGHTS, Run
+from medseg_lab.training.run import CASES, CURVES, LABEL_MAPS, RECORD, WEIGHTS, Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from medseg_lab.training.curves import Curves
+    from medseg_lab.training.label_maps import LabelMaps
     from medseg_lab.training.segmenter import Segmenter
 
 __all__ = ["Run", "RunStore", "run_store"]
@@ -72,7 +73,12 @@ class RunStore:
         return run if run.record.key == key else None
 
     def publish(
-        self, record: RunRecord, curves: "Curves", cases: "pd.DataFrame | None", learner: "Segmenter"
+        self,
+        record: RunRecord,
+        curves: "Curves",
+        cases: "pd.DataFrame | None",
+        learner: "Segmenter",
+        label_maps: "LabelMaps | None" = None,
     ) -> Run:
         """Write a finished run, whole or not at all, and drop its unfinished work."""
         from safetensors.torch import save_model
@@ -85,6 +91,8 @@ class RunStore:
             curves.write(folder / CURVES)
             if cases is not None:
                 cases.to_csv(folder / CASES, index=False)
+            if label_maps:
+                label_maps.write(folder / LABEL_MAPS)
             (folder / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
         shutil.rmtree(self.partial(record.key), ignore_errors=True)
         return Run(target)

@@ -27,13 +27,15 @@ def watched(
     seed: int,
     steps: Sequence[int],
     fabric: Fabric | None = None,
+    threads: int = 1,
 ) -> dict[int, Learner]:
     """The learner after each number of `steps`, in the training that `fit` runs: to the same bits.
 
     It is trained anew, since a run keeps its last weights alone, and is neither judged nor stored.
 
     Args:
-        recipe, cohort, budget, seed, fabric: as in `fit`; a recipe that changes a trained learner is refused.
+        recipe, cohort, budget, seed, fabric, threads: as in `fit`; a recipe that changes a trained learner is
+            refused.
         steps: 1 to the budget's steps.
 
     Raises:
@@ -47,7 +49,7 @@ def watched(
         raise ValueError(f"steps: expected 1 to {budget.steps}, got {outside[0]}")
     fabric = fabric or make_fabric()
     kept: dict[int, Learner] = {}
-    with TemporaryDirectory() as folder, reproducible(fabric.device):
+    with TemporaryDirectory() as folder, reproducible(fabric.device, threads):
         learner, batches = begin(recipe, cohort, budget, seed, fabric)
 
         def keep(step: int) -> None:

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from medseg_lab.data.memory import physical_memory
 from medseg_lab.workers import jobs
 
 if TYPE_CHECKING:
     from distributed import Client, SpecCluster
 
 CONNECT_SECONDS = 20
+MEMORY = {"host": 2**30, "card": 6 * 2**30}
+"""Bytes that a worker may need: of the machine's memory, and of a card's."""
 SETTINGS: dict[str, Any] = {
     "distributed.scheduler.worker-saturation": 1.0,  # a killed worker loses the job it runs, none that waits
     "distributed.scheduler.worker-ttl": None,  # native code may hold the interpreter for minutes
@@ -40,6 +43,7 @@ class Workers:
         client: Dask's, where Dask runs them.
         topic: under which they announce that they begin a job.
         logs: the folder with `worker-<name>.log`, where they are processes of this machine.
+        in_process: whether calls run in this very process, one at a time.
     """
 
     executor: Executor
@@ -48,6 +52,7 @@ class Workers:
     client: "Client | None" = None
     topic: str = ""
     logs: Path | None = None
+    in_process: bool = False
 
 
 @contextmanager
@@ -69,7 +74,7 @@ def open_workers(
         most: how many jobs there are: no more processes than that are started.
         threads: of each job.
         gpus: 1 for a CUDA card for each worker.
-        workers: processes on this machine; None divides its cores, or its cards, among them.
+        workers: processes on this machine; None takes as many as `environments` finds room for.
         scheduler: the address of a Dask scheduler, instead of processes of this machine.
         executor: any other executor.
 
@@ -96,7 +101,8 @@ def open_workers(
     else:
         places = environments(threads, gpus, workers)[: max(1, most)]
         said = f"{len(places)} worker{'s' * (len(places) > 1)} of this machine, {each}"
-        said += ", a CUDA card each" if gpus else ", on the CPU"
+        cards = len({place["CUDA_VISIBLE_DEVICES"] for place in places})
+        said += f", on {cards} CUDA card{'s' * (cards > 1)}" if gpus else ", on the CPU"
         with _local(places) as (client, logs):
             yield Workers(client.get_executor(pure=False), said, len(places), client, topic, logs)
 
@@ -108,7 +114,10 @@ def _local(environments: Sequence[Mapping[str, str]]) -> "Iterator[tuple[Client,
     from distributed import Client, Nanny, Scheduler, SpecCluster
 
     here: dict[str, Any] = {"host": "127.0.0.1", "dashboard": False}
-    scheduler = {"cls": Scheduler, "options": here | {"port": 0, "allowed_failures": 1}}
+    scheduler = {
+        "cls": Scheduler,
+        "options": here | {"port": 0, "dashboard_address": "127.0.0.1:0", "allowed_failures": 1},
+    }
     with tempfile.TemporaryDirectory(prefix="medseg-workers-", ignore_cleanup_errors=True) as folder:
         nanny: dict[str, Any] = {
             **here,
@@ -134,12 +143,9 @@ def _local(environments: Sequence[Mapping[str, str]]) -> "Iterator[tuple[Client,
             client = Client(cluster, set_as_default=False)
         try:
             yield client, Path(folder)
-        except BaseException:
+        finally:  # idle workers take seconds to end by themselves
             with _no_interrupt():
                 _kill(cluster)
-            raise
-        finally:
-            with _no_interrupt():
                 client.close()
                 cluster.close()
 
@@ -211,6 +217,9 @@ def _checked_hosts(client: "Client", gpus: int) -> list[str]:
 def environments(threads: int, gpus: int, workers: int | None) -> list[dict[str, str]]:
     """One environment for each worker of this machine: its threads and, with `gpus`, its card.
 
+    Where no number is given, there are as many as cores and memory carry; with `gpus`, as the cards do, too.
+    Several share a card: a small step leaves most of it idle.
+
     Raises:
         ValueError: for an impossible number.
     """
@@ -218,16 +227,28 @@ def environments(threads: int, gpus: int, workers: int | None) -> list[dict[str,
         raise ValueError(f"workers: expected 1 or more, got {workers}")
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     common = dict.fromkeys(names, str(threads)) | {"MEDSEG_PROGRESS": "0"}
+    most = min(cores() // threads, physical_memory() // MEMORY["host"])
     if not gpus:
-        from dask.system import cpu_count  # the cores that this process may use
-
-        return [common | {"CUDA_VISIBLE_DEVICES": "-1"}] * (workers or max(1, cpu_count() // threads))
+        return [common | {"CUDA_VISIBLE_DEVICES": "-1"}] * (workers or max(1, most))
     cards = visible_cards()
     if not cards:
         raise ValueError("gpus: expected a CUDA card, as gpus = 1, got none on this machine")
-    if workers is not None and workers > len(cards):
-        raise ValueError(f"workers: expected at most {len(cards)}, a CUDA card for each, got {workers}")
-    return [common | {"CUDA_VISIBLE_DEVICES": card} for card in cards[:workers]]
+    workers = workers or max(len(cards), min(most, sum(size // MEMORY["card"] for size in card_memory())))
+    return [common | {"CUDA_VISIBLE_DEVICES": cards[number % len(cards)]} for number in range(workers)]
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    from dask.system import cpu_count
+
+    return int(cpu_count())
+
+
+def card_memory() -> list[int]:
+    """The bytes of each card."""
+    import torch
+
+    return [torch.cuda.get_device_properties(n).total_memory for n in range(torch.cuda.device_count())]
 
 
 def visible_cards() -> list[str]:

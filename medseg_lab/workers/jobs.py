@@ -120,12 +120,17 @@ def variables(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def announcement(job: Job) -> dict[str, Any]:
+    """What there is to tell when this process begins a job."""
+    said = {"title": job.title, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
+    return {"job": job.id, **said}
+
+
 def _announce(job: Job, topic: str) -> None:
     """Tell who listens to the topic that this Dask worker begins the job."""
     from distributed import get_worker
 
-    said = {"title": job.title, "host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
-    get_worker().log_event(topic, {"began": {"job": job.id, **said}})
+    get_worker().log_event(topic, {"began": announcement(job)})
 
 
 def dask_setup(worker: Any) -> None:

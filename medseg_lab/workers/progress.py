@@ -1,13 +1,15 @@
 """What runs, what is done, what remains: a live table on a terminal, plain lines elsewhere."""
 
+import io
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from medseg_lab.training.progress import place
 from medseg_lab.workers.jobs import Job, Outcome
 
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 SHOWN = 12
 """Running jobs in the table; of more, the number."""
+WIDTH = 96
+"""Characters in a line of the table in a notebook."""
+AS_HTML = '<pre style="font-size: 0.85em; line-height: 1.3">{code}</pre>'
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Progress:
         made, replayed, failed: what became of the others so far.
         started: when the first was handed out, in seconds on `time.monotonic`'s clock; 0 before that.
         running: jobs that run now, by id.
+        refresh: shows the table anew; is called twice a second.
     """
 
     write: Callable[[str], None] = print
@@ -51,6 +57,7 @@ class Progress:
     failed: int = 0
     started: float = 0.0
     running: dict[str, Running] = field(default_factory=dict)
+    refresh: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """The first job is handed out."""
@@ -134,11 +141,26 @@ class Progress:
 
 
 @contextmanager
-def shown() -> Iterator[Progress]:
-    """Progress that is shown while it lasts; on a terminal, failures stay above the table."""
-    if not sys.stdout.isatty():
-        yield Progress()
-        return
+def shown(brief: bool = False) -> Iterator[Progress]:
+    """Progress that is shown while it lasts: a table on a terminal or in a notebook, else lines.
+
+    Args:
+        brief: whether there are lines for failures alone.
+    """
+    where = place(sys.stdout)
+    if where == "terminal":
+        show = _on_terminal()
+    elif where == "notebook":
+        show = _in_notebook()
+    else:
+        show = nullcontext(Progress(brief=brief))
+    with show as progress:
+        yield progress
+
+
+@contextmanager
+def _on_terminal() -> Iterator[Progress]:
+    """Failures stay above the table."""
     from rich.console import Console
     from rich.live import Live
 
@@ -152,6 +174,26 @@ def shown() -> Iterator[Progress]:
     )
     with live:
         yield progress
+
+
+@contextmanager
+def _in_notebook() -> Iterator[Progress]:
+    """The table is an output that is replaced, and is empty at the end; failures stay below it."""
+    from IPython.display import HTML, display
+    from rich.console import Console
+
+    shown = display(HTML(""), display_id=True)
+
+    def refresh() -> None:
+        console = Console(file=io.StringIO(), width=WIDTH, record=True)
+        console.print(progress.table(SHOWN + 7))
+        shown.update(HTML(console.export_html(inline_styles=True, code_format=AS_HTML)))
+
+    progress = Progress(brief=True, refresh=refresh)
+    try:
+        yield progress
+    finally:
+        shown.update(HTML(""))
 
 
 def _result(outcome: Outcome) -> str:

@@ -2,8 +2,7 @@
 
 import json
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,63 +10,80 @@ from pathlib import Path
 from typing import Any
 
 from medseg_lab.workers.cluster import Workers
-from medseg_lab.workers.jobs import Job, JobFunction, Outcome, perform
+from medseg_lab.workers.jobs import Job, JobFunction, Outcome, announcement, perform
 from medseg_lab.workers.progress import Progress
 
 
 def run_jobs(
-    chains: Sequence[Sequence[Job]],
+    jobs: Sequence[Job],
     function: JobFunction,
     workers: Workers,
     progress: Progress,
     failures: Path,
     arguments: Callable[[Job], tuple[Any, ...]] = lambda job: (),
     environment: Mapping[str, str] | None = None,
+    after: Mapping[str, Collection[str]] | None = None,
 ) -> Iterator[tuple[Job, Outcome]]:
     """Run all jobs; each with its outcome, in the order in which they end.
 
     A job whose worker was killed is tried once more (on a cluster, as often as its `allowed-failures` says).
 
     Args:
-        chains: the jobs; those of one chain run one after the other, as the second needs the first's result.
+        jobs: in the order in which they begin, as far as `after` allows.
         function: called as `function(job, *arguments(job))` in a worker.
         workers: who runs them.
         progress: is told of beginnings and ends; its total has been set.
         failures: folder of `<job>.json`: what failed, with its traceback, until it succeeds.
         arguments: what else the function is passed.
         environment: variables that each job has.
+        after: by a job's id, the ids of those whose results it needs: they must have ended before it begins.
 
     Raises:
         RuntimeError: if the cluster is gone.
     """
-    running: dict[Future[Outcome], tuple[Job, deque[Job]]] = {}
+    waiting, running = list(jobs), dict[Future[Outcome], Job]()
+    there = {job.id for job in jobs}
+    missing = {job.id: there & set((after or {}).get(job.id, ())) for job in jobs}
 
-    def begin(chain: deque[Job]) -> None:
-        job = chain.popleft()
-        call = (function, job, arguments(job), environment or {}, workers.topic)
-        running[workers.executor.submit(perform, *call)] = job, chain
+    def begin_ready() -> None:
+        for job in [job for job in waiting if not missing[job.id]]:
+            if workers.in_process:
+                if running:
+                    return
+                progress.job_began(announcement(job))
+            waiting.remove(job)
+            call = (function, job, arguments(job), environment or {}, workers.topic)
+            running[workers.executor.submit(perform, *call)] = job
 
     progress.start()
     if workers.client is not None:
         workers.client.subscribe_topic(workers.topic, lambda event: progress.job_began(event[1]["began"]))
-    for chain in chains:
-        begin(deque(chain))
+    begin_ready()
     while running:
-        ended = settled(running)
+        ended = settled(running, progress.refresh)
         for future in [future for future in running if future in ended]:
-            job, chain = running.pop(future)
+            job = running.pop(future)
             outcome = _outcome(future, job, workers)
             _record(failures, job, outcome)
             progress.job_ended(job, outcome)
             yield job, outcome
-            if chain:
-                begin(chain)
+            for needed in missing.values():
+                needed.discard(job.id)
+        begin_ready()
 
 
-def settled(futures: Mapping[Future[Any], Any] | Sequence[Future[Any]]) -> set[Future[Any]]:
-    """Wait for the first of the futures, in short turns, so that Ctrl-C is seen on all platforms."""
+def settled(
+    futures: Mapping[Future[Any], Any] | Sequence[Future[Any]], turn: Callable[[], None] = lambda: None
+) -> set[Future[Any]]:
+    """Wait for the first of the futures, in short turns, so that Ctrl-C is seen on all platforms.
+
+    Args:
+        futures: that are waited for.
+        turn: is called twice a second.
+    """
     done: set[Future[Any]] = set()
     while not done:
+        turn()
         done = wait(futures, timeout=0.5, return_when=FIRST_COMPLETED).done
     return done
 

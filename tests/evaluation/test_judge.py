@@ -128,6 +128,33 @@ def test_an_unknown_part_is_refused():
         Judge(parts=[])
 
 
-def test_segmentations_are_the_most_probable_classes():
-    found = segmentations(Threshold(), cohort(), [case("a")])
-    np.testing.assert_array_equal(found["a"], case("a").label.numpy())
+def test_a_judge_keeps_what_it_predicted():
+    judge = Judge(parts=["labelled", "validation"])
+    judge(Threshold(), cohort())
+    assert len(judge.label_maps) == 2
+
+
+@pytest.mark.parametrize(("held_out", "judged"), [("same", ["a"]), ("other", [])])
+def test_segmentations_are_those_that_were_judged_and_the_others_are_predicted(held_out, judged):
+    kept = {"a": np.full((6, 8), 2, dtype=np.uint8)}
+    asked = []
+
+    def learner() -> Threshold:
+        asked.append("the learner")
+        return Threshold()
+
+    run = SimpleNamespace(
+        segmentations=lambda cases: kept,
+        learner=learner,
+        record=SimpleNamespace(cohort=SimpleNamespace(held_out=held_out)),
+    )
+    data = cohort()
+    data.held_out = "same"
+    found = segmentations(run, data, [case("a"), case("b")])
+    for name in ("a", "b"):
+        wanted = kept["a"] if name in judged else case(name).label.numpy()
+        np.testing.assert_array_equal(found[name], wanted)
+    assert asked == ["the learner"]
+    if judged:
+        assert segmentations(run, data, [case("a")]).keys() == {"a"}
+        assert asked == ["the learner"]

@@ -11,6 +11,7 @@ from medseg_lab.evaluation.protocol import Protocol, summary
 from medseg_lab.evaluation.sample_judge import SampleJudge
 from medseg_lab.training.budget import budget
 from medseg_lab.training.recipe import Recipe, recipe
+from medseg_lab.workers import fits as fits_module
 from tests.evaluation.test_comparison import VALUES, results, run, runs
 
 METHODS = {"a": Recipe("medseg_lab.x.A", {}), "b": Recipe("medseg_lab.x.B", {})}
@@ -18,19 +19,20 @@ METHODS = {"a": Recipe("medseg_lab.x.A", {}), "b": Recipe("medseg_lab.x.B", {})}
 
 @pytest.fixture
 def fits(monkeypatch):
-    """The calls of `fit`, which gives runs that the store already holds for the second method."""
+    """The runs that were wanted; the store already holds those of the second method."""
     calls = []
 
-    def fit(recipe, cohort, budget, seed, *, store, judge, progress):
-        calls.append(SimpleNamespace(**locals()))
-        found = run(results([[[0.5 + 0.1 * seed]]]).drop(columns="seed"), seed)
-        found.replayed = recipe.target.endswith("B")
+    def fit(one):
+        found = run(results([[[0.5 + 0.1 * one.seed]]]).drop(columns="seed"), one.seed)
+        found.replayed = one.recipe.target.endswith("B")
         found.record.seconds, found.record.hardware, found.record.bases = 10.0, "a CPU", ()
         return found
 
-    import medseg_lab.training.fit
+    def fit_all(wanted, store, workers):
+        calls.extend(SimpleNamespace(**vars(one), store=store, workers=workers) for one in wanted)
+        return [fit(one) for one in wanted]
 
-    monkeypatch.setattr(medseg_lab.training.fit, "fit", fit)
+    monkeypatch.setattr(fits_module, "fit_all", fit_all)
     return calls
 
 
@@ -39,11 +41,12 @@ def protocol(**more) -> Protocol:
 
 
 def test_every_method_gets_every_seed_on_the_same_terms(fits):
-    runs = protocol(seeds=3, parts=("test",)).run(METHODS)
+    runs = protocol(seeds=3, parts=("test",), workers=4).run(METHODS)
     assert [(call.recipe.target[-1], call.seed) for call in fits] == [(m, s) for m in "AB" for s in range(3)]
-    assert {(call.cohort, call.store, call.judge.target) for call in fits} == {
-        ("the cohort", "the store", f"{module.Judge.__module__}.Judge")
+    assert {(call.cohort, call.store, call.workers, call.judge.target) for call in fits} == {
+        ("the cohort", "the store", 4, f"{module.Judge.__module__}.Judge")
     }
+    assert [call.title for call in fits][:2] == ["a, seed 0", "a, seed 1"]
     assert all(call.judge.arguments == {"parts": ["test"]} for call in fits)
     assert [len(found) for found in runs.values()] == [3, 3]
 

@@ -52,7 +52,6 @@ def test_without_a_title_there_is_no_bar(monkeypatch):
 def test_a_live_notebook_gets_a_widget(monkeypatch):
     pytest.importorskip("ipywidgets")
     from IPython.core import getipython
-    from tqdm.notebook import tqdm_notebook
 
     monkeypatch.setattr(getipython, "get_ipython", lambda: type("ZMQInteractiveShell", (), {})())
-    assert progress._kind() is tqdm_notebook
+    assert progress.place(io.StringIO()) == "notebook"

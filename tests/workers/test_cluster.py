@@ -31,13 +31,27 @@ def test_threads_do_not_depend_on_the_number_of_workers():
     assert environments(2, 0, 1)[0] == environments(2, 0, 7)[6]
 
 
-def test_each_worker_has_a_card_to_itself(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,GPU-ab")
+def test_the_memory_is_divided_among_workers(monkeypatch):
+    monkeypatch.setattr("dask.system.cpu_count", lambda: 64)
+    monkeypatch.setattr(cluster, "physical_memory", lambda: 8 * 2**30)
+    assert len(environments(1, 0, None)) == 8
+    assert len(environments(1, 0, 20)) == 20
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "shared"),
+    [(64, [80 * 2**30] * 2, 26), (16, [80 * 2**30] * 2, 16), (2, [80 * 2**30] * 2, 2), (1, [2**30] * 2, 2)],
+)
+def test_workers_share_the_cards_as_cores_and_memory_allow(monkeypatch, cores, memory, shared):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-ab")
+    monkeypatch.setattr("dask.system.cpu_count", lambda: cores)
+    monkeypatch.setattr(cluster, "physical_memory", lambda: 2**40)
+    monkeypatch.setattr(cluster, "card_memory", lambda: memory)
     cards = [one["CUDA_VISIBLE_DEVICES"] for one in environments(1, 1, None)]
-    assert cards == ["3", "5", "GPU-ab"]
-    assert len(environments(1, 1, 2)) == 2
-    with pytest.raises(ValueError, match="workers: expected at most 3, a CUDA card for each, got 4"):
-        environments(1, 1, 4)
+    assert len(cards) == shared
+    assert cards[:2] == ["3", "GPU-ab"]
+    assert abs(cards.count("3") - cards.count("GPU-ab")) <= 1
+    assert len(environments(1, 1, 5)) == 5
 
 
 def test_without_a_card_jobs_that_want_one_are_refused(monkeypatch):
@@ -106,10 +120,7 @@ def test_a_job_that_crashes_twice_is_given_up_with_its_stack_and_all_others_are_
     progress.job_ended = lambda job, outcome: None
     with open_workers(len(jobs), threads=2, workers=2) as workers:
         assert workers.description == "2 workers of this machine, 2 threads each, on the CPU"
-        found = {
-            job.title: outcome
-            for job, outcome in run_jobs([[job] for job in jobs], either, workers, progress, tmp_path)
-        }
+        found = {job.title: outcome for job, outcome in run_jobs(jobs, either, workers, progress, tmp_path)}
     assert "Segmentation fault" in found["crash"].traceback
     assert "in crash" in found["crash"].traceback
     assert found["crash"].error == "its worker was killed, and so was the next: out of memory, perhaps"

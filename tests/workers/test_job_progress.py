@@ -109,6 +109,7 @@ def test_before_the_first_job_the_table_says_what_is_going_on():
 
 
 def test_on_a_terminal_only_a_failure_has_a_line_above_the_table(monkeypatch):
+    monkeypatch.delenv("MEDSEG_PROGRESS", raising=False)
     screen = io.StringIO()
     screen.isatty = lambda: True
     monkeypatch.setattr("sys.stdout", screen)

@@ -20,6 +20,7 @@ from medseg_lab.workers.run import run_jobs
 
 JOBS = [Job(title, threads, 0) for threads, title in enumerate(("whole", "pruned", "other"), start=1)]
 WHOLE, PRUNED, OTHER = JOBS
+AFTER = {PRUNED.id: [WHOLE.id, "done before"]}
 
 
 class AtOnce(Executor):
@@ -51,10 +52,10 @@ def fail_whole(job: Job) -> tuple[str, bool]:
     return job.title, True
 
 
-def ran(folder: Path, function=name, executor=None, chains=((WHOLE, PRUNED), (OTHER,)), **options):
+def ran(folder: Path, function=name, executor=None, after=AFTER, **options):
     workers = Workers(executor or AtOnce(), "")
     progress = Progress(lambda text: None, total=3)
-    jobs = run_jobs(chains, function, workers, progress, folder / "failed", **options)
+    jobs = run_jobs(JOBS, function, workers, progress, folder / "failed", after=after, **options)
     return {job.title: outcome for job, outcome in jobs}
 
 
@@ -67,13 +68,26 @@ def test_ids_tell_jobs_apart_and_not_their_titles():
     assert Job("renamed", 1, 0).id == WHOLE.id == pickle.loads(pickle.dumps(WHOLE)).id
 
 
-def test_a_chain_runs_one_after_the_other_and_chains_side_by_side(tmp_path):
+def test_a_job_begins_when_those_that_it_needs_have_ended_and_the_others_at_once(tmp_path):
     executor = AtOnce()
     outcomes = ran(tmp_path, executor=executor)
     assert executor.asked == ["whole", "other", "pruned"]
     assert {title: outcome.key for title, outcome in outcomes.items()} == {
         job.title: job.title for job in JOBS
     }
+
+
+def test_in_this_process_one_job_runs_at_a_time_and_is_shown(tmp_path):
+    progress, seen = Progress(lambda text: None, total=3), []
+
+    def look(job: Job) -> tuple[str, bool]:
+        seen.append((job.title, [one.title for one in progress.running.values()]))
+        return job.title, False
+
+    workers = Workers(AtOnce(), "", in_process=True)
+    found = [job.title for job, _ in run_jobs(JOBS, look, workers, progress, tmp_path, after=AFTER)]
+    assert seen == [(title, [title]) for title in ("whole", "pruned", "other")]
+    assert found == ["whole", "pruned", "other"]
 
 
 def test_what_fails_is_recorded_until_it_succeeds_and_the_rest_go_on(tmp_path):
@@ -98,7 +112,7 @@ def test_a_job_that_kills_its_workers_is_given_up_with_what_the_last_one_printed
     killed.last_worker = SimpleNamespace(name=1)
     (tmp_path / "worker-1.log").write_text("Segmentation fault")
     workers = Workers(AtOnce({OTHER: killed}), "", logs=tmp_path)
-    found = run_jobs([[WHOLE], [OTHER]], name, workers, Progress(total=2), tmp_path / "failed")
+    found = run_jobs([WHOLE, OTHER], name, workers, Progress(total=2), tmp_path / "failed")
     outcomes = {job.title: outcome for job, outcome in found}
     assert outcomes["whole"].key == "whole"
     assert outcomes["other"].error == "its worker was killed, and so was the next: out of memory, perhaps"

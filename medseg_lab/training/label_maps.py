@@ -1,0 +1,46 @@
+"""Segmentations kept with a run: what it predicted while it was judged, compressed."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+LabelMap = NDArray[np.uint8]
+
+
+class LabelMaps:
+    """Label maps by case id, compressed as they come, so that hundreds of volumes fit the memory."""
+
+    def __init__(self) -> None:
+        self._content = io.BytesIO()
+        self._archive = zipfile.ZipFile(self._content, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+
+    def __setitem__(self, case: str, classes: LabelMap) -> None:
+        """Keep the classes `(*S)`, uint8, of a case; a second map of a case is left out."""
+        name = f"{case}.npy"
+        if name not in self._archive.namelist():
+            with self._archive.open(name, "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.ascontiguousarray(classes), allow_pickle=False)
+
+    def __len__(self) -> int:
+        return len(self._archive.namelist())
+
+    def write(self, path: Path) -> None:
+        """Write all to a file, which numpy reads (`numpy.load`)."""
+        self._archive.close()
+        path.write_bytes(self._content.getvalue())
+
+
+def read_label_maps(path: Path, cases: list[str]) -> dict[str, LabelMap]:
+    """The label maps of those cases that the file has.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as there:
+            return {case: there[case] for case in cases if case in there}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: expected label maps, got a damaged file ({error})") from error

@@ -1,0 +1,206 @@
+"""Trainings side by side: what is missing of some runs is trained and judged by workers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medseg_lab.data.share import SharedCohort, shared
+from medseg_lab.training.budget import Budget
+from medseg_lab.training.notation import add_own_modules, written
+from medseg_lab.training.provenance import PACKAGE, import_folder, module_file
+from medseg_lab.training.recipe import Recipe
+from medseg_lab.training.runs import Run, RunStore
+from medseg_lab.workers.jobs import Job
+from medseg_lab.workers.kept import kept_workers
+from medseg_lab.workers.progress import shown
+from medseg_lab.workers.run import run_jobs
+
+if TYPE_CHECKING:
+    from medseg_lab.data.cohort import Cohort
+
+FAILED = ".failed"
+"""The folder in a run store where failures are recorded."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A run that is wanted: what `medseg_lab.training.fit.fit` is called with, and its title."""
+
+    title: str
+    recipe: Recipe
+    cohort: "Cohort"
+    budget: Budget
+    seed: int
+    judge: Recipe | None = None
+    threads: int = 1
+
+    @cached_property
+    def key(self) -> str:
+        """The run's key."""
+        from medseg_lab.training.device import hardware, make_fabric
+        from medseg_lab.training.key import key_of, key_parts
+
+        computes_on = hardware(make_fabric(), self.threads)
+        return key_of(key_parts(self.recipe, self.cohort, self.budget, self.seed, self.judge, computes_on))
+
+    @property
+    def bases(self) -> tuple["Wanted", ...]:
+        """The runs whose trained learners this one changes or joins."""
+        more = (f", base {n}" if len(self.recipe.bases) > 1 else ", base" for n in range(1, 99))
+        return tuple(
+            replace(self, recipe=base, title=f"{self.title}{said}")
+            for base, said in zip(self.recipe.bases, more, strict=False)
+        )
+
+
+@dataclass(frozen=True)
+class FitJob(Job):
+    """One run, known by its key."""
+
+    key: str
+
+
+def fit_all(wanted: Sequence[Wanted], store: RunStore, workers: int | None = None) -> list[Run]:
+    """The runs that are wanted, in their order: replayed, or trained by workers, to the same bits.
+
+    A run that fails is recorded, with its traceback, and the rest finish. Ctrl-C ends the workers; what was
+    trained stays in the store, and what was begun goes on from its last checkpoint when it is wanted again.
+
+    Args:
+        wanted: any runs; those that they rest on are trained first.
+        store: where runs are kept, and found again.
+        workers: processes; see `medseg_lab.workers.kept.kept_workers`.
+
+    Raises:
+        ValueError: for a method that cannot be trained on its cohort, before anything is trained.
+        RuntimeError: naming what failed, and why, once the rest is done.
+    """
+    missing = _missing(wanted, store)
+    if missing:
+        _check(missing.values())
+        _train(missing, store, workers)
+    found: list[Run] = []
+    for one in wanted:
+        run = store.find(one.key)
+        assert run is not None
+        found.append(replace(run, replayed=one.key not in missing, recipe=one.recipe))
+    return found
+
+
+def _check(wanted: Iterable[Wanted]) -> None:
+    """Check that each method can be trained on its cohort, once for all its seeds.
+
+    Raises:
+        ValueError: naming the method, and why not.
+    """
+    for one in {(written(one.recipe), id(one.cohort)): one for one in wanted}.values():
+        if reason := unfit(one.recipe, one.cohort):
+            raise ValueError(f"{one.cohort.id}: {written(one.recipe)} {reason}")
+
+
+def _missing(wanted: Sequence[Wanted], store: RunStore) -> dict[str, Wanted]:
+    """By key, what is to be trained or changed, bases before what rests on them."""
+    found: dict[str, Wanted] = {}
+    for one in wanted:
+        if one.key not in found and store.find(one.key) is None:
+            found |= {key: base for key, base in _missing(one.bases, store).items() if key not in found}
+            found[one.key] = one
+    return found
+
+
+def _train(missing: dict[str, Wanted], store: RunStore, workers: int | None) -> None:
+    """Train all that is missing.
+
+    Raises:
+        RuntimeError: naming what failed, once the rest is done.
+    """
+    from medseg_lab.training.device import make_fabric
+
+    gpus, threads = int(make_fabric().device.type == "cuda"), next(iter(missing.values())).threads
+    jobs = {key: FitJob(one.title, threads, gpus, key) for key, one in missing.items()}
+    after = {
+        jobs[key].id: [jobs[base.key].id for base in one.bases if base.key in jobs]
+        for key, one in missing.items()
+    }
+    failed, folder = list[str](), store.root / FAILED
+    by_id = {jobs[key].id: one for key, one in missing.items()}
+    with shown(brief=True) as progress, kept_workers(len(jobs), threads, gpus, workers) as found:
+        progress.total = len(jobs)
+
+        def arguments(job: Job) -> tuple[Any, ...]:
+            one = by_id[job.id]
+            cohort = one.cohort if found.in_process else shared(one.cohort)
+            return one.recipe, cohort, one.budget, one.seed, one.judge, store.root, _own_folders(one)
+
+        try:
+            for job, outcome in run_jobs(
+                list(jobs.values()), train, found, progress, folder, arguments, after=after
+            ):
+                if outcome.traceback:
+                    failed.append(f"{job.title}: {outcome.error}")
+                elif not found.in_process and (run := store.find(outcome.key)):
+                    by_id[job.id].cohort.openings.extend(run.record.test_opened)
+        except KeyboardInterrupt:
+            progress.write(progress.stopped(keep_on=False))
+            raise
+    if failed:
+        count = f"{len(failed)} of {len(jobs)} runs failed" if len(jobs) > 1 else "the run failed"
+        raise RuntimeError(f"{count}, see {folder}:\n" + "\n".join(failed))
+
+
+def train(
+    job: FitJob,
+    recipe: Recipe,
+    cohort: "Cohort | SharedCohort",
+    budget: Budget,
+    seed: int,
+    judge: Recipe | None,
+    store: Path,
+    own: tuple[Path, ...],
+) -> tuple[str, bool]:
+    """What a worker does: the run's key, and whether it was there already.
+
+    Raises:
+        RuntimeError: if this process would train another run than was asked for.
+    """
+    from medseg_lab.training.device import make_fabric
+    from medseg_lab.training.fit import fit
+
+    for folder in own:
+        add_own_modules(folder)
+    opened = cohort.open(in_memory=bool(job.gpus)) if isinstance(cohort, SharedCohort) else cohort
+    fabric = make_fabric(accelerator="cuda" if job.gpus else "cpu")
+    more: dict[str, Any] = {"progress": False, "fabric": fabric, "threads": job.threads}
+    run = fit(recipe, opened, budget, seed, store=RunStore(store), judge=judge, **more)
+    if run.record.key != job.key:
+        raise RuntimeError("run: code or data changed since it was asked for; restart Python")
+    return run.record.key, run.replayed
+
+
+def unfit(recipe: Recipe, cohort: "Cohort") -> str:
+    """Why a method cannot be trained on the cohort; "" where it can.
+
+    Raises:
+        ValueError: if it cannot be built.
+    """
+    import torch
+
+    try:
+        with torch.random.fork_rng(devices=[]):
+            learner = recipe.build(cohort.task)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"recipe {written(recipe)!r} on {cohort.id}: {error}") from error
+    if learner.task.spatial_dims > cohort.task.spatial_dims:
+        return f"works in {learner.task.spatial_dims} dimensions, the data has {cohort.task.spatial_dims}"
+    if getattr(learner, "wants_unlabelled", False) and not cohort.unlabelled:
+        return "needs cases without labels, of which there are none: labelled must be less than all"
+    return ""
+
+
+def _own_folders(one: Wanted) -> tuple[Path, ...]:
+    """The folders of the user's own modules that are named."""
+    modules = (*one.recipe.modules, *(one.judge.modules if one.judge else ()))
+    roots = {module.partition(".")[0] for module in modules} - {PACKAGE}
+    return tuple({import_folder(file) for root in roots if (file := module_file(root))})
