@@ -161,7 +161,7 @@ class Lesson:
         """What the lesson works with, line by line."""
         budget = self.budget
         seeds = len(self.protocol.seed_numbers)
-        packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "monai", "numpy", "medseg-lab"))
+        packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "medseg-lab"))
         lines = {
             "data": self.cohort.describe(),
             "budget": f"{budget.name}: {budget.steps} steps of {budget.voxels} voxels a run, "

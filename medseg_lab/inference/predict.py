@@ -1,21 +1,18 @@
 """Class probabilities of a whole image, by sliding window."""
 
-from collections.abc import Callable
 from functools import partial
 from math import prod
 
 import torch
 from torch import Tensor
 
+from medseg_lab.inference.windows import Look, by_windows
 from medseg_lab.training.device import inner_channels
 from medseg_lab.training.segmenter import Segmenter
 
 VOXELS = {"cpu": 2**17, "cuda": 2**22}
 """Voxels that go through the network together. On a CPU fewer are slower and more only need memory (measured
 on the U-Net); a GPU wants to be filled."""
-
-
-Look = Callable[[Tensor], Tensor]
 
 
 def predict_case(
@@ -28,8 +25,8 @@ def predict_case(
     """The class probabilities of each voxel of an image, however large.
 
     Windows of the patch's size cover the image, overlap, and are averaged with Gaussian weights, so that a
-    voxel near a window's border counts for little (nnU-Net [46]; MONAI's `sliding_window_inference`). An
-    image smaller than the patch is padded with 0, the mean of a z-scored image, and cropped back. A learner
+    voxel near a window's border counts for little (nnU-Net [46]; `medseg_lab.inference.windows`). An image
+    smaller than the patch is padded with 0, the mean of a z-scored image, and cropped back. A learner
     of slices predicts a volume slice by slice. The precision is that of training; what is returned is
     float32.
 
@@ -86,31 +83,15 @@ def covered(
     device = next(learner.parameters()).device
     image = image.to(device, torch.float32)
     batch = image.movedim(axis + 1, 0) if sliced else image.unsqueeze(0)  # (N, C, *window's axes)
+    together = max(1, VOXELS.get(device.type, VOXELS["cpu"]) // prod(window) // passes)
     was_training = learner.training
     learner.eval()
     try:
         with torch.inference_mode():
-            maps = _windows(partial(_patches, learner, look), batch, window, overlap, passes)
+            maps = by_windows(partial(_patches, learner, look), batch, window, overlap, together)
     finally:
         learner.train(was_training)
     return maps.movedim(0, axis + 1) if sliced else maps[0]
-
-
-def _windows(look: Look, batch: Tensor, window: tuple[int, ...], overlap: float, passes: int) -> Tensor:
-    """The maps of `(N, C, *S)` by sliding window, `(N, M, *S)`."""
-    from monai.inferers.utils import sliding_window_inference
-
-    together = max(1, VOXELS.get(batch.device.type, VOXELS["cpu"]) // prod(window) // passes)
-    found = sliding_window_inference(
-        batch,
-        roi_size=window,
-        sw_batch_size=together,
-        predictor=look,
-        overlap=overlap,
-        mode="gaussian",
-    )
-    assert isinstance(found, Tensor)  # MONAI's answer has the form of the predictor's
-    return found
 
 
 def _patches(learner: Segmenter, look: Look, patches: Tensor) -> Tensor:

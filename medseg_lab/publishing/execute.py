@@ -25,7 +25,7 @@ from medseg_lab.publishing.parameters import checked
 from medseg_lab.training.durable import whole_folder
 
 NOTEBOOK, RECORD = "notebook.ipynb", "record.json"
-VERSIONS = ("medseg-lab", "torch", "monai", "numpy")
+VERSIONS = ("medseg-lab", "torch", "numpy")
 
 # The last cell in the chapter's kernel, removed afterwards: what the process used, on what data it worked.
 REPORT = """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
 
 LOOP = ("medseg_lab.training.begin", "medseg_lab.training.loop")
-VERSIONS = ("torch", "monai", "numpy")
+VERSIONS = ("torch", "numpy")
 
 
 def key_parts(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Literal[3] = 3
 """The version of `run.json` that is written, and read."""
-NOTED_VERSIONS = ("torch", "monai", "numpy", "lightning-fabric", "safetensors", "medseg-lab")
+NOTED_VERSIONS = ("torch", "numpy", "lightning-fabric", "safetensors", "medseg-lab")
 
 
 class _Part(BaseModel):

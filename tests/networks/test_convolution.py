@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from medseg_lab.networks.convolution import Conv2d, Conv3d
 
@@ -35,3 +36,27 @@ def test_where_the_kernel_is_right_bfloat16_is_used():
         assert layer(torch.randn(1, 2, 4, 4, 4)).dtype is torch.bfloat16
         assert layer(torch.randn(1, 2, 2, 4, 4)).dtype is torch.float32
     assert layer(torch.randn(1, 2, 2, 4, 4)).dtype is torch.float32
+
+
+@pytest.mark.parametrize("depth", [1, 2, 7, 8])
+def test_a_small_volume_alone_is_convolved_as_pytorch_does(depth):
+    layer = Conv3d(3, 4, 3, padding=1)
+    x = torch.randn(1, 3, depth, 5, 6).contiguous(memory_format=torch.channels_last_3d).requires_grad_()
+    both = []
+    for out in (layer(x), nn.Conv3d.forward(layer, x)):
+        slope = torch.linspace(-1, 1, out.numel()).reshape(out.shape)
+        both.append((out, *torch.autograd.grad(out, (x, layer.weight, layer.bias), slope)))
+    for ours, theirs in zip(*both, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_a_small_volume_alone_goes_to_onednn():
+    """Else it takes several times as long."""
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip("PyTorch was built without oneDNN")
+    layer, x = Conv3d(16, 16, 3, padding=1), torch.randn(1, 16, 12, 12, 12)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        layer(x)
+    names = {event.key for event in seen.key_averages()}
+    assert "aten::mkldnn_convolution" in names
+    assert "aten::slow_conv3d_forward" not in names

@@ -28,6 +28,7 @@ MUST = (
     *("losses/dice.py", "losses/cross_entropy.py", "training/supervised.py", "training/learner.py"),
     *("training/loop.py", "training/schedule.py", "training/seeding.py", "data/batches.py", "data/pool.py"),
     *("data/augment.py", "evaluation/judge.py", "evaluation/metrics.py", "inference/predict.py"),
+    "inference/windows.py",
 )
 
 
@@ -49,7 +50,7 @@ def test_the_key_covers_what_computes_the_numbers_and_little_else():
     assert not [name for name in found if name.startswith(MAY_NOT_ROOMS)]
     readers = ("ledger", "standing", "verdict", "claim", "comparison", "ranking", "wording", "export")
     assert not [name for name in found if name.startswith("evaluation/") and any(r in name for r in readers)]
-    assert len(found) < 50
+    assert len(found) < 55
 
 
 @pytest.fixture
