@@ -80,7 +80,15 @@ def _written(arrays: dict[str, np.ndarray], *more: object) -> str:
 @lru_cache(maxsize=4)
 def _opened(cohort: SharedCohort, in_memory: bool) -> Cohort:
     cases = {name: partial(_cases, of, in_memory) for name, of in cohort.parts}
-    return replace(cohort.facts, sealed=cases["test"], **{name: cases[name]() for name in PARTS})
+    labelled, unlabelled, validation = (cases[name]() for name in PARTS)
+    return replace(
+        cohort.facts,
+        labelled=labelled,
+        unlabelled=unlabelled,
+        validation=validation,
+        sealed=cases["test"],
+        openings=[],
+    )
 
 
 def _cases(made_of: tuple[MadeOf, ...], in_memory: bool) -> tuple[Case, ...]:

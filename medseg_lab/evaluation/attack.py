@@ -13,7 +13,7 @@ from medseg_lab.evaluation.judge import Judge, evaluate, predictor
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
-    from medseg_lab.training.learner import Learner
+    from medseg_lab.training.segmenter import Segmenter
 
 
 class AttackJudge(Judge):
@@ -38,7 +38,7 @@ class AttackJudge(Judge):
             raise ValueError(f"epsilon: expected 0 or more, got {epsilon}")
         self.epsilon = epsilon
 
-    def table(self, learner: "Learner", cohort: "Cohort", cases: Sequence[Case]) -> pd.DataFrame:
+    def table(self, learner: "Segmenter", cohort: "Cohort", cases: Sequence[Case]) -> pd.DataFrame:
         """The table of `Judge`, with the Dice of the attacked images in a column `attacked_dice`."""
         table = super().table(learner, cohort, cases)
         misled = attacked(learner, cohort, cases, self.epsilon)
@@ -46,7 +46,7 @@ class AttackJudge(Judge):
         return table.assign(attacked_dice=found["dice"])
 
 
-def attacked(learner: "Learner", cohort: "Cohort", cases: Iterable[Case], epsilon: float) -> Iterator[Case]:
+def attacked(learner: "Segmenter", cohort: "Cohort", cases: Iterable[Case], epsilon: float) -> Iterator[Case]:
     """Cases whose images are changed against the learner: x + epsilon * sign(dL/dx).
 
     L is the cross-entropy to the reference, summed over voxels; its gradient is taken window by window, with

@@ -15,8 +15,8 @@ from medseg_lab.training.label_maps import LabelMap, LabelMaps
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
-    from medseg_lab.training.learner import Learner
     from medseg_lab.training.run import Run
+    from medseg_lab.training.segmenter import Segmenter
 
 PARTS = ("validation", "test", "labelled")
 Predictor = Callable[[Tensor], Tensor]
@@ -67,7 +67,7 @@ def segmented(predict: Predictor, cases: Iterable[Case]) -> Iterator[tuple[Case,
             yield case, predict(case.image).argmax(dim=0).to("cpu", torch.uint8).numpy()
 
 
-def predictor(learner: "Learner", cohort: "Cohort") -> Predictor:
+def predictor(learner: "Segmenter", cohort: "Cohort") -> Predictor:
     """The learner as a function of whole images: by sliding window, slice by slice where it works in 2D."""
     from medseg_lab.inference.predict import predict_case
 
@@ -116,7 +116,7 @@ class Judge:
         self.tolerance = tolerance
         self.label_maps = LabelMaps()
 
-    def __call__(self, learner: "Learner", cohort: "Cohort") -> pd.DataFrame:
+    def __call__(self, learner: "Segmenter", cohort: "Cohort") -> pd.DataFrame:
         """`table` of each part, with a first column `part`, and a last one `rarest_dice`.
 
         That is the Dice of the class with the fewest voxels (`rarest_class`), and empty for the others.
@@ -130,7 +130,7 @@ class Judge:
         rarest = rarest_class(cohort.labelled, cohort.task)
         return table.assign(rarest_dice=table["dice"].where(table["class"] == rarest))
 
-    def table(self, learner: "Learner", cohort: "Cohort", cases: Sequence[Case]) -> pd.DataFrame:
+    def table(self, learner: "Segmenter", cohort: "Cohort", cases: Sequence[Case]) -> pd.DataFrame:
         """The table of `evaluate` for cases of a cohort."""
         predict, tolerance = predictor(learner, cohort), self.tolerance
         return evaluate(predict, cases, cohort.task, tolerance=tolerance, label_maps=self.label_maps)

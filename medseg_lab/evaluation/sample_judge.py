@@ -22,7 +22,7 @@ from medseg_lab.uncertainty.measures.truth import against_truth
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
-    from medseg_lab.training.learner import Learner
+    from medseg_lab.training.segmenter import Segmenter
 
 
 class SampleJudge(Judge):
@@ -44,7 +44,7 @@ class SampleJudge(Judge):
         super().__init__(parts)
         self.samples, self.margin = samples, margin
 
-    def table(self, learner: "Learner", cohort: "Cohort", cases: Sequence[Case]) -> pd.DataFrame:
+    def table(self, learner: "Segmenter", cohort: "Cohort", cases: Sequence[Case]) -> pd.DataFrame:
         """A row for each case and foreground class; see `scores`."""
         rows = []
         sliced = learner.task.spatial_dims < cohort.task.spatial_dims

@@ -14,7 +14,7 @@ from medseg_lab.inference.sample import sample_case
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
-    from medseg_lab.training.learner import Learner
+    from medseg_lab.training.segmenter import Segmenter
 
 SLICES, SIDE = 8, 256
 """Of what a learner of slices samples, so many slices are kept, and so many pixels along their edges: n
@@ -47,7 +47,7 @@ class Drawn:
 
 
 def drawn(
-    learner: "Learner", cohort: "Cohort", cases: Iterable[Case], n: int, seed: int | None = None
+    learner: "Segmenter", cohort: "Cohort", cases: Iterable[Case], n: int, seed: int | None = None
 ) -> Iterator[Drawn]:
     """Each case with `n` samples, on the CPU.
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 from tqdm import tqdm
 
@@ -24,10 +24,11 @@ def progress_bar(title: str, done: int, total: int) -> Iterator[Callable[[str], 
     if not where:
         yield lambda text: None
         return
+    bar_of: Callable[..., Any] = tqdm
     if where == "notebook":
-        from tqdm.notebook import tqdm_notebook as bar_of
-    else:
-        bar_of = tqdm
+        from tqdm.notebook import tqdm_notebook
+
+        bar_of = tqdm_notebook
     with bar_of(total=total, initial=done, desc=title, leave=False, unit="step", mininterval=0.3) as bar:
 
         def move(text: str) -> None:

@@ -147,14 +147,8 @@ def shown(brief: bool = False) -> Iterator[Progress]:
     Args:
         brief: whether there are lines for failures alone.
     """
-    where = place(sys.stdout)
-    if where == "terminal":
-        show = _on_terminal()
-    elif where == "notebook":
-        show = _in_notebook()
-    else:
-        show = nullcontext(Progress(brief=brief))
-    with show as progress:
+    shows = {"terminal": _on_terminal, "notebook": _in_notebook}
+    with shows.get(place(sys.stdout), lambda: nullcontext(Progress(brief=brief)))() as progress:
         yield progress
 
 
