@@ -160,7 +160,7 @@ def ledger_of(runs: Sequence[Run], root: Path) -> Ledger:
 
 def _origin(record: RunRecord, shared: dict[frozenset, Mapping[str, str]]) -> Origin:
     """The origin of a run; equal tables of files are one object, kept in `shared`."""
-    sources = record.parts.get("sources", {})
+    sources = record.parts.get("sources", {}) | record.parts.get("judge_sources", {})
     sources = shared.setdefault(frozenset(sources.items()), sources)
     return Origin(record.hardware, record.parts.get("versions", {}), sources)
 

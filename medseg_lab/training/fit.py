@@ -16,7 +16,7 @@ from medseg_lab.training.checkpoint import Checkpoints
 from medseg_lab.training.curves import Curves, joined
 from medseg_lab.training.device import hardware, make_fabric, peak_memory_mb, reproducible
 from medseg_lab.training.hardware import Hardware
-from medseg_lab.training.key import key_of, key_parts
+from medseg_lab.training.key import key_of, key_parts, training_key
 from medseg_lab.training.loop import train
 from medseg_lab.training.notation import written
 from medseg_lab.training.recipe import Recipe
@@ -47,7 +47,8 @@ def fit(
     """Train and judge a learner, or replay the run that the store holds under the same key.
 
     A recipe that changes or joins trained learners (`Recipe.bases`) is not trained: its bases are, or are
-    replayed, and the changed learner is judged.
+    replayed, and the changed learner is judged. Nor is one whose training the store holds, judged otherwise:
+    it is judged anew, to the bits that another training would give.
 
     Killed at any moment and called again, it goes on from its last checkpoint and ends with the same bits.
     Called by two processes at once, one trains, the other waits for it and replays.
@@ -72,7 +73,10 @@ def fit(
     computes_on = hardware(fabric, threads)
     parts = key_parts(recipe, cohort, budget, seed, judge, computes_on)
     key = key_of(parts)
-    with store.lock(key) if fabric.is_global_zero else nullcontext(), reproducible(fabric.device, threads):
+    with (
+        store.lock(training_key(parts)) if fabric.is_global_zero else nullcontext(),
+        reproducible(fabric.device, threads),
+    ):
         fabric.barrier()
         run = store.find(key)
         if run is None:
@@ -88,6 +92,8 @@ def fit(
                 }
                 bases = [fit(base, cohort, budget, seed, store=store, **more) for base in recipe.bases]
                 run = job.change(store, bases)
+            elif same := store.trained(training_key(parts)):
+                run = replace(job.judge_again(store, same), replayed=True)
             else:
                 bar_title = f"{title(parts['recipe'])}, seed {seed}" if progress else ""
                 run = job.train(store, bar_title)
@@ -114,7 +120,7 @@ class _Job:
         """Train, judge, publish; only the first of several processes judges and writes."""
         started = datetime.now(UTC)
         learner, batches = begin(self.recipe, self.cohort, self.budget, self.seed, self.fabric)
-        checkpoints = Checkpoints(store.partial(key_of(self.parts)), self.budget.checkpoint_seconds)
+        checkpoints = Checkpoints(store.partial(training_key(self.parts)), self.budget.checkpoint_seconds)
         curves = train(learner, batches, self.budget, self.seed, self.fabric, checkpoints, bar_title)
         learner.forget()
         learner.patch, learner.precision = batches.patch, self.parts["hardware"]["precision"]
@@ -124,6 +130,13 @@ class _Job:
             "started": started.isoformat(timespec="seconds"),
         }
         return self.finish(store, learner, curves, facts)
+
+    def judge_again(self, store: RunStore, same: Run) -> Run:
+        """Judge the training of another run, publish."""
+        record = same.record
+        facts = {name: getattr(record, name) for name in ("patch", "batch_size", "started", "peak_memory_mb")}
+        learner = same.learner(self.fabric.device, self.recipe)
+        return self.finish(store, learner, joined([same.curves]), facts)
 
     def change(self, store: RunStore, bases: Sequence[Run]) -> Run:
         """Change or join the learners that `bases` trained, judge, publish."""

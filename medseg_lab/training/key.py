@@ -22,13 +22,15 @@ def key_parts(
 
     Of the budget only what training sees counts: not its name, nor how often it saves, nor the seeds of a
     comparison; the cap on cases is in the cohort's fingerprint, and so is all that makes its cases. The
-    sources are those of the learner, the judge, the loop and the batches, with what they import; of each
-    file counts what it computes, not its wording (`provenance.code_hash`).
+    sources are those of the learner, the loop and the batches, with what they import, and apart from them
+    what the judge adds (`training_key`); of each file counts what it computes, not its wording
+    (`provenance.code_hash`).
 
     Raises:
         RuntimeError: for a file of the user's own that was edited after it was imported.
     """
-    files = sources({*LOOP, *recipe.modules, *(judge.modules if judge else ())})
+    files = sources({*LOOP, *recipe.modules})
+    judging = sources(judge.modules) if judge else {}
     for module in recipe.modules:
         if not module.startswith(f"{PACKAGE}."):
             note_own(module)
@@ -41,9 +43,15 @@ def key_parts(
         "hardware": hardware.model_dump(exclude={"name"}),
         "versions": {name: version(name) for name in VERSIONS},
         "sources": files,
+        "judge_sources": {name: found for name, found in judging.items() if name not in files},
     }
 
 
 def key_of(parts: dict[str, Any]) -> str:
     """The key: 64 hexadecimal digits."""
     return digest(parts)
+
+
+def training_key(parts: dict[str, Any]) -> str:
+    """The key of the training alone: runs that have it in common differ in how they are judged."""
+    return digest({name: part for name, part in parts.items() if name not in ("judge", "judge_sources")})

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
 from medseg_lab.training.durable import whole_folder
+from medseg_lab.training.key import training_key
 from medseg_lab.training.left_out import a_few, of_other_versions, reason
 from medseg_lab.training.record import OtherVersion, RunRecord
 from medseg_lab.training.run import CASES, CURVES, LABEL_MAPS, RECORD, WEIGHTS, Run
@@ -25,12 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "RunStore", "run_store"]
 
+TRAINED = ".trained"
+"""The folder that tells which run has a training."""
+
 
 class RunStore:
     """A folder of runs, shared by any number of processes.
 
-    Finished runs are its sub-folders, named by the first 16 digits of their keys. Unfinished work is in
-    `.partial/<key>`, locks are in `.locks`; a killed process's lock falls open by itself.
+    Finished runs are its sub-folders, named by the first 16 digits of their keys. Of a training, by its key
+    (`training_key`), the unfinished work is in `.partial/<key>`, the lock in `.locks`, and the key of a run
+    that has it in `.trained/<key>`. A killed process's lock falls open by itself.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -41,7 +46,7 @@ class RunStore:
         return self.root / key[:16]
 
     def partial(self, key: str) -> Path:
-        """Where the unfinished work of the run with this key is."""
+        """Where the unfinished work of the training with this key is."""
         return self.root / ".partial" / key
 
     @contextmanager
@@ -72,6 +77,13 @@ class RunStore:
             return None
         return run if run.record.key == key else None
 
+    def trained(self, key: str) -> Run | None:
+        """A finished run of this training (`training_key`), however it was judged; None if there is none."""
+        try:
+            return self.find((self.root / TRAINED / key).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+
     def publish(
         self,
         record: RunRecord,
@@ -94,7 +106,10 @@ class RunStore:
             if label_maps:
                 label_maps.write(folder / LABEL_MAPS)
             (folder / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
-        shutil.rmtree(self.partial(record.key), ignore_errors=True)
+        trained = self.root / TRAINED / training_key(record.parts)
+        trained.parent.mkdir(exist_ok=True)
+        trained.write_text(record.key, encoding="ascii")
+        shutil.rmtree(self.partial(trained.name), ignore_errors=True)
         return Run(target)
 
     def runs(self) -> list[Run]:

@@ -78,14 +78,15 @@ def fit_all(wanted: Sequence[Wanted], store: RunStore, workers: int | None = Non
         RuntimeError: naming what failed, and why, once the rest is done.
     """
     missing = _missing(wanted, store)
+    trained: set[str] = set()
     if missing:
         _check(missing.values())
-        _train(missing, store, workers)
+        trained = _train(missing, store, workers)
     found: list[Run] = []
     for one in wanted:
         run = store.find(one.key)
         assert run is not None
-        found.append(replace(run, replayed=one.key not in missing, recipe=one.recipe))
+        found.append(replace(run, replayed=one.key not in trained, recipe=one.recipe))
     return found
 
 
@@ -110,8 +111,8 @@ def _missing(wanted: Sequence[Wanted], store: RunStore) -> dict[str, Wanted]:
     return found
 
 
-def _train(missing: dict[str, Wanted], store: RunStore, workers: int | None) -> None:
-    """Train all that is missing.
+def _train(missing: dict[str, Wanted], store: RunStore, workers: int | None) -> set[str]:
+    """Train all that is missing; the keys of what was not only judged anew.
 
     Raises:
         RuntimeError: naming what failed, once the rest is done.
@@ -125,6 +126,7 @@ def _train(missing: dict[str, Wanted], store: RunStore, workers: int | None) -> 
         for key, one in missing.items()
     }
     failed, folder = list[str](), store.root / FAILED
+    replayed: set[str] = set()
     by_id = {jobs[key].id: one for key, one in missing.items()}
     with shown(brief=True) as progress, kept_workers(len(jobs), threads, gpus, workers) as found:
         progress.total = len(jobs)
@@ -140,7 +142,9 @@ def _train(missing: dict[str, Wanted], store: RunStore, workers: int | None) -> 
             ):
                 if outcome.traceback:
                     failed.append(f"{job.title}: {outcome.error}")
-                elif not found.in_process and (run := store.find(outcome.key)):
+                elif outcome.replayed:
+                    replayed.add(outcome.key)
+                if not outcome.traceback and not found.in_process and (run := store.find(outcome.key)):
                     by_id[job.id].cohort.openings.extend(run.record.test_opened)
         except KeyboardInterrupt:
             progress.write(progress.stopped(keep_on=False))
@@ -148,6 +152,7 @@ def _train(missing: dict[str, Wanted], store: RunStore, workers: int | None) -> 
     if failed:
         count = f"{len(failed)} of {len(jobs)} runs failed" if len(jobs) > 1 else "the run failed"
         raise RuntimeError(f"{count}, see {folder}:\n" + "\n".join(failed))
+    return missing.keys() - replayed
 
 
 def train(

@@ -117,7 +117,13 @@ class Peeking:
         return pd.DataFrame(rows)
 
 
-def train_tiny(store: Path | str, target: Recipe | None = None, seed: int = 0, **budget: float) -> Run:
+def train_tiny(
+    store: Path | str,
+    target: Recipe | None = None,
+    seed: int = 0,
+    judge: Recipe | None = None,
+    **budget: float,
+) -> Run:
     return fit(
         target or recipe(Voxelwise),
         tiny_cohort(),
@@ -125,4 +131,5 @@ def train_tiny(store: Path | str, target: Recipe | None = None, seed: int = 0, *
         seed,
         store=RunStore(store),
         progress=False,
+        judge=judge,
     )

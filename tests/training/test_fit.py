@@ -1,5 +1,7 @@
 """Same key, same bits; another key, another run; and what a run remembers."""
 
+import shutil
+
 import pytest
 import torch
 from learning_toys import Diverging, Peeking, Voxelwise, tiny_budget, tiny_cohort, train_tiny
@@ -71,8 +73,29 @@ def test_learner_cohort_and_judge_are_in_the_key(tmp_path):
         fit(recipe(Voxelwise), tiny_cohort(), tiny_budget(), 0, judge=judge, **base),
     ]
     assert len({run.record.key for run in runs}) == 4
-    assert not any(run.replayed for run in runs)
+    assert [run.replayed for run in runs] == [False, False, False, True]  # the last has the first's training
     assert len(store.runs()) == 4
+
+
+def test_a_training_that_is_judged_otherwise_is_not_trained_again_and_has_the_same_bits(
+    tmp_path, monkeypatch
+):
+    judge = recipe(Peeking)
+    alone = train_tiny(tmp_path / "alone", judge=judge)
+    first = train_tiny(tmp_path / "store")
+    with monkeypatch.context() as broken:
+        broken.setattr("medseg_lab.training.fit.train", None)  # to train again would fail
+        again = train_tiny(tmp_path / "store", judge=judge)
+    assert again.replayed
+    assert again.record.key == alone.record.key != first.record.key
+    assert weights(again) == weights(first) == weights(alone)
+    assert again.cases.equals(alone.cases)
+    assert losses(again).equals(losses(alone))
+    assert again.record.parameters == alone.record.parameters
+    assert again.record.seconds == first.record.seconds
+    for run in (first, again):
+        shutil.rmtree(run.folder)
+    assert not train_tiny(tmp_path / "store").replayed  # what is gone is trained again
 
 
 def test_what_a_run_remembers(tmp_path):
@@ -92,7 +115,7 @@ def test_what_a_run_remembers(tmp_path):
     assert record.peak_memory_mb > 50
     assert list(run.cases["patient"]) == ["007"]
     assert list(run.curves.columns) == ["step", "seconds", "lr", "ce", "follow"]
-    assert not (tmp_path / ".partial" / record.key).exists()
+    assert list((tmp_path / ".partial").iterdir()) == []
 
 
 def test_a_judge_that_draws_draws_the_same(tmp_path):

@@ -40,7 +40,8 @@ def parts(name="U-Net", fingerprint="these cases", seed=0, judge=None, **budget)
 
 
 def files():
-    return {name.removeprefix("medseg_lab/") for name in parts()["sources"]}
+    found = parts()
+    return {name.removeprefix("medseg_lab/") for name in (*found["sources"], *found["judge_sources"])}
 
 
 def test_the_key_covers_what_computes_the_numbers_and_little_else():
