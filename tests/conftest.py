@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MEDSEG_WORKERS", "1")  # tests of workers say how many
+settings.register_profile("loaded machine", deadline=None)
+settings.load_profile("loaded machine")
 _store = tempfile.TemporaryDirectory(prefix="medseg-test-runs-")
 os.environ["MEDSEG_RUNS"] = _store.name
 

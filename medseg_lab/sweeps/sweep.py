@@ -17,6 +17,7 @@ from medseg_lab.training.runs import run_store
 from medseg_lab.workers.cluster import Workers, open_workers
 from medseg_lab.workers.fits import FAILED
 from medseg_lab.workers.jobs import Job, Outcome
+from medseg_lab.workers.kept import VARIABLE
 from medseg_lab.workers.progress import shown
 from medseg_lab.workers.run import forget_failure, run_jobs, settled
 
@@ -152,7 +153,7 @@ def _after(jobs: list[Job], checks: Mapping[str, Check]) -> dict[str, set[str]]:
 
 def _environment(plan: Plan, store: Path) -> dict[str, str]:
     """The variables of every job; a chapter's own process inherits them."""
-    found = {"MEDSEG_RUNS": str(store), "MEDSEG_PROGRESS": "0"}
+    found = {"MEDSEG_RUNS": str(store), "MEDSEG_PROGRESS": "0", VARIABLE: "1"}
     if data := os.environ.get("MEDSEG_DATA"):
         found["MEDSEG_DATA"] = str(Path(data).expanduser().resolve())
     if plan.chapters:

@@ -179,7 +179,7 @@ def _in_notebook() -> Iterator[Progress]:
     shown = display(HTML(""), display_id=True)
 
     def refresh() -> None:
-        console = Console(file=io.StringIO(), width=WIDTH, record=True)
+        console = Console(file=io.StringIO(), width=WIDTH, record=True, force_jupyter=False)
         console.print(progress.table(SHOWN + 7))
         shown.update(HTML(console.export_html(inline_styles=True, code_format=AS_HTML)))
 

@@ -122,3 +122,26 @@ def test_on_a_terminal_only_a_failure_has_a_line_above_the_table(monkeypatch):
     said = screen.getvalue()
     assert "U-Net, toy, seed 0: FAILED: ValueError: [no]" in said
     assert "done in" not in said
+
+
+def test_in_a_notebook_the_table_is_replaced_and_leaves_nothing(monkeypatch, capsys):
+    shown_texts = []
+
+    class Handle:
+        def update(self, html) -> None:
+            shown_texts.append(html.data)
+
+    monkeypatch.setattr(module, "place", lambda stream: "notebook")
+    monkeypatch.setattr("IPython.display.display", lambda html, display_id: Handle())
+    with shown() as progress:
+        progress.total = 2
+        progress.refresh()
+        progress.start()
+        progress.job_began({"job": JOB.id, "title": "U-Net <seed 0>", "host": "vm", "pid": 1, "since": 0.0})
+        progress.refresh()
+        progress.job_ended(JOB, outcome(key="a"))
+    assert "starting workers" in shown_texts[0]
+    assert "U-Net &lt;seed 0&gt;" in shown_texts[1]
+    assert "0 of 2" in shown_texts[1]
+    assert shown_texts[-1] == ""
+    assert capsys.readouterr().out == ""
