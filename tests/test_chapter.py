@@ -16,6 +16,7 @@ from medseg_lab.survey.configurations import configuration
 from medseg_lab.training.budget import BUDGETS
 from medseg_lab.training.notation import parse
 from medseg_lab.training.recipe import recipe
+from medseg_lab.training.runs import Run
 from medseg_lab.training.supervised import Supervised
 
 FLAT = recipe(Supervised, network=recipe(UNet, features=(4, 8)), spatial_dims=2)
@@ -36,6 +37,20 @@ def test_banner_states_data_budget_device_and_store(lesson: chapter.Lesson, tmp_
     assert "cpu" in banner["device"] or "cuda" in banner["device"]
     assert "torch" in banner["versions"]
     assert banner["run store"] == str(tmp_path)
+
+
+def test_the_same_network_on_the_same_terms_is_one_run_in_all_chapters(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path))
+    terms: dict[str, Any] = {"dataset": "virtual-brain", "budget": "smoke", "seeds": 1}
+    kept: dict[str, Run] = {}
+    for section, more in {"2.1.1": {}, "2.3": {}, "2.1.2": {"attack": 0.1}, "4.2": {"samples": 2}}.items():
+        lesson = chapter.open(section, **terms, **more)
+        (kept[section],) = lesson.run("FCN-32s")["FCN-32s"]
+        assert kept[section].replayed is (section != "2.1.1")
+        weights = (kept[section].folder / "weights.safetensors").read_bytes()
+        assert weights == (kept["2.1.1"].folder / "weights.safetensors").read_bytes()
+    assert kept["2.3"].folder == kept["2.1.1"].folder  # judged alike, it is the same run
+    assert len(list((tmp_path / ".trained").iterdir())) == 1  # judged otherwise, the same training
 
 
 def test_cost_tells_trained_from_replayed(lesson: chapter.Lesson) -> None:

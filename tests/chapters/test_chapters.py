@@ -1,8 +1,11 @@
 """Every chapter keeps the form of a chapter, and its facts hold alone."""
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import nbformat
@@ -38,6 +41,34 @@ def test_nbval_confirms_the_facts(tmp_path: Path) -> None:
 
 def test_parameters_are_declared(chapter: Chapter) -> None:
     assert {"dataset" if chapter.is_numbered else "folder", "budget"} <= declared(chapter).keys()
+
+
+def test_the_chapters_of_a_part_open_on_the_same_terms() -> None:
+    """So their runs are shared: the U-Net of 4.1.1 is that of 4.1.2 and 4.2."""
+    terms: dict[str, set[str]] = {}
+    for chapter in CHAPTERS:
+        if chapter.is_numbered:
+            calls = [node for cell in chapter.notebook["cells"] for node in opened(cell)]
+            assert len(calls) == 1
+            terms.setdefault(chapter.section[0], set()).update(calls)
+    assert {part: len(found) for part, found in terms.items()} == dict.fromkeys(terms, 1)
+
+
+def named(tree: ast.Module) -> list[ast.Assign]:
+    """The assignments of a cell."""
+    return [node for node in tree.body if isinstance(node, ast.Assign)]
+
+
+def opened(cell: dict[str, Any]) -> Iterator[str]:
+    """What a cell opens a chapter with, besides the section; names are replaced by what they are set to."""
+    if cell["cell_type"] != "code" or "chapter.open(" not in source(cell):
+        return
+    tree = ast.parse(source(cell))
+    values = {ast.unparse(node.targets[0]): ast.unparse(node.value) for node in named(tree)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "chapter.open":
+            said = {k.arg or "": ast.unparse(k.value) for k in node.keywords}
+            yield str(sorted((name, values.get(value, value)) for name, value in said.items()))
 
 
 def test_code_cells_are_short(chapter: Chapter) -> None:
