@@ -1,8 +1,8 @@
 """The usual MONAI training, which the benchmarks hold the library against: imported, not run.
 
-It is what MONAI's tutorials teach: cases held in memory (`CacheDataset`), random transforms one sample after
-the other in the workers of a `DataLoader`, MONAI's layers and loss in PyTorch's memory format. Its patches
-vary as much as ours (the ranges and shares of `Augmentation`, the share of patches with foreground of `Pool`).
+It is what MONAI's tutorials teach: cases held in memory (`CacheDataset`), random transforms one sample
+after the other in the workers of a `DataLoader`, MONAI's layers and loss in PyTorch's memory format. Its
+patches vary as much as ours (the ranges and shares of `Augmentation`, the foreground share of `Pool`).
 
 It is given what costs an ordinary script time and is not the point here: the voxels that a patch may be
 centred on are found once per case, there is one pass through the loader and no wait between epochs, and
