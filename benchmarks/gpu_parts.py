@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,15 @@ class Machine:
         """Seconds."""
         return self.deadline - time.monotonic()
 
+    @property
+    def place(self) -> torch.device:
+        """The card, or the CPU."""
+        return make_fabric(accelerator=self.device).device
+
+    def repeats(self, setting: "Setting") -> int:
+        """Steps that are timed together."""
+        return 2 if self.tiny else max(20, min(100, 5_000_000 // setting.voxels))
+
     def wait(self) -> None:
         """Until the card has done what it was asked for."""
         if self.device == "cuda":
@@ -91,9 +101,14 @@ class Setting:
         """Supervised training."""
         return parse(f"Supervised(network={self.network}, spatial_dims={len(self.patch)})")
 
+    @property
+    def voxels(self) -> int:
+        """Of one step."""
+        return self.batch_size * prod(self.patch)
+
     def budget(self, steps: int) -> Budget:
         """So many of its steps."""
-        return Budget(steps=steps, voxels=self.batch_size * prod(self.patch), patch=max(self.patch))
+        return Budget(steps=steps, voxels=self.voxels, patch=max(self.patch))
 
     def __str__(self) -> str:
         return f"{self.network}, {self.batch_size} x {'x'.join(map(str, self.patch))}"
@@ -261,20 +276,19 @@ def steps(machine: Machine) -> Iterator[Row]:
 
     Ours alone has deterministic kernels; how long it takes without them is there, too.
     """
-    cohort, repeats = measured_cohort(), 2 if machine.tiny else 60
-    chosen = settings(machine)
+    cohort, chosen = measured_cohort(), settings(machine)
     for number, setting in enumerate(chosen):
+        repeats = machine.repeats(setting)
         bare = bare_step(*fixed(machine, cohort, setting))
         sides: dict[str, Callable[[], float]] = {
-            "bare": lambda bare=bare: timed(machine, bare, repeats),
-            "ours": lambda setting=setting: our_loop(machine, cohort, setting, repeats),
+            "bare": partial(timed, machine, bare, repeats),
+            "ours": partial(our_loop, machine, cohort, setting, repeats),
         }
         if machine.device == "cuda":  # a CPU's kernels are deterministic
-            sides["ours, free"] = lambda setting=setting: our_loop(machine, cohort, setting, repeats, False)
+            sides["ours, free"] = partial(our_loop, machine, cohort, setting, repeats, deterministic=False)
         for workers in (2,) if machine.tiny else (2, 8):
-            sides[f"usual, {workers} workers"] = lambda setting=setting, workers=workers: usual_loop(
-                machine, cohort, setting, repeats, workers
-            )
+            terms = (machine, cohort, setting, repeats, workers)
+            sides[f"usual, {workers} workers"] = partial(usual_loop, *terms)
         least = rounds(machine, sides, 0.8 * machine.left / (len(chosen) - number))
         usual = min(value for name, value in least.items() if name.startswith("usual"))
         yield {
@@ -287,14 +301,14 @@ def steps(machine: Machine) -> Iterator[Row]:
 
 def layouts(machine: Machine) -> Iterator[Row]:
     """Milliseconds of a bare step, contiguous in memory and channels last; deterministic, as in `fit`."""
-    cohort, repeats = measured_cohort(), 2 if machine.tiny else 30
+    cohort = measured_cohort()
     chosen = settings(machine) if machine.tiny else [*SETTINGS, Setting("VNet()", (48, 48, 48), 9)]
     for number, setting in enumerate(chosen):
         sides = {}
         for name, inner in {"contiguous": False, "channels last": True}.items():
             act = bare_step(*fixed(machine, cohort, setting), inner=inner)
-            sides[name] = lambda act=act: timed(machine, act, repeats)
-        with reproducible(torch.device(machine.device)):
+            sides[name] = partial(timed, machine, act, machine.repeats(setting))
+        with reproducible(machine.place):
             least = rounds(machine, sides, 0.8 * machine.left / (len(chosen) - number))
         yield {
             "setting": str(setting),
@@ -312,7 +326,7 @@ def graphs(machine: Machine) -> Iterator[Row]:
     todo = [(each, strict) for strict in (False, True) for each in settings(machine)]
     for number, (setting, strict) in enumerate(todo):
         row: Row = {"setting": str(setting), "deterministic": strict}
-        with reproducible(torch.device(machine.device)) if strict else nullcontext():
+        with reproducible(machine.place) if strict else nullcontext():
             try:
                 row |= _replayed(machine, cohort, setting, 0.8 * machine.left / (len(todo) - number))
             except RuntimeError as error:
@@ -321,7 +335,7 @@ def graphs(machine: Machine) -> Iterator[Row]:
 
 
 def _replayed(machine: Machine, cohort: Cohort, setting: Setting, seconds: float) -> Row:
-    repeats = 2 if machine.tiny else 60
+    repeats = machine.repeats(setting)
     eager = bare_step(*fixed(machine, cohort, setting), capturable=machine.device == "cuda")
     if machine.device != "cuda":
         return {"eager (ms)": 1000 * timed(machine, eager, repeats)}
@@ -333,8 +347,8 @@ def _replayed(machine: Machine, cohort: Cohort, setting: Setting, seconds: float
         replay()
         losses = {"loss, eager": float(eager()), "loss, graph": float(loss)}
     sides = {
-        "eager": lambda: timed(machine, eager, repeats),
-        "graph": lambda: timed(machine, replay, repeats),
+        "eager": partial(timed, machine, eager, repeats),
+        "graph": partial(timed, machine, replay, repeats),
     }
     least = rounds(machine, sides, seconds)
     return {
@@ -355,7 +369,11 @@ def captured(step: Step) -> tuple[Callable[[], None], Tensor]:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         loss = step()
-    return graph.replay, loss
+
+    def replay(kept: Step = step) -> None:  # the graph reads and writes the tensors of the step
+        graph.replay()
+
+    return replay, loss
 
 
 class _Over(Exception):

@@ -22,10 +22,12 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card on this machine"),
 ]
 COHORT = toys.tiny_cohort(shape=(20, 19, 18), patch=16)
-# Of slices with max pooling, of volumes without: its backward pass has no deterministic form in 3D on CUDA.
+# PyTorch warns that the backward pass of max pooling in 3D adds up in no fixed order on CUDA. Windows that do
+# not overlap add one number to each voxel, so the order makes no difference.
 LEARNERS = {
     "slices": recipe(Supervised, network=recipe(UNet, features=[8, 16]), spatial_dims=2),
-    "volumes": recipe(Supervised, network=recipe(VNet, features=[4, 8], convs=[1, 2])),
+    "volumes": recipe(Supervised, network=recipe(UNet, features=[4, 8])),
+    "volumes without pooling": recipe(Supervised, network=recipe(VNet, features=[4, 8], convs=[1, 2])),
 }
 
 
