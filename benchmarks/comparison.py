@@ -156,6 +156,7 @@ def theirs(setting: Setting, steps: int, seeds: int) -> dict[str, Any]:
                 logits = sliding_window_inference(
                     batch, setting.patch, together, network, overlap=0.25, mode="gaussian"
                 )
+            assert isinstance(logits, torch.Tensor)
             maps = logits.float().softmax(1)
             return maps.movedim(0, axis) if dims == 2 else maps[0]
 

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -219,7 +219,7 @@ def timed(machine: Machine, act: Callable[[], Any], times: int) -> float:
     return (time.perf_counter() - start) / times
 
 
-def rounds(machine: Machine, sides: dict[str, Callable[[], float]], seconds: float) -> dict[str, float]:
+def rounds(machine: Machine, sides: Mapping[str, Callable[[], float]], seconds: float) -> dict[str, float]:
     """The least seconds of each side, which take turns until the time is up; once for all at least."""
     end = time.monotonic() + seconds
     times: dict[str, list[float]] = {name: [] for name in sides}

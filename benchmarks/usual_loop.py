@@ -16,7 +16,7 @@ gammas are drawn evenly, ours evenly in their logarithm.
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +69,7 @@ def _monai_convolution(
     from monai.networks.blocks.convolutions import Convolution
 
     assert isinstance(layer, CONVOLUTIONS)
+    assert not isinstance(layer.padding, str)
     transposed = isinstance(layer, nn.ConvTranspose2d | nn.ConvTranspose3d)
     return Convolution(
         len(layer.kernel_size),
@@ -204,7 +205,7 @@ def step_of(
     """
     from monai.losses.dice import DiceCELoss
 
-    network = with_monai_layers(learner.network).to(device).train()
+    network: Any = with_monai_layers(learner.network).to(device).train()
     loss_of = DiceCELoss(
         include_background=False, to_onehot_y=True, softmax=True, smooth_nr=1, smooth_dr=1, batch=True
     )
