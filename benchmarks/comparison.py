@@ -1,6 +1,6 @@
 """Runs an hour: a whole comparison, ours against the usual MONAI loop on the same cores.
 
-    python benchmarks/comparison.py [--only "slices, small"] [--steps 60] [--seeds 2]
+    python benchmarks/comparison.py [--only "slices, small"] [--steps 150] [--seeds 2]
 
 Four networks with two seeds each are trained and judged, by `Protocol.run` from an empty store, and by an
 ordinary MONAI script (`usual_loop.py`), one training after the other with all cores. Both sides have
@@ -57,10 +57,10 @@ class Setting:
 
 
 SETTINGS = {
-    "slices, small": Setting((64, 64), 3, 100, 2.0),
-    "slices, large": Setting((64, 64), 24, 25, 1.6),
-    "volumes, small": Setting((24, 24, 24), 1, 100, 2.0),
-    "volumes, large": Setting((48, 48, 48), 1, 25, 1.6),
+    "slices, small": Setting((64, 64), 3, 150, 2.0),
+    "slices, large": Setting((64, 64), 24, 30, 1.6),
+    "volumes, small": Setting((24, 24, 24), 1, 150, 2.0),
+    "volumes, large": Setting((48, 48, 48), 1, 30, 1.6),
 }
 
 
@@ -217,7 +217,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", choices=SETTINGS, default=list(SETTINGS))
-    parser.add_argument("--steps", type=int, help="of a run; default: 100 small ones, 25 large ones")
+    parser.add_argument("--steps", type=int, help="of a run; default: 150 small ones, 30 large ones")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)

@@ -6,6 +6,7 @@ import torch
 import toys
 import usual_loop
 
+from medseg_lab.data.pool import FOREGROUND_SHARE
 from medseg_lab.losses.dice import DiceCE
 from medseg_lab.networks.blocks import InstanceNorm
 from medseg_lab.networks.measure import flops, parameters
@@ -44,11 +45,16 @@ def test_step_minimises_our_loss() -> None:
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.parametrize(("dims", "patch", "n"), [(2, (8, 6), 3), (3, (8, 6, 4), 2)])
-def test_batches_are_patches_with_foreground_in_them(dims: int, patch: tuple[int, ...], n: int) -> None:
-    drawn = list(usual_loop.batches(toys.tiny_cohort(), dims, patch, n, 5, workers=0))
-    assert len(drawn) == 5
+@pytest.mark.parametrize(("dims", "patch", "n"), [(2, (4, 6), 3), (3, (4, 6, 4), 2)])
+def test_batches_are_patches_of_which_a_share_is_centred_on_foreground(
+    dims: int, patch: tuple[int, ...], n: int
+) -> None:
+    torch.manual_seed(0)
+    cohort = toys.tiny_cohort(shape=(40, 40, 40))  # a twelfth is foreground
+    drawn = list(usual_loop.batches(cohort, dims, patch, n, 60, workers=0))
+    assert len(drawn) == 60
     for image, label in drawn:
         assert tuple(image.shape) == tuple(label.shape) == (n, 1, *patch)
         assert set(label.unique().tolist()) <= {0, 1}
-    assert 0.2 < torch.stack([label.float().mean() for _, label in drawn]).mean() < 0.9
+    share = float(torch.stack([label.mean() for _, label in drawn]).mean())
+    assert share == pytest.approx(FOREGROUND_SHARE[dims], abs=0.15)
