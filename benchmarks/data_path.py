@@ -4,7 +4,7 @@ Three loops train the same network on patches of the same shape, alternating in 
 
 - bare: one fixed batch for all steps, without a data path;
 - ours: `Batches`, drawn and augmented on the device;
-- MONAI: CacheDataset, random transforms of the same strength for each sample, DataLoader with two workers.
+- MONAI: the batches of the usual loop (`usual_loop.py`), from a DataLoader with two workers.
 
 Volumes have the size of a hippocampus (40x56x40, batch 4), slices 128x128 (batch 16). Their content is noise,
 which takes the same time as an image. Run: `python benchmarks/data_path.py [--steps 30] [--rounds 3]`.
@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator
 from itertools import islice, product
 
 import torch
+import usual_loop
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medseg_lab.data.augment import Augmentation
 from medseg_lab.data.batches import Batches
 from medseg_lab.data.case import Case
 from medseg_lab.data.catalogue import load_card
@@ -62,47 +62,9 @@ def our_batches(cohort: Cohort, batch_size: int) -> Iterator[tuple[Tensor, Tenso
 
 
 def monai_batches(cohort: Cohort, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The loop of MONAI's tutorials, with the probabilities and ranges of `Augmentation`."""
-    from monai.data import CacheDataset, DataLoader
-    from monai.transforms import (
-        Compose,
-        RandAdjustContrastd,
-        RandAffined,
-        RandCropByPosNegLabeld,
-        RandFlipd,
-        RandGaussianNoised,
-        RandScaleIntensityd,
-        RandShiftIntensityd,
-    )
-
-    how, keys, d = Augmentation(), ["image", "label"], cohort.task.spatial_dims
-    angle = torch.pi * how.rotation_deg / 180
-    steps = Compose(
-        [
-            RandCropByPosNegLabeld(keys, "label", cohort.patch, pos=1, neg=2, num_samples=1),
-            RandAffined(
-                keys,
-                prob=how.resampled,
-                rotate_range=(angle,) * (3 if d == 3 else 1),
-                scale_range=((how.scale[0] - 1, how.scale[1] - 1),) * d,
-                mode=("bilinear", "nearest"),
-                padding_mode="zeros",
-            ),
-            RandFlipd(keys, prob=0.5, spatial_axis=0),
-            RandAdjustContrastd("image", prob=how.gamma_share, gamma=how.gamma),
-            RandScaleIntensityd("image", prob=1.0, factors=(how.gain[0] - 1, how.gain[1] - 1)),
-            RandShiftIntensityd("image", prob=1.0, offsets=how.shift[1]),
-            RandGaussianNoised("image", prob=how.noise_share, std=how.noise[1]),
-        ]
-    )
-    data = [{"image": c.image, "label": c.labels} for c in cohort.labelled]
-    cached = CacheDataset(data, steps, progress=False)
-    loader = DataLoader(
-        cached, batch_size=batch_size, shuffle=True, num_workers=2, persistent_workers=True, drop_last=True
-    )
-    while True:
-        for batch in loader:
-            yield batch["image"].as_tensor(), batch["label"].as_tensor()[:, 0].long()
+    """The usual loop's, with a label for each voxel."""
+    for image, label in usual_loop.batches(cohort, len(cohort.patch), cohort.patch, batch_size, 10**6):
+        yield image, label[:, 0].long()
 
 
 def light(dims: int) -> nn.Module:
