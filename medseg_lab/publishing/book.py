@@ -10,9 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from functools import cached_property
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -36,8 +35,6 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 IGNORED = {"_build", ".ipynb_checkpoints", "__pycache__"}
 MADE_OF = ".made-of"
 """A file in the built book: the digest of all that it was made of."""
-NICE = 10
-"""The priority of a build beside chapters that are executed; 0 is the usual one, 19 the lowest."""
 BUILD = """\
 import os, sys
 getattr(os, "nice", int)(int(sys.argv.pop(1)))
@@ -65,6 +62,7 @@ class Book:
 
     house: House
     output: Path | None = None
+    _drawn: dict[str, dict[str, bytes]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def html(self) -> Path:
@@ -76,22 +74,29 @@ class Book:
         """The first page."""
         return self.html / "index.html"
 
-    @cached_property
+    @property
     def data(self) -> dict[str, bytes]:
-        """The data pages, whose pictures take seconds."""
-        return data_pages(self.house.book / "_static" / "data")
+        """The data pages, whose pictures take seconds: drawn once, as long as the data are the same."""
+        at_hand = digest(data_identity("auto"))
+        if at_hand not in self._drawn:
+            self._drawn[at_hand] = data_pages(self.house.book / "_static" / "data")
+        return self._drawn[at_hand]
 
     def is_current(self, pages: list[Page]) -> bool:
         """Whether the book that is there was made of the same, and without a warning."""
-        stamp = self.html / MADE_OF
-        return self.index.is_file() and stamp.is_file() and stamp.read_text() == made_of(pages, self.house)
+        return self._is_made_of(made_of(pages, self.house))
 
-    def build(self, pages: list[Page], stop: Event | None = None) -> Path:
+    def _is_made_of(self, made: str) -> bool:
+        stamp = self.html / MADE_OF
+        return self.index.is_file() and stamp.is_file() and stamp.read_text() == made
+
+    def build(self, pages: list[Page], stop: Event | None = None, nice: int = 0) -> Path:
         """Assemble and build the book, unless it is there already; a warning is an error.
 
         Args:
             pages: the chapters, in the order of the survey, then the pages that follow none.
-            stop: for a build that gives way to chapters executed beside it, and ends when this is set.
+            stop: ends the build when it is set.
+            nice: the priority of the build; 0 is the usual one, 19 the lowest.
 
         Returns:
             The path of the built `index.html`.
@@ -103,14 +108,14 @@ class Book:
         self.html.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.html.parent / ".lock"):
             repair(self.html)
-            if self.is_current(pages):
-                return self.index
             made = made_of(pages, self.house)
+            if self._is_made_of(made):
+                return self.index
             sources, aside = self.house.root / "build" / "book-source", self.html.with_name("next")
             assemble(pages, self.house, sources, self.data)
             shutil.rmtree(aside, ignore_errors=True)
             try:
-                faults = _run_sphinx(sources, aside, stop)
+                faults = _run_sphinx(sources, aside, stop or Event(), nice)
                 new = aside / "_build" / "html"
                 if (new / "searchindex.js").is_file():  # Sphinx came to its end
                     if not faults:
@@ -123,9 +128,9 @@ class Book:
         return self.index
 
 
-def _run_sphinx(sources: Path, output: Path, stop: Event | None) -> str:
+def _run_sphinx(sources: Path, output: Path, stop: Event, nice: int) -> str:
     """Build the sources into `output/_build/html`; the warnings and errors, as text."""
-    command = [sys.executable, "-c", BUILD, str(NICE if stop else 0), "build", str(sources)]
+    command = [sys.executable, "-c", BUILD, str(nice), "build", str(sources)]
     options = ["--path-output", str(output), "-W", "-n", "--keep-going", "-q"]
     process = subprocess.Popen(
         [*command, *options],
@@ -137,7 +142,7 @@ def _run_sphinx(sources: Path, output: Path, stop: Event | None) -> str:
     )
     try:
         while True:
-            if stop is not None and stop.is_set():
+            if stop.is_set():
                 raise Stopped
             try:
                 said, _ = process.communicate(timeout=0.2)
@@ -208,8 +213,10 @@ def assemble(pages: list[Page], house: House, folder: Path, data: dict[str, byte
         if path.is_file() and not IGNORED & set(inside.parts):
             wanted[inside.as_posix()] = path.read_bytes()
     for item in pages:
-        executed = isinstance(item, Executed)
-        notebook = json.loads(item.notebook.read_text("utf-8")) if executed else without_results(item)
+        if isinstance(item, Executed):
+            notebook = json.loads(item.notebook.read_text(encoding="utf-8"))
+        else:
+            notebook = without_results(item)
         wanted[page(item.chapter, house)] = _for_pages(notebook)
     ledger, chapters = read_ledger(), [item.chapter for item in pages]
     wanted["survey_map.md"] = survey_map(chapters).encode()

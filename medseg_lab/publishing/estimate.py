@@ -47,7 +47,8 @@ def step_seconds() -> float:
     try:
         network = UNet(1, 3, spatial_dims=2)
         optimiser = torch.optim.SGD(network.parameters(), lr=1e-3)
-        images, taken, began = torch.zeros(3, 1, 64, 64), [], time.perf_counter()
+        images, began = torch.zeros(3, 1, 64, 64), time.perf_counter()
+        taken: list[float] = []
         while len(taken) < 4 or time.perf_counter() - began < 3:
             start = time.perf_counter()
             optimiser.zero_grad()

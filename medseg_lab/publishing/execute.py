@@ -210,9 +210,10 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
     """Run the cells in a temporary folder, then move the result into place."""
     import nbformat
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    from medseg_lab.publishing.kernel import KERNELSPEC, this_interpreter
+    from medseg_lab.publishing.kernel import KERNELSPEC, LOG, this_interpreter
 
     notebook = nbformat.read(chapter.path, as_version=4)
     notebook.metadata["kernelspec"] = KERNELSPEC
@@ -239,6 +240,14 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
             said = f"{error.ename}: {error.evalue}".splitlines()[0]
             line = f"cell {error.cell_index}: {said}"
             raise ChapterError(_failure(chapter, error, kept), line) from error
+        except DeadKernelError as error:
+            log = (aside / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-60:]
+            said = "\n".join(f"    {line}" for line in log) or "    nothing"
+            raise ChapterError(
+                f"{chapter.path.name}: its process died, for lack of memory perhaps\n"
+                f"  the last that it wrote:\n{said}",
+                "its process died, for lack of memory perhaps",
+            ) from error
         seconds = time.monotonic() - started
         executed = nbformat.read(aside / NOTEBOOK, as_version=4)
         report = json.loads("".join(out["text"] for out in executed.cells.pop().outputs))

@@ -17,6 +17,9 @@ from medseg_lab.publishing.parameters import taken
 from medseg_lab.publishing.waiting import Page
 from medseg_lab.workers.progress import spelled
 
+GIVE_WAY = 10
+"""The priority of a build beside chapters that are executed; the first one, for which readers wait, has 0."""
+
 
 class Publisher:
     """Builds the book beside the chapters that are executed: one build at a time, of the latest pages.
@@ -32,15 +35,15 @@ class Publisher:
         self._last: Future[Any] = Future()
         self._stop = Event()
 
-    def publish(self, pages: list[Page]) -> None:
+    def publish(self, pages: list[Page], nice: int = GIVE_WAY) -> None:
         """Build the book of these pages once the present build has ended, and of none that wait for it."""
         self._last.cancel()
-        self._last = self._thread.submit(self._build, list(pages), self._stop)
+        self._last = self._thread.submit(self._build, list(pages), self._stop, nice)
 
     def finish(self, pages: list[Page]) -> Path:
         """Build the book of these pages now, and wait for it: `Book.build`."""
         self._halt()
-        return self._thread.submit(self.book.build, pages).result()
+        return self._thread.submit(self.book.build, pages, self._stop).result()
 
     def close(self) -> None:
         """End the present build; the book that is there stays."""
@@ -52,11 +55,11 @@ class Publisher:
         self._stop.set()
         self._stop = Event()
 
-    def _build(self, pages: list[Page], stop: Event) -> None:
+    def _build(self, pages: list[Page], stop: Event, nice: int) -> None:
         """A build beside others: what is wrong is said, and must be put right until the last one."""
         missing = sum(not isinstance(page, Executed) for page in pages)
         try:
-            index = self.book.build(pages, stop)
+            index = self.book.build(pages, stop, nice)
         except Stopped:
             return
         except Exception as error:  # of a thread that nobody waits for
@@ -101,7 +104,7 @@ def grow(
     with ended_as_by_ctrl_c():
         try:
             if costs:
-                publisher.publish(pages)
+                publisher.publish(pages, nice=0)
             for number, page in enumerate(pages):
                 if isinstance(page, Executed):
                     continue
@@ -116,7 +119,7 @@ def grow(
                     line = getattr(error, "line", f"{type(error).__name__}: {error}".splitlines()[0])
                     pages[number] = replace(page, failure=line)
                     say(f"{page.chapter.section} FAILED: {error}")
-                if costs:
+                if costs:  # others wait, so that this is not the last build
                     publisher.publish(pages)
             index = publisher.finish(pages)
         except KeyboardInterrupt:
