@@ -124,7 +124,8 @@ def sentence(pages: Sequence[Page], costs: Sequence[float | None]) -> str:
 
 def write_costs(house: House, path: Path = COSTS) -> list[str]:
     """Write into the table what the chapters took on this machine; the budgets that were written."""
-    table = tomlkit.parse(path.read_text(encoding="utf-8")) if path.is_file() else tomlkit.document()
+    head = "".join(f"# {line}\n" for line in HEAD.splitlines())
+    table = tomlkit.parse(path.read_text(encoding="utf-8").removeprefix(head))
     found: dict[str, dict[str, int]] = {}
     for chapter in house.chapters():
         records = [
@@ -135,9 +136,7 @@ def write_costs(house: House, path: Path = COSTS) -> list[str]:
             found.setdefault(budget, {})[chapter.section] = round(recorded_cost(record))
     for budget, seconds in found.items():
         table[budget] = {"cores": cores(), "step": round(step_seconds(), 4), "seconds": seconds}
-    head = "".join(f"# {line}\n" for line in HEAD.splitlines())
-    body = "\n".join(line for line in tomlkit.dumps(table).splitlines() if not line.startswith("#"))
-    path.write_text(f"{head}\n{body.strip()}\n", encoding="utf-8")
+    path.write_text(f"{head}\n{tomlkit.dumps(table).strip()}\n", encoding="utf-8")
     return list(found)
 
 

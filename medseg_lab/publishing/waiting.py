@@ -7,7 +7,6 @@ from typing import Any
 
 from medseg_lab.publishing.execute import Executed, Waiting
 from medseg_lab.publishing.house import source
-from medseg_lab.publishing.markdown import escape
 
 Page = Executed | Waiting
 
@@ -22,7 +21,9 @@ chapter's text and code alone, until `medseg book` has executed it again.
 """
 
 FAILED = """\
-The error: {failure}
+```text
+{failure}
+```
 
 This page has the chapter's text and code, without results. `medseg run {section}` executes it alone, and
 shows the whole error.
@@ -44,7 +45,7 @@ def note(chapter: Waiting) -> str:
     """Why a chapter has no results, as an admonition."""
     if chapter.failure:
         kind, title = "danger", "This chapter failed on this machine"
-        said = FAILED.format(failure=escape(chapter.failure), section=chapter.chapter.section)
+        said = FAILED.format(failure=chapter.failure, section=chapter.chapter.section)
     elif chapter.last is not None:
         kind, title = "warning", "Changed since it was last executed on this machine"
         reasons = [f"`{reason}`" for reason in chapter.reasons[:5]]
@@ -52,12 +53,13 @@ def note(chapter: Waiting) -> str:
         said = CHANGED.format(date=chapter.last.date, reasons=", ".join(reasons))
     else:
         kind, title, said = "warning", "Not executed yet on this machine", NOT_EXECUTED
-    return f"```{{admonition}} {title}\n:class: {kind}\n{said}```"
+    return f"````{{admonition}} {title}\n:class: {kind}\n{said}````"
 
 
 def without_results(chapter: Waiting) -> dict[str, Any]:
     """The chapter's notebook without outputs, its note below the heading."""
     notebook = chapter.chapter.notebook
+    notebook["metadata"]["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}

@@ -83,9 +83,9 @@ def test_book_builds_without_a_warning(built: Built) -> None:
 
 def test_chapters_without_results_say_why_and_the_book_says_which_they_are(built: Built) -> None:
     said = {
-        "2.1.2": ("Not executed yet on this machine", "admonition warning"),
+        "2.1.2": ("Not executed yet on this machine", "warning admonition"),
         "2.1.3": ("Changed since it was last executed", "a day", "lock"),
-        "2.1.4": ("failed on this machine", "admonition danger", "KeyError: 'a_b*c* &lt;d&gt; | `e`'"),
+        "2.1.4": ("failed on this machine", "danger admonition", "KeyError: 'a_b*c* &lt;d&gt; | `e`'"),
     }
     for section, words in said.items():
         text = (built.html / "2_supervised" / f"{section}_more.html").read_text().partition("<article")[2]
