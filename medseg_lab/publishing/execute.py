@@ -5,6 +5,7 @@ the parameters. An executed chapter is stored in `build/chapters/<section>/<key>
 """
 
 import json
+import logging
 import re
 import shutil
 import sys
@@ -240,6 +241,10 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
             said = f"{error.ename}: {error.evalue}".splitlines()[0]
             line = f"cell {error.cell_index}: {said}"
             raise ChapterError(_failure(chapter, error, kept), line) from error
+        except KeyboardInterrupt:
+            # the cell ends with that, too; asyncio would report at exit that nobody asked for its result
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+            raise
         except DeadKernelError as error:
             log = (aside / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-60:]
             said = "\n".join(f"    {line}" for line in log) or "    nothing"
