@@ -63,7 +63,7 @@ def without_results(chapter: Waiting) -> dict[str, Any]:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
-    first = next(cell for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    first = next((cell for cell in notebook["cells"] if cell["cell_type"] == "markdown"), {"source": ""})
     heading = re.match(r"\s*# .+\n?", source(first))
     cut = heading.end() if heading else 0
     first["source"] = f"{source(first)[:cut]}\n{note(chapter)}\n\n{source(first)[cut:]}"
@@ -83,4 +83,4 @@ def state(page: Page) -> str:
     """All that decides how a chapter's page looks, as text."""
     if isinstance(page, Executed):
         return f"{page.record.section} {page.record.key} {page.record.date}"
-    return json.dumps(without_results(page))
+    return json.dumps([without_results(page), page.parameters])
