@@ -246,11 +246,11 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
             logging.getLogger("asyncio").setLevel(logging.CRITICAL)
             raise
         except DeadKernelError as error:
-            log = (aside / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-60:]
+            log = (aside / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[:60]
             said = "\n".join(f"    {line}" for line in log) or "    nothing"
             raise ChapterError(
                 f"{chapter.path.name}: its process died, for lack of memory perhaps\n"
-                f"  the last that it wrote:\n{said}",
+                f"  what it wrote:\n{said}",
                 "its process died, for lack of memory perhaps",
             ) from error
         seconds = time.monotonic() - started
