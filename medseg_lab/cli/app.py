@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from medseg_lab.cli.claims import claims
 from medseg_lab.cli.compare import compare
 from medseg_lab.cli.data import data
-from medseg_lab.cli.sweep import sweep
+from medseg_lab.cli.sweep import INTERRUPTED, sweep
 from medseg_lab.cli.tables import show
 
 WRONG_USE, FAILED = 2, 1
@@ -84,20 +84,14 @@ def book(
         Path | None, typer.Option(help="Folder for _build/html; by default build/book.")
     ] = None,
 ) -> None:
-    """Execute the chapters that have changed, and build the book."""
-    from medseg_lab.publishing.book import build_book
-    from medseg_lab.publishing.execute import run_chapter
+    """Execute the chapters that have changed, and build the book, which can be read from the start."""
+    from medseg_lab.publishing.grow import grow
     from medseg_lab.publishing.house import find_house
-    from medseg_lab.publishing.parameters import taken
 
-    house = find_house()
-    executed = []
-    for chapter in house.chapters():
-        typer.echo(f"{chapter.heading} ...")
-        given = taken(chapter, budget=budget, dataset=dataset)
-        executed.append(run_chapter(chapter.path, given, house=house, with_runs=True))
-        typer.echo(executed[-1])
-    typer.echo(f"the book: {build_book(executed, house, output)}")
+    try:
+        grow(find_house(), budget=budget, dataset=dataset, output=output, say=typer.echo)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @app.command()

@@ -10,7 +10,7 @@ from itertools import groupby
 from medseg_lab.evaluation.claims import Judgement, judged
 from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.evaluation.verdicts import MARKS
-from medseg_lab.publishing.execute import Executed
+from medseg_lab.publishing.house import Chapter
 from medseg_lab.publishing.markdown import escape, table
 from medseg_lab.survey.methods import sections
 
@@ -43,11 +43,11 @@ book again.
 """
 
 
-def claims_page(executed: Sequence[Executed], ledger: Ledger) -> str:
+def claims_page(chapters: Sequence[Chapter], ledger: Ledger) -> str:
     """The survey's claims, each with its verdict, its evidence, or what is missing.
 
     Args:
-        executed: the chapters of the book, for links.
+        chapters: those that are in the book, for links.
         ledger: the runs that decide.
     """
     found = judged(ledger)
@@ -61,11 +61,11 @@ def claims_page(executed: Sequence[Executed], ledger: Ledger) -> str:
     summary = [(_badge(state), str(counts[state]), meaning) for state, (_, meaning) in STATE.items()]
     lines += ["## In short", "", table(("Verdict", "Claims", "Meaning"), summary)]
     titles = {section.id: section.title for section in sections()}
-    chapters = {item.record.section: f"/{_document(item)}" for item in executed}
+    documents = {chapter.section: f"/{_document(chapter)}" for chapter in chapters}
     for section, group in groupby(found, key=lambda one: one.claim.section):
         lines += ["", f"## {section} {titles[section]}", ""]
-        if section in chapters:
-            lines += [f"The chapter: {{doc}}`{chapters[section]}`.", ""]
+        if section in documents:
+            lines += [f"The chapter: {{doc}}`{documents[section]}`.", ""]
         rows = [(_badge(one.verdict.state), _said(one)) for one in group]
         lines.append(table(("Verdict", "What the survey says, and what the runs say"), rows))
     return "\n".join([*lines, ""])
@@ -87,7 +87,7 @@ def _badge(state: str) -> str:
     return f"{{{STATE[state][0]}}}`{MARKS[state]} {state}`"
 
 
-def _document(item: Executed) -> str:
+def _document(chapter: Chapter) -> str:
     """The page of a chapter, as Sphinx calls it."""
-    path = item.chapter.path
+    path = chapter.path
     return path.stem if path.parent.name == "notebooks" else f"{path.parent.name}/{path.stem}"

@@ -5,6 +5,7 @@ the parameters. An executed chapter is stored in `build/chapters/<section>/<key>
 """
 
 import json
+import logging
 import re
 import shutil
 import sys
@@ -39,7 +40,16 @@ print(json.dumps({"peak_memory_mb": round(_peak), "lessons": _lessons}))
 
 
 class ChapterError(RuntimeError):
-    """A cell of a chapter failed; the message shows the cell and the exception."""
+    """A cell of a chapter failed; the message shows the cell and the exception.
+
+    Args:
+        message: all of it.
+        line: the number of the cell and the exception, in one line.
+    """
+
+    def __init__(self, message: str, line: str) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class Record(BaseModel):
@@ -96,6 +106,21 @@ class Executed:
         return f"{record.section} executed in {cost}{why}"
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A chapter without results: never executed on this machine, changed since it was, or failed.
+
+    `last` is its latest execution with the same parameters, `reasons` names the inputs that changed since,
+    and `failure` is the line of the error that ended it.
+    """
+
+    chapter: Chapter
+    parameters: dict[str, Any]
+    last: Record | None = None
+    reasons: tuple[str, ...] = ()
+    failure: str = ""
+
+
 def run_chapter(
     section: str | Path,
     parameters: dict[str, Any] | None = None,
@@ -117,6 +142,36 @@ def run_chapter(
         ChapterError: if a cell fails; the partial notebook stays in `build/chapters/<section>/failed.ipynb`.
     """
     house = house or find_house()
+    chapter, values, depends, folder = _place(section, parameters, house)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        found = _found(chapter, values, depends, folder, with_runs)
+        if isinstance(found, Executed):
+            return found
+        shutil.rmtree(folder, ignore_errors=True)
+        record = _execute(chapter, values, depends, folder)
+    return Executed(chapter, folder / NOTEBOOK, record, replayed=False, reasons=found.reasons)
+
+
+def find_chapter(
+    section: str | Path,
+    parameters: dict[str, Any] | None = None,
+    *,
+    house: House | None = None,
+    with_runs: bool = False,
+) -> Executed | Waiting:
+    """The chapter as `run_chapter` would replay it, or what it waits for; executes nothing.
+
+    Raises:
+        ValueError: as `run_chapter`.
+    """
+    return _found(*_place(section, parameters, house or find_house()), with_runs)
+
+
+def _place(
+    section: str | Path, parameters: dict[str, Any] | None, house: House
+) -> tuple[Chapter, dict[str, Any], dict[str, Any], Path]:
+    """The chapter, its parameters, its inputs, and the folder of its execution with them."""
     chapter = house.chapter(section)
     values = checked(chapter, parameters or {})
     if "budget" in values:
@@ -124,18 +179,20 @@ def run_chapter(
 
         budget(values["budget"])
     depends = inputs(chapter, values, house)
-    folder = house.executed / chapter.section / key(depends)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        reasons = _reasons(folder.parent, depends)
-        if (folder / RECORD).is_file():
-            found = read_record(folder)
-            if not with_runs or _runs_are_there(found):
-                return Executed(chapter, folder / NOTEBOOK, found, replayed=True)
-            reasons = ("the run store, which lacks its runs",)
-            shutil.rmtree(folder)
-        record = _execute(chapter, values, depends, folder)
-    return Executed(chapter, folder / NOTEBOOK, record, replayed=False, reasons=reasons)
+    return chapter, values, depends, house.executed / chapter.section / key(depends)
+
+
+def _found(
+    chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], folder: Path, with_runs: bool
+) -> Executed | Waiting:
+    """The execution in this folder; else the latest of others with the same parameters, and what changed."""
+    if (folder / RECORD).is_file():
+        found = read_record(folder)
+        if not with_runs or _runs_are_there(found):
+            return Executed(chapter, folder / NOTEBOOK, found, replayed=True)
+        return Waiting(chapter, values, found, ("the run store, which lacks its runs",))
+    last = latest(folder.parent, values)
+    return Waiting(chapter, values, last, tuple(changed(last.inputs, depends)) if last else ())
 
 
 def _runs_are_there(record: Record) -> bool:
@@ -155,9 +212,10 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
     """Run the cells in a temporary folder, then move the result into place."""
     import nbformat
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    from medseg_lab.publishing.kernel import KERNELSPEC, this_interpreter
+    from medseg_lab.publishing.kernel import KERNELSPEC, LOG, this_interpreter
 
     notebook = nbformat.read(chapter.path, as_version=4)
     notebook.metadata["kernelspec"] = KERNELSPEC
@@ -181,7 +239,21 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
         except PapermillExecutionError as error:
             kept = folder.parent / "failed.ipynb"
             (aside / NOTEBOOK).replace(kept)
-            raise ChapterError(_failure(chapter, error, kept)) from error
+            said = f"{error.ename}: {error.evalue}".splitlines()[0]
+            line = f"cell {error.cell_index}: {said}"
+            raise ChapterError(_failure(chapter, error, kept), line) from error
+        except KeyboardInterrupt:
+            # the cell ends with that, too; asyncio would report at exit that nobody asked for its result
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+            raise
+        except DeadKernelError as error:
+            log = (aside / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[:60]
+            said = "\n".join(f"    {line}" for line in log) or "    nothing"
+            raise ChapterError(
+                f"{chapter.path.name}: its process died, for lack of memory perhaps\n"
+                f"  what it wrote:\n{said}",
+                "its process died, for lack of memory perhaps",
+            ) from error
         seconds = time.monotonic() - started
         executed = nbformat.read(aside / NOTEBOOK, as_version=4)
         report = json.loads("".join(out["text"] for out in executed.cells.pop().outputs))
@@ -212,13 +284,11 @@ def tidied(notebook: Any) -> Any:
     return CoalesceStreamsPreprocessor().preprocess(notebook, {})[0]
 
 
-def _reasons(folder: Path, depends: dict[str, Any]) -> tuple[str, ...]:
-    """What changed since the latest execution of this chapter with the same parameters."""
+def latest(folder: Path, parameters: dict[str, Any]) -> Record | None:
+    """The latest execution of a chapter with these parameters, among those in its folder."""
     records = [read_record(path.parent) for path in folder.glob(f"*/{RECORD}")]
-    alike = [record for record in records if record.parameters == depends["parameters"]]
-    if not alike:
-        return ()
-    return tuple(changed(max(alike, key=lambda record: record.date).inputs, depends))
+    alike = [record for record in records if record.parameters == parameters]
+    return max(alike, key=lambda record: record.date, default=None)
 
 
 def _failure(chapter: Chapter, error: Any, kept: Path) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from medseg_lab.publishing.execute import Executed
-from medseg_lab.publishing.markdown import table
+from medseg_lab.publishing.execute import Executed, Waiting
+from medseg_lab.publishing.house import Chapter
+from medseg_lab.publishing.markdown import escape, table
+from medseg_lab.publishing.waiting import Page, growing
 from medseg_lab.survey.methods import methods, sections
 
 SURVEY = """\
@@ -17,7 +19,8 @@ are planned. Bracketed numbers are the survey's references.
 STATUS = """\
 # Status of the chapters
 
-Each chapter of this book was executed as follows. Seconds are wall clock, the kernel's start included; peak
+{growing}
+The chapters of this book were executed as follows. Seconds are wall clock, the kernel's start included; peak
 memory is that of the kernel.
 """
 
@@ -29,10 +32,14 @@ and what their training had taken when it was done.
 """
 
 
-def survey_map(executed: Sequence[Executed]) -> str:
-    """Every method of the survey, section by section, with its state in this library."""
+def survey_map(chapters: Sequence[Chapter]) -> str:
+    """Every method of the survey, section by section, with its state in this library.
+
+    Args:
+        chapters: those that are in the book.
+    """
     places = {section.id: section for section in sections()}
-    pages = {item.record.section for item in executed}
+    pages = {chapter.section for chapter in chapters}
     ready = sum(method.state == "ready" for method in methods())
     lines = [SURVEY.format(number=len(methods()), ready=ready)]
     for section, found in groupby(methods(), key=lambda method: method.section):
@@ -49,11 +56,15 @@ def survey_map(executed: Sequence[Executed]) -> str:
     return "\n".join([*lines, ""])
 
 
-def status(executed: Sequence[Executed]) -> str:
-    """What each chapter of this book was executed with, and what it took."""
+def status(pages: Sequence[Page]) -> str:
+    """What each chapter of this book was executed with, and what it took; or that it was not."""
     chapters, training, versions = [], [], []
-    names = tuple(executed[0].record.versions) if executed else ()
-    for item in executed:
+    names = next((tuple(item.record.versions) for item in pages if isinstance(item, Executed)), ())
+    for item in pages:
+        if isinstance(item, Waiting):
+            budget = str(item.parameters.get("budget", "none"))
+            chapters.append((item.chapter.heading, "", budget, "", "", _missing(item)))
+            continue
         record = item.record
         budget, seconds = str(record.parameters.get("budget", "none")), f"{record.seconds:.0f}"
         memory = f"{record.peak_memory_mb} MB"
@@ -63,15 +74,26 @@ def status(executed: Sequence[Executed]) -> str:
         packages = [record.versions.get(name, "") for name in names]
         versions.append((record.section, f"`{record.key}`", record.inputs["versions"]["python"], *packages))
     lines = [
-        STATUS,
+        STATUS.format(growing=growing(pages)),
         table(("Chapter", "Data", "Budget", "Seconds", "Peak memory", "Executed"), chapters),
-        TIME,
-        table(("Section", "Device", "Trained", "Replayed"), training),
-        "\n## Versions\n",
-        table(("Section", "Key", "Python", *names), versions),
-        "\nThe key is the digest of all that a chapter's outputs depend on: {doc}`design`.\n",
+        "",
     ]
+    if training:
+        lines += [
+            TIME,
+            table(("Section", "Device", "Trained", "Replayed"), training),
+            "\n## Versions\n",
+            table(("Section", "Key", "Python", *names), versions),
+            "\nThe key is the digest of all that a chapter's outputs depend on: {doc}`design`.\n",
+        ]
     return "\n".join(lines)
+
+
+def _missing(item: Waiting) -> str:
+    """Why a chapter has no results."""
+    if item.failure:
+        return f"**failed**: {escape(item.failure)}"
+    return f"**not since a change**, last {item.last.date}" if item.last else "**not yet**"
 
 
 def _said(item: Executed, name: str) -> str:

@@ -1,7 +1,8 @@
 """The book is assembled from executed chapters, and a warning is an error."""
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
@@ -9,14 +10,14 @@ import pytest
 import yaml
 from nbformat.v4 import new_output
 
-from medseg_lab.publishing.book import BookError, assemble, build_book, with_chapters
-from medseg_lab.publishing.execute import Executed, run_chapter
+from medseg_lab.publishing.book import Book, BookError, assemble, with_chapters
+from medseg_lab.publishing.execute import Executed, Waiting, find_chapter, run_chapter
 from medseg_lab.publishing.house import House
 from medseg_lab.publishing.pages import status, survey_map
 from medseg_lab.publishing.standings_page import standings_pages
 from medseg_lab.survey.methods import methods
 from tests.book.toy_ledger import METHODS, nothing, together, toy_ledger
-from tests.chapters.small import cell, small_house, with_book
+from tests.chapters.small import add_chapter, cell, small_house, with_book
 
 ANCHORED = "from IPython.display import HTML\n\nHTML('<b>bold words</b>')"
 LONG = "Supervised(network=UNet(features=[32, 64]), spatial_dims=2)"
@@ -33,6 +34,7 @@ class Built:
     """A small book, built once: what it was made of, its sources, and its pages."""
 
     executed: list[Executed]
+    missing: list[Waiting]
     sources: Path
     html: Path
 
@@ -57,16 +59,18 @@ def built(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Built:
     for kind in ("smoke", "empty"):
         with_standings(house, kind)
     executed = [run_chapter(chapter.path, house=house) for chapter in house.chapters()]
+    for section in ("2.1.2", "2.1.3", "2.1.4"):
+        add_chapter(house, section, cell("1 + 1"))
+    fresh, older, failed = (find_chapter(section, house=house) for section in ("2.1.2", "2.1.3", "2.1.4"))
+    last, line = (
+        executed[0].record.model_copy(update={"date": "a day"}),
+        "cell 2: KeyError: 'a_b*c* <d> | `e`'",
+    )
+    missing = [fresh, replace(older, last=last, reasons=("lock",)), replace(failed, failure=line)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LEDGER, lambda: LEDGERS["standings"])
-        index = build_book(executed, house, folder / "out")
-    return Built(executed, folder / "build" / "book-source", index.parent)
-
-
-@pytest.fixture
-def no_data_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures of data take seconds, and are not what a test is about."""
-    monkeypatch.setattr("medseg_lab.publishing.book.data_pages", lambda static: {})
+        index = Book(house, folder / "out").build([*executed, *missing])
+    return Built(executed, missing, folder / "build" / "book-source", index.parent)
 
 
 def test_book_builds_without_a_warning(built: Built) -> None:
@@ -75,6 +79,30 @@ def test_book_builds_without_a_warning(built: Built) -> None:
     assert "unpkg.com" not in chapter
     for name in ("survey_map", "claims", "status", "design", "search", "data/index", "data/virtual-brain"):
         assert (built.html / f"{name}.html").is_file()
+
+
+def test_chapters_without_results_say_why_and_the_book_says_which_they_are(built: Built) -> None:
+    said = {
+        "2.1.2": ("Not executed yet on this machine", "warning admonition"),
+        "2.1.3": ("Changed since it was last executed", "a day", "lock"),
+        "2.1.4": ("failed on this machine", "danger admonition", "KeyError: 'a_b*c* &lt;d&gt; | `e`'"),
+    }
+    for section, words in said.items():
+        text = (built.html / "2_supervised" / f"{section}_more.html").read_text().partition("<article")[2]
+        assert [word for word in words if word not in text] == [], section
+        assert text.index("</h1>") < text.index("admonition") < text.index("Prose.")
+        assert "cell_input" in text
+        assert "cell_output" not in text
+    for name in ("intro", "claims", "status", "comparison/standings"):
+        assert "2 of 5 chapters have been executed" in (built.html / f"{name}.html").read_text(), name
+    page = status([*built.executed, *built.missing])
+    rows = [row for row in page.splitlines() if row.startswith("| 2.1.")]
+    assert [re.findall(r"not yet|not since a change|failed", row) for row in rows[1:4]] == [
+        ["not yet"],
+        ["not since a change"],
+        ["failed"],
+    ]
+    assert "have been executed" not in status(built.executed)
 
 
 def test_generated_parts_are_inside_the_written_pages(built: Built) -> None:
@@ -105,15 +133,22 @@ def test_pages_of_the_contents_are_there(built: Built) -> None:
         assert (built.sources / name).is_file() or (built.sources / f"{name}.md").is_file()
 
 
-@pytest.mark.usefixtures("no_data_pages")
-def test_a_warning_fails_the_build(tmp_path: Path, root: Path) -> None:
+def test_a_warning_fails_the_build_and_the_book_is_there(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a book can be read, and is built again the next time."""
+    monkeypatch.setattr(Book, "data", {})  # pictures take seconds
     house = with_book(small_house(tmp_path), root)
     (house.book / "intro.md").write_text("# A book\n\nSee {doc}`no_such_page`.")
     (house.book / "_toc.yml").write_text(
         "{format: jb-book, root: intro, parts: [{chapters: [{file: licence}]}]}"
     )
+    book = Book(house)
     with pytest.raises(BookError, match="no_such_page"):
-        build_book([], house)
+        book.build([])
+    assert "A book" in (book.html / "intro.html").read_text()
+    assert not book.is_current([])
+    assert [path.name for path in book.html.parent.iterdir() if not path.name.startswith(".")] == ["html"]
 
 
 def test_chapters_follow_the_survey_where_the_contents_place_them() -> None:
@@ -128,7 +163,6 @@ def test_chapters_follow_the_survey_where_the_contents_place_them() -> None:
     ]
 
 
-@pytest.mark.usefixtures("no_data_pages")
 def test_sources_have_twins_of_widgets_and_the_standings_of_the_usual_store(
     built: Built, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,14 +173,14 @@ def test_sources_have_twins_of_widgets_and_the_standings_of_the_usual_store(
     view = {"application/vnd.jupyter.widget-view+json": {"model_id": "m"}, "text/html": "<i>twin</i>"}
     notebook.cells[-1].outputs = [new_output("display_data", data=view)]
     nbformat.write(notebook, executed.notebook)
-    assemble([executed], house, tmp_path / "source")
+    assemble([executed], house, tmp_path / "source", {})
     page = json.loads((tmp_path / "source" / "2_supervised" / "2.1.1_small.ipynb").read_text())
     assert list(page["cells"][-1]["outputs"][0]["data"]) == ["text/html"]
     assert "There are no runs" in (tmp_path / "source" / "comparison" / "_standings.md").read_text()
     del notebook.cells[-1].outputs[0]["data"]["text/html"]
     nbformat.write(notebook, executed.notebook)
     with pytest.raises(BookError, match="widget"):
-        assemble([executed], house, tmp_path / "source")
+        assemble([executed], house, tmp_path / "source", {})
 
 
 def test_status_states_cost_and_versions(built: Built) -> None:
@@ -159,7 +193,7 @@ def test_status_states_cost_and_versions(built: Built) -> None:
 
 
 def test_survey_map_holds_every_method_with_its_state(built: Built) -> None:
-    page = survey_map(built.executed)
+    page = survey_map([item.chapter for item in built.executed])
     rows = [line for line in page.splitlines() if line.startswith("| ") and "Method |" not in line]
     assert len(rows) - sum("---" in row for row in rows) == len(methods())
     ready = [method for method in methods() if method.state == "ready"]

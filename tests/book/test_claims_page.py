@@ -36,9 +36,8 @@ def row(page: str, claim_id: str) -> str:
     return line
 
 
-def executed(*path: str) -> list:
-    chapter = SimpleNamespace(path=Path("/house/notebooks", *path))
-    return [SimpleNamespace(record=SimpleNamespace(section="2.1.1"), chapter=chapter)]
+def chapters(*path: str) -> list:
+    return [SimpleNamespace(section="2.1.1", path=Path("/house/notebooks", *path))]
 
 
 def test_every_claim_has_one_row_with_its_state_in_words_and_the_states_are_counted(page):
@@ -113,7 +112,7 @@ def test_an_empty_store_says_how_to_fill_it():
     ],
 )
 def test_a_section_links_to_its_chapter_where_there_is_one(page, path, document):
-    linked = claims_page(executed(*path), STORE)
+    linked = claims_page(chapters(*path), STORE)
     assert f"{{doc}}`{document}`" in linked.partition("## 2.1.1 ")[2].partition("\n## ")[0]
     assert linked.count("The chapter: ") == 1
     assert "The chapter: " not in page

@@ -49,6 +49,16 @@ def small_house(folder: Path, *more: nbformat.NotebookNode, section: str = "2.1.
     return House(folder)
 
 
+def add_chapter(house: House, section: str, *cells: nbformat.NotebookNode, title: str = "") -> Path:
+    """A further chapter of a house, with parameters and these cells; its path."""
+    path = house.notebooks / "2_supervised" / f"{section}_more.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = new_markdown_cell(f"# {section} {title or 'More'}\n\nProse.")
+    start = cell('dataset: str = "virtual-brain"\nbudget: str = "class"', "parameters")
+    nbformat.write(new_notebook(cells=[head, start, *cells]), path)
+    return path
+
+
 def with_book(house: House, root: Path) -> House:
     """The same house with this project's prose and configuration, and with the page that the prose links."""
     shutil.copytree(root / "book", house.book, ignore=shutil.ignore_patterns("_build", "__pycache__"))

@@ -132,6 +132,15 @@ def test_failing_cell_is_shown_and_the_notebook_kept(tmp_path: Path) -> None:
     assert not list(kept.parent.glob("*/record.json"))
 
 
+def test_a_process_that_dies_is_a_failed_chapter_with_its_last_words(tmp_path: Path) -> None:
+    crash = "import ctypes, faulthandler\nfaulthandler.enable()\nctypes.string_at(0)"
+    house = small_house(tmp_path, cell(crash))
+    with pytest.raises(ChapterError, match=r"2\.1\.1_small\.ipynb: its process died") as caught:
+        run(house)
+    assert "Fatal Python error: Segmentation fault" in str(caught.value)
+    assert "died" in caught.value.line
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
