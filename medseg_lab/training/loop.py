@@ -55,7 +55,9 @@ def train(
     """
     learner.prepare(budget.steps, batches.unlabelled_shapes, batches.labelled_shapes)
     phases = learner.phases()
-    optimisers = [AdamW(groups, weight_decay=learner.weight_decay) for groups in parameter_groups(phases)]
+    optimisers = [
+        AdamW(groups, weight_decay=learner.weight_decay, fused=True) for groups in parameter_groups(phases)
+    ]
     module, *optimisers = fabric.setup(channels_last(learner), *optimisers)
     curves = checkpoints.restore(learner, optimisers)
     learner.train()
