@@ -4,29 +4,29 @@
 
 The network is the U-Net at its default widths, with PyTorch's instance norm, with ours, and with none: steps
 alternate, so that other load slows all equally, and the minimum of each is printed, with its ratio to ours.
-"PyTorch's convolution" is a step with our norm where a small volume alone goes to PyTorch's slow kernel
-(`networks/convolution.py`). The shares are those of a step with ours, by PyTorch's profiler; the copies in
-front of and behind a norm count as copies.
+"all PyTorch's" has PyTorch's convolutions, too (`networks/convolution.py` says what ours avoid). The shares
+are those of a step with ours, by PyTorch's profiler; copies around a norm count as copies.
 """
 
 import argparse
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from unittest.mock import patch
 
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import AdamW
 from torch.profiler import ProfilerActivity, profile
 
 from medseg_lab.losses.dice import DiceCE
 from medseg_lab.networks.blocks import InstanceNorm
-from medseg_lab.networks.convolution import Conv3d
+from medseg_lab.networks.convolution import Conv2d, Conv3d, ConvTranspose3d
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.device import channels_last, hardware, inner_channels, make_fabric
 
@@ -41,6 +41,7 @@ KINDS = {  # the first that is part of an operator's name
     "norm": "norm",
     "pool": "pooling",
     "conv": "convolution",
+    "mm": "convolution",
     "copy": "copies",
     "cat": "copies",
     "leaky_relu": "activation",
@@ -58,6 +59,20 @@ def without(norm: InstanceNorm, x: Tensor) -> Tensor:
     return x
 
 
+WAYS: dict[str, dict[type[nn.Module], Callable[..., Tensor]]] = {
+    "ours": {},
+    "F.instance_norm": {InstanceNorm: pytorchs},
+    "no norm": {InstanceNorm: without},
+    "all PyTorch's": {
+        InstanceNorm: pytorchs,
+        Conv2d: nn.Conv2d.forward,
+        Conv3d: nn.Conv3d.forward,
+        ConvTranspose3d: nn.ConvTranspose3d.forward,
+    },
+}
+"""What stands for the library's `forward` of a layer."""
+
+
 def new_step(shape: tuple[int, ...], low: bool) -> Callable[[], None]:
     """A training step of a fresh network on a fixed batch, as a function."""
     network = channels_last(UNet(shape[1], CLASSES, len(shape) - 2))
@@ -70,7 +85,7 @@ def new_step(shape: tuple[int, ...], low: bool) -> Callable[[], None]:
         with torch.autocast("cpu", torch.bfloat16, enabled=low):
             loss = DiceCE()(network(image), label)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
 
     return step
@@ -98,21 +113,17 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     fabric = make_fabric(args.precision, accelerator="cpu")
     low = fabric.strategy.precision.precision == "bf16-mixed"
-    ways = {
-        "ours": (InstanceNorm, "forward", InstanceNorm.forward),
-        "F.instance_norm": (InstanceNorm, "forward", pytorchs),
-        "no norm": (InstanceNorm, "forward", without),
-        "PyTorch's convolution": (Conv3d, "forward", torch.nn.Conv3d.forward),
-    }
     kinds = [*dict.fromkeys(KINDS.values()), "rest"]
-    times, parts = Table("a step", *ways, box=SIMPLE_HEAD), Table("a step", *kinds, box=SIMPLE_HEAD)
+    times, parts = Table("a step", *WAYS, box=SIMPLE_HEAD), Table("a step", *kinds, box=SIMPLE_HEAD)
     for title, shape in CASES.items():
         step = new_step(shape, low)
         step()
-        best = dict.fromkeys(ways, float("inf"))
+        best = dict.fromkeys(WAYS, float("inf"))
         for _ in range(args.rounds):
-            for way, changed in ways.items():
-                with patch.object(*changed):
+            for way, changed in WAYS.items():
+                with ExitStack() as changes:
+                    for layer, forward in changed.items():
+                        changes.enter_context(patch.object(layer, "forward", forward))
                     begin = time.perf_counter()
                     step()
                     best[way] = min(best[way], time.perf_counter() - begin)
