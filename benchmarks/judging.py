@@ -29,8 +29,8 @@ from medseg_lab.survey.configurations import configurations
 from medseg_lab.survey.methods import method
 from medseg_lab.training.budget import budget
 from medseg_lab.training.device import channels_last, hardware, make_fabric
+from medseg_lab.training.learner import Learner
 from medseg_lab.training.notation import parse
-from medseg_lab.training.segmenter import Segmenter
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -40,7 +40,7 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def predicted(learner: Segmenter, cohort: Cohort, case: Case) -> tuple[float, float]:
+def predicted(learner: Learner, cohort: Cohort, case: Case) -> tuple[float, float]:
     """Seconds to predict a case, and to score its reference moved by a voxel."""
     label = case.label.numpy()
     moved = np.roll(label, 1, axis=0)
@@ -50,7 +50,7 @@ def predicted(learner: Segmenter, cohort: Cohort, case: Case) -> tuple[float, fl
     )
 
 
-def sampled(learner: Segmenter, cohort: Cohort, case: Case, n: int) -> tuple[float, float]:
+def sampled(learner: Learner, cohort: Cohort, case: Case, n: int) -> tuple[float, float]:
     """Seconds to sample a case, and to score the samples."""
     begin = time.perf_counter()
     (found,) = drawn(learner, cohort, [case], n)
@@ -75,7 +75,7 @@ def main() -> None:
             continue
         several = section.startswith("4")
         cohort = cohorts["virtual-brain+raters" if several else "virtual-brain"]
-        learner: Segmenter = channels_last(parse(one.recipe).build(cohort.task)).to(fabric.device).eval()
+        learner: Learner = channels_last(parse(one.recipe).build(cohort.task)).to(fabric.device).eval()
         learner.patch = Batches(cohort, learner.task, 1, budget(args.budget).patch, fabric.device, 0).patch
         learner.precision = str(fabric.strategy.precision.precision)
         cases = cohort.validation[: args.cases]
