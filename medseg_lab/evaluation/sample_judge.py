@@ -86,9 +86,10 @@ def scores(
         "matched_iou": matched_iou(segmented, marked, classes),
     }
     near = known & surroundings(readings, margin, across)
-    image = voxelwise(found.samples[:, :, near], readings[:, near], agreed[near])
+    samples = found.samples[:, :, near]
+    image = voxelwise(samples, readings[:, near], agreed[near])
     if found.case.distribution is not None:
-        image |= truthful(found.samples[:, :, near], found.case.distribution.cpu()[:, near])
+        image |= truthful(samples, found.case.distribution.cpu()[:, near])
     return [row | {name: float(of[k]) for name, of in by_class.items()} | image for k, row in enumerate(rows)]
 
 

@@ -1,5 +1,7 @@
 """Samples of a whole image, by sliding window: its plausible segmentations (section 4)."""
 
+from math import ceil
+
 import torch
 from torch import Tensor
 
@@ -42,6 +44,8 @@ def sample_case(
         return learner.sample(patches, n).movedim(0, 1).flatten(1, 2).contiguous()  # (N, n K, *window)
 
     with torch.random.fork_rng():
-        maps = covered(learner, image, look, patch, slice_axis, overlap, passes=n)
+        # Four samples' maps take as much memory as one pass; few windows a call would repeat what does not
+        # depend on the window, such as drawing weights.
+        maps = covered(learner, image, look, patch, slice_axis, overlap, passes=ceil(n / 4))
     samples = maps.unflatten(0, (n, len(learner.task.classes)))
     return torch.stack([learner.finish(sample, image) for sample in samples])

@@ -42,7 +42,8 @@ def by_windows(look: Look, images: Tensor, window: Sequence[int], overlap: float
         found = torch.cat([look(some) for some in images.split(together)])
     else:
         found = _averaged(look, images, window, where, together)
-    return found[(..., *(slice(b, b + s) for b, s in zip(before, shape, strict=True)))]
+    inside = [slice(b, b + s) for b, s in zip(before, shape, strict=True)]
+    return found[:, :, *inside]
 
 
 def places(shape: Sequence[int], window: Sequence[int], overlap: float) -> list[Place]:

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medseg_lab.networks.convolution import Conv2d, Conv3d
+from medseg_lab.networks.convolution import Conv2d, Conv3d, ConvTranspose3d
 
 NormName = Literal["instance", "batch", "none"]
 
 CONV: dict[int, type[Conv2d] | type[Conv3d]] = {2: Conv2d, 3: Conv3d}
 CONV_TRANSPOSED: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
     2: nn.ConvTranspose2d,
-    3: nn.ConvTranspose3d,
+    3: ConvTranspose3d,
 }
 MAX_POOL: dict[int, type[nn.MaxPool2d] | type[nn.MaxPool3d]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 DROPOUT: dict[int, type[nn.Dropout2d] | type[nn.Dropout3d]] = {2: nn.Dropout2d, 3: nn.Dropout3d}

@@ -6,7 +6,9 @@ kernel): another result each time, now and then NaN. Such small maps are convolv
 next to nothing.
 
 PyTorch, as of 2.13, does not take oneDNN for a single volume of few voxels in float32, though it is 2 to 5
-times as fast. Two volumes it gives to oneDNN, so a single one is convolved as two halves.
+times as fast, nor for kernels of one voxel in small batches on one thread. Two volumes it gives to oneDNN, so
+a single one is convolved as two halves; a kernel of one voxel is a linear layer. Both keep the layout, which
+PyTorch's other kernels change.
 """
 
 import torch
@@ -22,6 +24,8 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """`(N, C, H, W)` to `(N, C', H', W')`."""
+        if _is_linear(self, input):
+            return _linear(self, input)
         if _wrong_in_bfloat16(input, self.kernel_size[0]):
             with torch.autocast("cpu", enabled=False):
                 return super().forward(input.float())
@@ -33,24 +37,15 @@ class Conv3d(nn.Conv3d):
 
     def forward(self, input: Tensor) -> Tensor:
         """`(N, C, D, H, W)` to `(N, C', D', H', W')`."""
+        if _is_linear(self, input):
+            return _linear(self, input)
         if _wrong_in_bfloat16(input, self.kernel_size[0]):
             with torch.autocast("cpu", enabled=False):
                 return super().forward(input.float())
-        if self._left_aside(input):
+        shape = self.kernel_size, self.stride, self.padding, self.dilation, self.groups, self.padding_mode
+        if shape == ((3, 3, 3), (1, 1, 1), (1, 1, 1), (1, 1, 1), 1, "zeros") and _left_aside(input):
             return self._in_halves(input)
         return super().forward(input)
-
-    def _left_aside(self, input: Tensor) -> bool:
-        """Whether PyTorch would take its slow kernel; of convolutions that keep the size with 3^3 weights."""
-        return (
-            len(input) == 1
-            and input.shape[:4].numel() <= NATIVE
-            and input.device.type == "cpu"
-            and input.dtype == torch.float32
-            and not torch.is_autocast_enabled("cpu")
-            and (self.kernel_size, self.stride, self.padding) == ((3, 3, 3), (1, 1, 1), (1, 1, 1))
-            and (self.dilation, self.groups, self.padding_mode) == ((1, 1, 1), 1, "zeros")
-        )
 
     def _in_halves(self, input: Tensor) -> Tensor:
         """The same of `(1, C, D, H, W)`, as a batch of two: each half with a slice of the other."""
@@ -60,6 +55,35 @@ class Conv3d(nn.Conv3d):
         halves = torch.cat([padded[:, :, : half + 2], padded[:, :, half:]])
         found = F.conv3d(halves, self.weight, self.bias, padding=(0, 1, 1))
         return torch.cat(found.split(1), dim=2)[:, :, :depth]
+
+
+class ConvTranspose3d(nn.ConvTranspose3d):
+    """`nn.ConvTranspose3d`, by oneDNN for a small volume."""
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """`(N, C, D, H, W)` to `(N, C', D', H', W')`."""
+        apart = self.kernel_size == self.stride and self.padding == self.output_padding == (0, 0, 0)
+        if apart and output_size is None and input.shape[2] % 2 == 0 and _left_aside(input):
+            return torch.cat(super().forward(torch.cat(input.chunk(2, dim=2))).split(1), dim=2)
+        return super().forward(input, output_size)
+
+
+def _left_aside(volume: Tensor) -> bool:
+    """Whether PyTorch would not take oneDNN, because it is a single volume of few voxels."""
+    small = len(volume) == 1 and volume.shape[:4].numel() <= NATIVE
+    plain = volume.device.type == "cpu" and volume.dtype == torch.float32
+    return small and plain and not torch.is_autocast_enabled("cpu")
+
+
+def _is_linear(layer: nn.Conv2d | nn.Conv3d, input: Tensor) -> bool:
+    """Whether the kernel has one voxel, with nothing else about it."""
+    ones = set(layer.kernel_size) | set(layer.stride) == {1}
+    return ones and not any(layer.padding) and layer.groups == 1 and input.device.type == "cpu"
+
+
+def _linear(layer: nn.Conv2d | nn.Conv3d, input: Tensor) -> Tensor:
+    """The convolution as a linear layer of the channels, which lie innermost."""
+    return F.linear(input.movedim(1, -1), layer.weight.flatten(1), layer.bias).movedim(-1, 1)
 
 
 def _wrong_in_bfloat16(input: Tensor, kernel: int) -> bool:

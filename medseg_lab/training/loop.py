@@ -54,9 +54,12 @@ def train(
         FloatingPointError: when a loss is infinite or not a number, with the step and its terms.
     """
     learner.prepare(budget.steps, batches.unlabelled_shapes, batches.labelled_shapes)
+    channels_last(learner.to(fabric.device))
     phases = learner.phases()
-    optimisers = [AdamW(groups, weight_decay=learner.weight_decay) for groups in parameter_groups(phases)]
-    module, *optimisers = fabric.setup(channels_last(learner), *optimisers)
+    optimisers = [
+        AdamW(groups, weight_decay=learner.weight_decay, fused=True) for groups in parameter_groups(phases)
+    ]
+    module, *optimisers = fabric.setup(learner, *optimisers)
     curves = checkpoints.restore(learner, optimisers)
     learner.train()
     with progress_bar(bar_title, curves.steps, budget.steps) as move_bar:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from medseg_lab.networks.convolution import Conv2d, Conv3d
+from medseg_lab.networks.convolution import Conv2d, Conv3d, ConvTranspose3d
 
 
 def weight_gradient(layer, image, bfloat16):
@@ -60,3 +60,27 @@ def test_a_small_volume_alone_goes_to_onednn():
     names = {event.key for event in seen.key_averages()}
     assert "aten::mkldnn_convolution" in names
     assert "aten::slow_conv3d_forward" not in names
+
+
+@pytest.mark.parametrize("depth", [3, 4])
+@pytest.mark.parametrize(
+    ("layer", "plain"),
+    [
+        (Conv3d(3, 4, 1), nn.Conv3d),
+        (Conv3d(3, 4, 1, stride=2), nn.Conv3d),
+        (Conv3d(3, 4, 1, padding=1), nn.Conv3d),
+        (ConvTranspose3d(3, 4, 2, stride=2), nn.ConvTranspose3d),
+        (ConvTranspose3d(3, 4, 3, stride=2, padding=1, output_padding=1), nn.ConvTranspose3d),
+    ],
+)
+def test_kernels_of_one_voxel_and_transposed_ones_compute_what_pytorchs_do(layer, plain, depth):
+    x = torch.randn(1, 3, depth, 5, 6).contiguous(memory_format=torch.channels_last_3d)
+    torch.testing.assert_close(layer(x), plain.forward(layer, x), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layer", [Conv3d(3, 4, 1), Conv3d(3, 4, 3, padding=1), ConvTranspose3d(3, 4, 2, stride=2)]
+)
+def test_the_channels_stay_innermost(layer):
+    x = torch.randn(1, 3, 4, 5, 6).contiguous(memory_format=torch.channels_last_3d)
+    assert layer(x).is_contiguous(memory_format=torch.channels_last_3d)

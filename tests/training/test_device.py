@@ -37,5 +37,11 @@ def test_channels_last_changes_the_layout_and_no_value():
     assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
 
 
+def test_volumes_lie_plainly_on_a_card_and_all_else_with_the_channels_innermost():
+    assert device.memory_format("cuda", 3) is torch.contiguous_format
+    assert device.memory_format("cuda", 2) is device.memory_format("cpu", 2) is torch.channels_last
+    assert device.memory_format("cpu", 3) is torch.channels_last_3d
+
+
 def test_memory_is_counted_in_megabytes():
     assert 50 < device.peak_memory_mb(torch.device("cpu")) < 100_000
