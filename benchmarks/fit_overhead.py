@@ -22,7 +22,7 @@ from medseg_lab.losses.dice import DiceCE
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.checkpoint import Checkpoints
-from medseg_lab.training.device import channels_last, hardware, inner_channels, make_fabric
+from medseg_lab.training.device import hardware, laid_out, lay_out, make_fabric
 from medseg_lab.training.loop import train
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.supervised import Supervised
@@ -46,9 +46,9 @@ class Fixed:
 
 
 def bare(steps: int, batches: Fixed, low: bool, fused: bool) -> list[float]:
-    network = channels_last(UNet(1, 3, 3, features=(16, 32, 64)))
+    network = lay_out(UNet(1, 3, 3, features=(16, 32, 64)))
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, fused=fused)
-    image, label = inner_channels(batches.value.image), batches.value.label
+    image, label = laid_out(batches.value.image), batches.value.label
     times = []
     for _ in range(steps):
         start = time.perf_counter()

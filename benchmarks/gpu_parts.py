@@ -35,10 +35,10 @@ from medseg_lab.training.begin import begin
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.checkpoint import Checkpoints
 from medseg_lab.training.device import (
-    channels_last,
     fast_bfloat16,
     hardware,
-    inner_channels,
+    laid_out,
+    lay_out,
     make_fabric,
     peak_memory_mb,
     reproducible,
@@ -173,8 +173,8 @@ def bare_step(
     device = image.device.type
     network: nn.Module = learner.to(image.device).network.train()
     if inner:
-        channels_last(network)
-        image = inner_channels(image)
+        lay_out(network)
+        image = laid_out(image)
     else:
         image = image.contiguous()
     parameters = list(network.parameters())

@@ -28,7 +28,7 @@ from medseg_lab.evaluation.sampling import drawn
 from medseg_lab.survey.configurations import configurations
 from medseg_lab.survey.methods import method
 from medseg_lab.training.budget import budget
-from medseg_lab.training.device import channels_last, hardware, make_fabric
+from medseg_lab.training.device import hardware, lay_out, make_fabric
 from medseg_lab.training.learner import Learner
 from medseg_lab.training.notation import parse
 
@@ -75,7 +75,7 @@ def main() -> None:
             continue
         several = section.startswith("4")
         cohort = cohorts["virtual-brain+raters" if several else "virtual-brain"]
-        learner: Learner = channels_last(parse(one.recipe).build(cohort.task)).to(fabric.device).eval()
+        learner: Learner = lay_out(parse(one.recipe).build(cohort.task)).to(fabric.device).eval()
         learner.patch = Batches(cohort, learner.task, 1, budget(args.budget).patch, fabric.device, 0).patch
         learner.precision = str(fabric.strategy.precision.precision)
         cases = cohort.validation[: args.cases]

@@ -45,7 +45,7 @@ from medseg_lab.data.virtual.templates import templates
 from medseg_lab.losses.dice import DiceCE
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.budget import budget
-from medseg_lab.training.device import channels_last, fast_bfloat16, inner_channels, peak_memory_mb
+from medseg_lab.training.device import fast_bfloat16, laid_out, lay_out, peak_memory_mb
 
 DIMS = {"volumes": 3, "slices": 2}
 QUARTER, RATIO = 1 / 4, 1.3
@@ -70,13 +70,13 @@ def batches(cohort: Cohort, dims: int) -> Batches:
 def trainer(cohort: Cohort, dims: int) -> Callable[[Batch], None]:
     """An optimiser step of the chapter's U-Net, as in `fit` on a CPU."""
     torch.manual_seed(0)
-    network = channels_last(UNet(cohort.task.channels, len(cohort.task.classes), spatial_dims=dims))
+    network = lay_out(UNet(cohort.task.channels, len(cohort.task.classes), spatial_dims=dims))
     optimiser = torch.optim.AdamW(network.parameters(), 1e-3)
     low = fast_bfloat16("cpu")
 
     def step(batch: Batch) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            loss = DiceCE()(network(inner_channels(batch.image)), batch.label)
+            loss = DiceCE()(network(laid_out(batch.image)), batch.label)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -25,7 +25,7 @@ from medseg_lab.data.task import Task
 from medseg_lab.networks.unet import UNet
 from medseg_lab.survey.configurations import configurations
 from medseg_lab.survey.methods import method
-from medseg_lab.training.device import channels_last, hardware, inner_channels, make_fabric
+from medseg_lab.training.device import hardware, laid_out, lay_out, make_fabric
 from medseg_lab.training.notation import parse
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.segmenter import Segmenter
@@ -69,13 +69,13 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     fabric = make_fabric()
-    image = inner_channels(torch.randn(args.patches, 1, args.patch, args.patch, device=fabric.device))
+    image = laid_out(torch.randn(args.patches, 1, args.patch, args.patch, device=fabric.device))
     table = Table("method", "ms", "ratio", box=SIMPLE_HEAD)
     console = Console(width=100)
     with torch.inference_mode(), fabric.autocast():
         for one in configurations():
             if one.recipe and method(one.method).section.startswith("4"):
-                learner: Segmenter = channels_last(parse(one.recipe).build(TASK)).to(fabric.device).eval()
+                learner: Segmenter = lay_out(parse(one.recipe).build(TASK)).to(fabric.device).eval()
                 took, ratio = paired(
                     lambda m=learner: m.sample(image, args.samples),
                     lambda m=learner: one_by_one(m, image, args.samples),

@@ -28,7 +28,7 @@ from medseg_lab.losses.dice import DiceCE
 from medseg_lab.networks.blocks import InstanceNorm
 from medseg_lab.networks.convolution import Conv2d, Conv3d, ConvTranspose3d
 from medseg_lab.networks.unet import UNet
-from medseg_lab.training.device import channels_last, hardware, inner_channels, make_fabric
+from medseg_lab.training.device import hardware, laid_out, lay_out, make_fabric
 
 CASES = {
     "24 slices of 64": (24, 1, 64, 64),
@@ -75,9 +75,9 @@ WAYS: dict[str, dict[type[nn.Module], Callable[..., Tensor]]] = {
 
 def new_step(shape: tuple[int, ...], low: bool) -> Callable[[], None]:
     """A training step of a fresh network on a fixed batch, as a function."""
-    network = channels_last(UNet(shape[1], CLASSES, len(shape) - 2))
+    network = lay_out(UNet(shape[1], CLASSES, len(shape) - 2))
     optimiser = AdamW(network.parameters(), fused=True)
-    image = inner_channels(torch.randn(shape))
+    image = laid_out(torch.randn(shape))
     label = torch.randint(CLASSES, (shape[0], *shape[2:]))
 
     def step() -> None:

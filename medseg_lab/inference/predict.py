@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from medseg_lab.inference.windows import Look, by_windows
-from medseg_lab.training.device import inner_channels
+from medseg_lab.training.device import laid_out
 from medseg_lab.training.segmenter import Segmenter
 
 VOXELS = {"cpu": 2**17, "cuda": 2**22}
@@ -98,4 +98,4 @@ def _patches(learner: Segmenter, look: Look, patches: Tensor) -> Tensor:
     """The maps of patches, in float32, computed in the precision of training."""
     low = learner.precision == "bf16-mixed"
     with torch.autocast(patches.device.type, dtype=torch.bfloat16, enabled=low):
-        return look(inner_channels(patches)).float()
+        return look(laid_out(patches)).float()

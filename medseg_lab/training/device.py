@@ -100,15 +100,15 @@ def memory_format(device: str, spatial_dims: int) -> torch.memory_format:
     return torch.contiguous_format if device == "cuda" else torch.channels_last_3d
 
 
-def channels_last(module: Module) -> Module:
+def lay_out(module: Module) -> Module:
     """Lay convolution weights out by `memory_format`, in place; the module is to be on its device."""
     for tensor in [*module.parameters(), *module.buffers()]:
         if tensor.ndim in (4, 5):
-            tensor.data = inner_channels(tensor.data)
+            tensor.data = laid_out(tensor.data)
     return module
 
 
-def inner_channels(tensor: Tensor) -> Tensor:
+def laid_out(tensor: Tensor) -> Tensor:
     """`(N, C, *S)` with the same values, laid out by `memory_format` of its device."""
     dims = tensor.ndim - 2
     return (

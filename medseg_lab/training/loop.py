@@ -12,7 +12,7 @@ from medseg_lab.data.batch import Batch
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.checkpoint import Checkpoints
 from medseg_lab.training.curves import Curves
-from medseg_lab.training.device import channels_last, inner_channels
+from medseg_lab.training.device import laid_out, lay_out
 from medseg_lab.training.learner import Learner, Phase
 from medseg_lab.training.progress import progress_bar
 from medseg_lab.training.schedule import learning_rate
@@ -54,7 +54,7 @@ def train(
         FloatingPointError: when a loss is infinite or not a number, with the step and its terms.
     """
     learner.prepare(budget.steps, batches.unlabelled_shapes, batches.labelled_shapes)
-    channels_last(learner.to(fabric.device))
+    lay_out(learner.to(fabric.device))
     phases = learner.phases()
     optimisers = [
         AdamW(groups, weight_decay=learner.weight_decay, fused=True) for groups in parameter_groups(phases)
@@ -67,8 +67,8 @@ def train(
             torch.manual_seed(stream(seed, STEP, step, fabric.global_rank))
             batch = batches.batch(step * fabric.world_size + fabric.global_rank)
             batch = batch._replace(
-                image=inner_channels(batch.image),
-                unlabelled=None if batch.unlabelled is None else inner_channels(batch.unlabelled),
+                image=laid_out(batch.image),
+                unlabelled=None if batch.unlabelled is None else laid_out(batch.unlabelled),
             )
             rate = learning_rate(step, budget.steps, learner.learning_rate)
             noted: dict[str, Tensor] = {}

@@ -90,7 +90,7 @@ class Run:
         import torch
         from safetensors.torch import load_model
 
-        from medseg_lab.training.device import channels_last, fast_bfloat16
+        from medseg_lab.training.device import fast_bfloat16, lay_out
 
         recipe = recipe or self.recipe
         if recipe is not None and recipe.to_dict() != self.record.recipe:
@@ -105,7 +105,7 @@ class Run:
         learner.precision = self.record.hardware.precision
         if not fast_bfloat16(torch.device(device).type):
             learner.precision = "32-true"
-        return channels_last(learner).to(device).eval()
+        return lay_out(learner.to(device)).eval()
 
     def summary(self) -> str:
         """One line: trained or replayed, what, for how long, on what."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from medseg_lab.data import augment as augmentation
 from medseg_lab.data.augment import Augmentation, Intensity
 from medseg_lab.data.view import View
-from medseg_lab.training.device import inner_channels
+from medseg_lab.training.device import laid_out
 from medseg_lab.uncertainty.mc_dropout import VOXELS
 from medseg_lab.uncertainty.sampled import Resampled
 
@@ -66,7 +66,7 @@ class TestTimeAugmentation(Resampled):
         for start in range(0, n, together):
             chunk = changes[start : start + together]
             seen = torch.cat([change.applied(image) for change in chunk])
-            answers = self.learner.predict(inner_channels(seen)).float().chunk(len(chunk))
+            answers = self.learner.predict(laid_out(seen)).float().chunk(len(chunk))
             found += [change.undone(a, plain) for change, a in zip(chunk, answers, strict=True)]
         return torch.stack(found)
 

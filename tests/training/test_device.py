@@ -31,7 +31,7 @@ def test_a_stated_precision_is_kept():
 def test_channels_last_changes_the_layout_and_no_value():
     net = nn.Sequential(nn.Conv3d(2, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(4, 2))
     before = [p.clone() for p in net.parameters()]
-    device.channels_last(net)
+    device.lay_out(net)
     assert net[0].weight.is_contiguous(memory_format=torch.channels_last_3d)
     assert net[1].weight.is_contiguous(memory_format=torch.channels_last)
     assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
