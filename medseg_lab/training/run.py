@@ -105,7 +105,7 @@ class Run:
         learner.precision = self.record.hardware.precision
         if not fast_bfloat16(torch.device(device).type):
             learner.precision = "32-true"
-        return channels_last(learner).to(device).eval()
+        return channels_last(learner.to(device)).eval()
 
     def summary(self) -> str:
         """One line: trained or replayed, what, for how long, on what."""
