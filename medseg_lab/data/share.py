@@ -35,6 +35,12 @@ class SharedCohort:
     facts: Cohort = field(compare=False)
     held: int = field(default=0, compare=False)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether all its files are: any may be deleted, and is then written again."""
+        entries = (entry for _, of in self.parts for made_of in of for entry in made_of[2:4])
+        return all(entry is None or entry.is_dir() for entry in entries)
+
     def fits_memory(self, times: int) -> bool:
         """Whether so many processes of a machine may read its cases as a whole."""
         return 0 < self.held * times <= SHARE * physical_memory()
@@ -60,7 +66,7 @@ def shared(cohort: Cohort) -> SharedCohort:
     Raises:
         RuntimeError: if there is no room for them.
     """
-    if cohort not in _shared:
+    if cohort not in _shared or not _shared[cohort].is_there:
         front = cohort.card.preprocessing.slice_axis if cohort.task.spatial_dims == 3 else 0
         cases = {name: getattr(cohort, name) for name in PARTS} | {"test": cohort.sealed()}
         parts = tuple((name, tuple(_on_disk(case, front) for case in of)) for name, of in cases.items())

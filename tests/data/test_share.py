@@ -1,6 +1,7 @@
 """A cohort for other processes: small, the same bits, sealed."""
 
 import pickle
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -45,6 +46,13 @@ def test_a_process_opens_it_once_and_files_are_written_once():
     files = {path: path.stat().st_mtime_ns for path in prepared.folder().rglob("*.npy")}
     shared(tiny_cohort())
     assert files == {path: path.stat().st_mtime_ns for path in prepared.folder().rglob("*.npy")}
+
+
+def test_files_that_were_deleted_are_written_again():
+    cohort = tiny_cohort()
+    shared(cohort)
+    shutil.rmtree(prepared.folder())
+    assert torch.equal(shared(cohort).open().labelled[0].image, cohort.labelled[0].image)
 
 
 def test_cases_that_differ_in_spacing_alone_have_files_of_their_own():
