@@ -213,6 +213,27 @@ app(["book"])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_build_ends_with_its_process_even_if_that_is_killed(tmp_path: Path, root: Path) -> None:
+    script = f"""
+from pathlib import Path
+from threading import Event
+from medseg_lab.publishing import book
+book.BUILD = "import os, time; open({str(tmp_path / "pid")!r}, 'w').write(str(os.getpid())); time.sleep(100)"
+book._run_sphinx(Path(), Path(), Event(), 0)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}
+    )
+    try:
+        wait_for(lambda: (tmp_path / "pid").read_text())
+    finally:
+        process.kill()
+        process.wait()
+    build = int((tmp_path / "pid").read_text())
+    wait_for(lambda: not psutil.pid_exists(build))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_what_is_to_outlive_its_terminal_is_not_stopped_with_it() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` does
     try:
