@@ -119,8 +119,8 @@ def _train(missing: dict[str, Wanted], store: RunStore, workers: int | None) -> 
     """
     from medseg_lab.training.device import make_fabric
 
-    gpus, threads = int(make_fabric().device.type == "cuda"), next(iter(missing.values())).threads
-    jobs = {key: FitJob(one.title, threads, gpus, key) for key, one in missing.items()}
+    gpus, threads = int(make_fabric().device.type == "cuda"), max(one.threads for one in missing.values())
+    jobs = {key: FitJob(one.title, one.threads, gpus, key) for key, one in missing.items()}
     after = {
         jobs[key].id: [jobs[base.key].id for base in one.bases if base.key in jobs]
         for key, one in missing.items()

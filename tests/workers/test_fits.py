@@ -2,6 +2,7 @@
 
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -92,6 +93,15 @@ def test_a_run_that_two_rest_on_is_trained_once_and_first(tmp_path, cohort, monk
     )
     assert begun == ["a, seed 0, base", "a, seed 0", "b, seed 0"]
     assert {run.record.bases for run in runs} == {(wanted(cohort, TRAINED).key,)}
+
+
+def test_each_run_has_its_own_threads_and_is_the_one_that_was_asked_for(tmp_path, cohort):
+    one = wanted(cohort, TRAINED)
+    runs = fit_all([one, replace(one, threads=2)], RunStore(tmp_path))
+    assert [run.record.hardware.threads for run in runs] == [1, 2]
+    job, terms = fits.FitJob("another", 1, 0, "another key"), (TRAINED, cohort, one.budget, 0, one.judge)
+    with pytest.raises(RuntimeError, match="code or data changed since it was asked for; restart Python"):
+        fits.train(job, *terms, tmp_path, (), 1)
 
 
 def test_the_label_maps_that_were_judged_are_kept(tmp_path, cohort):
