@@ -74,7 +74,7 @@ def open_workers(
     Args:
         most: how many jobs there are: no more processes than that are started.
         threads: of each job.
-        gpus: 1 for a CUDA card for each worker.
+        gpus: 1 for workers that compute on a CUDA card, which several share.
         workers: processes on this machine; None takes as many as `environments` finds room for.
         scheduler: the address of a Dask scheduler, instead of processes of this machine.
         executor: any other executor.
