@@ -36,8 +36,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from medseg_lab.workers.cluster import cores
+
 CASES = 10  # 7 labelled, 1 for validation
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+CORES = cores()  # a container's share, too: both sides have the same
 NETWORKS = {
     "U-Net without skips": "UNet(skips=False)",
     "U-Net": "UNet()",

@@ -75,7 +75,7 @@ def main() -> None:
             continue
         several = section.startswith("4")
         cohort = cohorts["virtual-brain+raters" if several else "virtual-brain"]
-        learner: Learner = lay_out(parse(one.recipe).build(cohort.task)).to(fabric.device).eval()
+        learner: Learner = lay_out(parse(one.recipe).build(cohort.task).to(fabric.device)).eval()
         learner.patch = Batches(cohort, learner.task, 1, budget(args.budget).patch, fabric.device, 0).patch
         learner.precision = str(fabric.strategy.precision.precision)
         cases = cohort.validation[: args.cases]

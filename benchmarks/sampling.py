@@ -75,7 +75,7 @@ def main() -> None:
     with torch.inference_mode(), fabric.autocast():
         for one in configurations():
             if one.recipe and method(one.method).section.startswith("4"):
-                learner: Segmenter = lay_out(parse(one.recipe).build(TASK)).to(fabric.device).eval()
+                learner: Segmenter = lay_out(parse(one.recipe).build(TASK).to(fabric.device)).eval()
                 took, ratio = paired(
                     lambda m=learner: m.sample(image, args.samples),
                     lambda m=learner: one_by_one(m, image, args.samples),

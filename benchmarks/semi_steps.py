@@ -65,7 +65,7 @@ PASSES: dict[type[Learner], int | None] = {
 def fixed_batch(dims: int, voxels: int, edge: int, fabric: Fabric) -> Batch:
     """Patches of noise with `voxels` in total, and as many without labels."""
     shape = (max(1, voxels // edge**dims), 1, *[edge] * dims)
-    image, without = (laid_out(torch.randn(shape)).to(fabric.device) for _ in range(2))
+    image, without = (laid_out(torch.randn(shape, device=fabric.device)) for _ in range(2))
     view = View.plain(list(range(len(image))), [[0] * dims] * len(image), shape[2:])
     return Batch(image, image[:, 0].gt(0).long() + image[:, 0].gt(1).long(), without, view)
 
@@ -77,7 +77,7 @@ def stepper(method: type[Learner], batch: Batch, fabric: Fabric) -> Callable[[],
     learner.prepare(1, [tuple(batch.image.shape[2:])] * len(batch.image))
     phases = learner.phases()
     optimisers = [AdamW(groups, lr=1e-4) for groups in parameter_groups(phases)]
-    module, *optimisers = fabric.setup(lay_out(learner), *optimisers)
+    module, *optimisers = fabric.setup(lay_out(learner.to(fabric.device)), *optimisers)
 
     def step() -> None:
         for number, optimiser in enumerate(optimisers):

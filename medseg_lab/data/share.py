@@ -1,8 +1,10 @@
 """A cohort for other processes: its cases lie in files, which all of them map and none copies."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from itertools import chain
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -10,7 +12,9 @@ import numpy as np
 from medseg_lab.data import mapped, prepared
 from medseg_lab.data.case import Case
 from medseg_lab.data.cohort import Cohort
+from medseg_lab.data.loading import SHARE
 from medseg_lab.data.mapped import MadeOf, MappedCase
+from medseg_lab.data.memory import physical_memory
 
 PARTS = ("labelled", "unlabelled", "validation")
 
@@ -23,11 +27,23 @@ class SharedCohort:
         fingerprint: the cohort's.
         parts: by part, what its cases are made of; "test" among them.
         facts: the cohort without its cases.
+        held: the bytes of its cases where they are held in memory; 0 where they are too large for that.
     """
 
     fingerprint: str
     parts: tuple[tuple[str, tuple[MadeOf, ...]], ...]
     facts: Cohort = field(compare=False)
+    held: int = field(default=0, compare=False)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether all its files are: any may be deleted, and is then written again."""
+        entries = (entry for _, of in self.parts for made_of in of for entry in made_of[2:4])
+        return all(entry is None or entry.is_dir() for entry in entries)
+
+    def fits_memory(self, times: int) -> bool:
+        """Whether so many processes of a machine may read its cases as a whole."""
+        return 0 < self.held * times <= SHARE * physical_memory()
 
     def open(self, in_memory: bool = False) -> Cohort:
         """The cohort, of the same bits, its test part sealed; a process keeps the last few that it opened.
@@ -50,13 +66,23 @@ def shared(cohort: Cohort) -> SharedCohort:
     Raises:
         RuntimeError: if there is no room for them.
     """
-    if cohort not in _shared:
+    if cohort not in _shared or not _shared[cohort].is_there:
         front = cohort.card.preprocessing.slice_axis if cohort.task.spatial_dims == 3 else 0
         cases = {name: getattr(cohort, name) for name in PARTS} | {"test": cohort.sealed()}
         parts = tuple((name, tuple(_on_disk(case, front) for case in of)) for name, of in cases.items())
         facts = replace(cohort, labelled=(), unlabelled=(), validation=(), sealed=tuple, openings=[])
-        _shared[cohort] = SharedCohort(cohort.fingerprint, parts, facts)
+        _shared[cohort] = SharedCohort(cohort.fingerprint, parts, facts, _held(chain(*cases.values())))
     return _shared[cohort]
+
+
+def _held(cases: Iterable[Case]) -> int:
+    """The bytes of cases; 0 if one of them is on disk."""
+    held = 0
+    for case in cases:
+        if isinstance(case, MappedCase):
+            return 0
+        held += case.image.nbytes + case.labels.nbytes
+    return held
 
 
 def _on_disk(case: Case, front: int) -> MadeOf:

@@ -35,6 +35,15 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 IGNORED = {"_build", ".ipynb_checkpoints", "__pycache__"}
 MADE_OF = ".made-of"
 """A file in the built book: the digest of all that it was made of."""
+WITH_PARENT = """\
+import os, threading, time
+def watch(parent):
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+threading.Thread(target=watch, args=[os.getppid()], daemon=True).start()
+"""
+"""A build ends with the process that started it, even if that is killed: the next has the same folders."""
 BUILD = """\
 import os, sys
 getattr(os, "nice", int)(int(sys.argv.pop(1)))
@@ -130,7 +139,7 @@ class Book:
 
 def _run_sphinx(sources: Path, output: Path, stop: Event, nice: int) -> str:
     """Build the sources into `output/_build/html`; the warnings and errors, as text."""
-    command = [sys.executable, "-c", BUILD, str(nice), "build", str(sources)]
+    command = [sys.executable, "-c", WITH_PARENT + BUILD, str(nice), "build", str(sources)]
     options = ["--path-output", str(output), "-W", "-n", "--keep-going", "-q"]
     process = subprocess.Popen(
         [*command, *options],

@@ -6,7 +6,6 @@ training step. The table is written from the records of a built book:
 `python -m medseg_lab.publishing.estimate`.
 """
 
-import os
 import time
 import tomllib
 from collections.abc import Sequence
@@ -22,17 +21,13 @@ from medseg_lab.publishing.inputs import ROOT
 from medseg_lab.publishing.waiting import Page
 from medseg_lab.training.provenance import code_hash
 from medseg_lab.training.runs import Run, RunStore, run_store
+from medseg_lab.workers.cluster import cores
 from medseg_lab.workers.progress import spelled
 
 COSTS = Path(__file__).with_name("costs.toml")
 HEAD = """\
 What chapters take when nothing is replayed, in seconds by the clock, at each budget, and where: the cores of
 the machine, and its seconds for a training step. Written by `python -m medseg_lab.publishing.estimate`."""
-
-
-def cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache

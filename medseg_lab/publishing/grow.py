@@ -146,11 +146,15 @@ def stopped(pages: list[Page], book: Book) -> str:
 
 @contextmanager
 def ended_as_by_ctrl_c() -> Iterator[None]:
-    """While it lasts, a signal that ends processes (`kill`, a closed terminal) interrupts as Ctrl-C does."""
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), signal.default_int_handler) for name in names}
+    """While it lasts, a signal that ends processes (`kill`, a closed terminal) interrupts as Ctrl-C does.
+
+    One that is ignored stays ignored: `nohup` wants the book to outlive its terminal.
+    """
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ending = [number for number in known if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in ending}
     try:
         yield
     finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -66,7 +66,8 @@ class Grid(BaseModel):
         labelled: of how many patients the labels may be used, one cohort for each; "all" for no limit.
         threads: PyTorch's, of each run. They are part of a run's key, so the number of workers is not: one
             worker or twenty give the same runs.
-        gpus: 1 gives each run a CUDA card to itself; 0 computes on the CPU, even where there is a card.
+        gpus: 1 computes each run on a CUDA card, which several share on this machine (`--workers` says how
+            many run at once); 0 computes on the CPU, even where there is a card.
         methods: configurations, by name.
         recipes: the sweep's own methods, a name to a recipe's text (`training.notation`); all of them run.
         chapters: chapters to execute.

@@ -41,8 +41,8 @@ def sweep(
 
     Args:
         grid: the grid file (`grid.Grid`).
-        workers: processes on this machine; None divides its cores among them: cores // threads, or one for
-            each CUDA card where the grid takes them.
+        workers: processes on this machine; None takes as many as its cores and memory carry, and its CUDA
+            cards where the grid takes them.
         scheduler: the address of a Dask scheduler, in place of processes.
         executor: any other `concurrent.futures.Executor` whose calls see the store and the data.
         store: the run store's folder, which all workers must see; None for the usual one.

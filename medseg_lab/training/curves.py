@@ -93,8 +93,9 @@ def joined(curves: "Sequence[pd.DataFrame]") -> Curves:
     Seconds are added up; trainings of the same budget have as many steps.
     """
     if len(curves) == 1:
-        return Curves([{str(k): v for k, v in row.items()} for row in curves[0].to_dict("records")])
-    first, rows = curves[0], []
+        rows = curves[0].to_dict("records")  # what is empty there is NaN here, and was no loss of that step
+        return Curves([{str(k): v for k, v in row.items() if not math.isnan(v)} for row in rows])
+    first, joint = curves[0], []
     for step in range(len(first)):
         row: dict[str, Any] = {"step": step, "seconds": sum(float(c["seconds"][step]) for c in curves)}
         row["lr"] = float(first["lr"][step])
@@ -102,5 +103,5 @@ def joined(curves: "Sequence[pd.DataFrame]") -> Curves:
             row |= {
                 f"{number}.{k}": v for k, v in each.iloc[step].items() if k not in ("step", "seconds", "lr")
             }
-        rows.append(row)
-    return Curves(rows)
+        joint.append(row)
+    return Curves(joint)

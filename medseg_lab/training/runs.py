@@ -108,7 +108,9 @@ class RunStore:
             (folder / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
         trained = self.root / TRAINED / training_key(record.parts)
         trained.parent.mkdir(exist_ok=True)
-        trained.write_text(record.key, encoding="ascii")
+        aside = trained.with_suffix(".part")
+        aside.write_text(record.key, encoding="ascii")
+        aside.replace(trained)
         shutil.rmtree(self.partial(trained.name), ignore_errors=True)
         return Run(target)
 

@@ -5,9 +5,10 @@ import os
 import secrets
 import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -73,7 +74,7 @@ def open_workers(
     Args:
         most: how many jobs there are: no more processes than that are started.
         threads: of each job.
-        gpus: 1 for a CUDA card for each worker.
+        gpus: 1 for workers that compute on a CUDA card, which several share.
         workers: processes on this machine; None takes as many as `environments` finds room for.
         scheduler: the address of a Dask scheduler, instead of processes of this machine.
         executor: any other executor.
@@ -132,36 +133,44 @@ def _local(environments: Sequence[Mapping[str, str]]) -> "Iterator[tuple[Client,
             nanny | {"env": {**variables, **log}} for variables, log in zip(environments, logs, strict=True)
         ]
         spec = {number: {"cls": Nanny, "options": options} for number, options in enumerate(nannies)}
-        with _no_interrupt(), dask.config.set(SETTINGS):
-            try:
-                cluster = SpecCluster(spec, scheduler, silence_logs=logging.CRITICAL)
-            except Exception as error:
-                raise RuntimeError(
-                    "workers: they ended as they started; in a script, what starts them belongs under "
-                    "`if __name__ == '__main__':`"
-                ) from error
-            client = Client(cluster, set_as_default=False)
-        try:
+        with ExitStack() as at_the_end:
+            with _no_interrupt(), dask.config.set(SETTINGS):
+                try:
+                    cluster = SpecCluster(spec, scheduler, silence_logs=logging.CRITICAL)
+                except Exception as error:
+                    raise RuntimeError(
+                        "workers: they ended as they started; in a script, what starts them belongs under "
+                        "`if __name__ == '__main__':`"
+                    ) from error
+                client = Client(cluster, set_as_default=False)
+                at_the_end.callback(_end, cluster, client)  # also if Ctrl-C was pressed meanwhile
             yield client, Path(folder)
-        finally:  # idle workers take seconds to end by themselves
-            with _no_interrupt():
-                _kill(cluster)
-                client.close()
-                cluster.close()
 
 
 @contextmanager
 def _no_interrupt() -> Iterator[None]:
     """Ctrl-C waits until the block has ended, and never reaches a process that is started inside."""
-    if not hasattr(signal, "pthread_sigmask"):
+    before, pressed = signal.getsignal(signal.SIGINT), list[Any]()
+    defers = before is not None and threading.current_thread() is threading.main_thread()
+    with ExitStack() as restored:
+        if defers:  # a mask is not enough: any other thread may take the signal
+            signal.signal(signal.SIGINT, lambda *said: pressed.append(said))
+            restored.callback(signal.signal, signal.SIGINT, before)
+        if hasattr(signal, "pthread_sigmask"):
+            resource_tracker.ensure_running()  # where multiprocessing starts it, SIGINT is unblocked
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            restored.callback(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
         yield
-        return
-    resource_tracker.ensure_running()  # where multiprocessing starts it, SIGINT is unblocked
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if pressed and callable(before):
+        before(*pressed[0])
+
+
+def _end(cluster: "SpecCluster", client: "Client") -> None:
+    """End the workers at once: idle ones would take seconds to end by themselves."""
+    with _no_interrupt():
+        _kill(cluster)
+        client.close()
+        cluster.close()
 
 
 def _kill(cluster: "SpecCluster") -> None:

@@ -119,8 +119,8 @@ def _train(missing: dict[str, Wanted], store: RunStore, workers: int | None) -> 
     """
     from medseg_lab.training.device import make_fabric
 
-    gpus, threads = int(make_fabric().device.type == "cuda"), next(iter(missing.values())).threads
-    jobs = {key: FitJob(one.title, threads, gpus, key) for key, one in missing.items()}
+    gpus, threads = int(make_fabric().device.type == "cuda"), max(one.threads for one in missing.values())
+    jobs = {key: FitJob(one.title, one.threads, gpus, key) for key, one in missing.items()}
     after = {
         jobs[key].id: [jobs[base.key].id for base in one.bases if base.key in jobs]
         for key, one in missing.items()
@@ -134,7 +134,8 @@ def _train(missing: dict[str, Wanted], store: RunStore, workers: int | None) -> 
         def arguments(job: Job) -> tuple[Any, ...]:
             one = by_id[job.id]
             cohort = one.cohort if found.in_process else shared(one.cohort)
-            return one.recipe, cohort, one.budget, one.seed, one.judge, store.root, _own_folders(one)
+            more = store.root, _own_folders(one), found.neighbours
+            return one.recipe, cohort, one.budget, one.seed, one.judge, *more
 
         try:
             for job, outcome in run_jobs(
@@ -164,6 +165,7 @@ def train(
     judge: Recipe | None,
     store: Path,
     own: tuple[Path, ...],
+    neighbours: int,
 ) -> tuple[str, bool]:
     """What a worker does: the run's key, and whether it was there already.
 
@@ -175,10 +177,11 @@ def train(
 
     for folder in own:
         add_own_modules(folder)
-    opened = cohort.open(in_memory=bool(job.gpus)) if isinstance(cohort, SharedCohort) else cohort
+    if isinstance(cohort, SharedCohort):  # a card takes all cases at once, unless they are too many
+        cohort = cohort.open(in_memory=job.gpus > 0 and cohort.fits_memory(neighbours))
     fabric = make_fabric(accelerator="cuda" if job.gpus else "cpu")
     more: dict[str, Any] = {"progress": False, "fabric": fabric, "threads": job.threads}
-    run = fit(recipe, opened, budget, seed, store=RunStore(store), judge=judge, **more)
+    run = fit(recipe, cohort, budget, seed, store=RunStore(store), judge=judge, **more)
     if run.record.key != job.key:
         raise RuntimeError("run: code or data changed since it was asked for; restart Python")
     return run.record.key, run.replayed

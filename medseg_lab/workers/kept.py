@@ -29,7 +29,8 @@ class InProcess(Executor):
 def kept_workers(most: int, threads: int = 1, gpus: int = 0, workers: int | None = None) -> Iterator[Workers]:
     """Workers of this machine, which stay for the next call; after an exception or Ctrl-C they are gone.
 
-    A single job, or a single worker, is this process's own.
+    A single job, or a single worker, is this process's own. No more are started than there are jobs; where a
+    later call has more of them, others take their place.
 
     Args:
         most: how many jobs there are.
@@ -41,14 +42,15 @@ def kept_workers(most: int, threads: int = 1, gpus: int = 0, workers: int | None
         RuntimeError: if the processes end as they start.
     """
     number = len(environments(threads, gpus, asked() if workers is None else workers))
-    if min(most, number) == 1:
+    needed = min(most, number)
+    if needed == 1:
         yield Workers(InProcess(), "this process", in_process=True)
         return
-    key = threads, gpus, number
-    if key not in _kept:
+    key = next((key for key in _kept if key[:2] == (threads, gpus) and needed <= key[2] <= number), None)
+    if key is None:
         close_workers()
-        stack = ExitStack()
-        _kept[key] = stack, stack.enter_context(open_workers(number, threads, gpus, workers=number))
+        key, stack = (threads, gpus, needed), ExitStack()
+        _kept[key] = stack, stack.enter_context(open_workers(needed, threads, gpus, workers=needed))
     try:
         yield _kept[key][1]
     except BaseException:

@@ -17,7 +17,7 @@ from medseg_lab.cli.app import app
 from medseg_lab.publishing import book as book_module
 from medseg_lab.publishing.book import Book, BookError, repair, replace
 from medseg_lab.publishing.execute import find_chapter
-from medseg_lab.publishing.grow import GIVE_WAY, Publisher, grow
+from medseg_lab.publishing.grow import GIVE_WAY, Publisher, ended_as_by_ctrl_c, grow
 from medseg_lab.publishing.house import House
 from tests.chapters.small import add_chapter, cell, with_book
 
@@ -210,6 +210,41 @@ app(["book"])
     assert "| **not yet** |" in Book(house).index.read_text()
     found = [find_chapter(one.path, house=house) for one in house.chapters()]
     assert [hasattr(one, "record") for one in found] == [True, False, False]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_build_ends_with_its_process_even_if_that_is_killed(tmp_path: Path, root: Path) -> None:
+    script = f"""
+from pathlib import Path
+from threading import Event
+from medseg_lab.publishing import book
+book.BUILD = "import os, time; open({str(tmp_path / "pid")!r}, 'w').write(str(os.getpid())); time.sleep(100)"
+book._run_sphinx(Path(), Path(), Event(), 0)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}
+    )
+    try:
+        wait_for(lambda: (tmp_path / "pid").read_text())
+    finally:
+        process.kill()
+        process.wait()
+    build = int((tmp_path / "pid").read_text())
+    wait_for(lambda: not psutil.pid_exists(build))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_what_is_to_outlive_its_terminal_is_not_stopped_with_it() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` does
+    try:
+        with ended_as_by_ctrl_c():
+            os.kill(os.getpid(), signal.SIGHUP)
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) != signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def wait_for(condition) -> None:

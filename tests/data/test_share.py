@@ -1,13 +1,14 @@
 """A cohort for other processes: small, the same bits, sealed."""
 
 import pickle
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 from toys import tiny_cohort
 
-from medseg_lab.data import prepared
+from medseg_lab.data import prepared, share
 from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.share import PARTS, shared
 
@@ -47,6 +48,13 @@ def test_a_process_opens_it_once_and_files_are_written_once():
     assert files == {path: path.stat().st_mtime_ns for path in prepared.folder().rglob("*.npy")}
 
 
+def test_files_that_were_deleted_are_written_again():
+    cohort = tiny_cohort()
+    shared(cohort)
+    shutil.rmtree(prepared.folder())
+    assert torch.equal(shared(cohort).open().labelled[0].image, cohort.labelled[0].image)
+
+
 def test_cases_that_differ_in_spacing_alone_have_files_of_their_own():
     cohort = tiny_cohort()
     wider = replace(cohort.labelled[0], spacing=(2.0, 2.0, 2.0))
@@ -54,3 +62,13 @@ def test_cases_that_differ_in_spacing_alone_have_files_of_their_own():
     shared(cohort)
     assert shared(other).open().labelled[0].spacing == (2.0, 2.0, 2.0)
     assert shared(cohort).open().labelled[0].spacing == (1.0, 1.0, 1.0)
+
+
+def test_cases_are_read_as_a_whole_only_where_all_processes_have_room_for_them(monkeypatch):
+    """A cohort that is on disk because it is larger than memory stays there."""
+    cohort = tiny_cohort()
+    found = shared(cohort)
+    monkeypatch.setattr(share, "physical_memory", lambda: 4 * 3 * found.held)
+    assert (found.fits_memory(3), found.fits_memory(4)) == (True, False)
+    on_disk = replace(cohort, labelled=found.open().labelled)
+    assert not shared(on_disk).fits_memory(1)

@@ -1,9 +1,10 @@
 """Rows, and the loss that is not finite."""
 
+import pandas as pd
 import pytest
 import torch
 
-from medseg_lab.training.curves import Curves
+from medseg_lab.training.curves import Curves, joined
 
 
 def test_a_loss_that_a_step_lacks_stays_empty(tmp_path):
@@ -16,6 +17,8 @@ def test_a_loss_that_a_step_lacks_stays_empty(tmp_path):
     assert lines[1].startswith("0,")
     assert lines[1].endswith(",0.1,1.0,")
     assert lines[2].endswith(",0.1,0.5,2.0")
+    joined([pd.read_csv(tmp_path / "curves.csv")]).write(tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_text().splitlines() == lines
 
 
 @pytest.mark.parametrize("bad", ["nan", "inf"])

@@ -93,6 +93,7 @@ def test_a_training_that_is_judged_otherwise_is_not_trained_again_and_has_the_sa
     assert losses(again).equals(losses(alone))
     assert again.record.parameters == alone.record.parameters
     assert again.record.seconds == first.record.seconds
+    assert len(list((tmp_path / "store" / ".locks").iterdir())) == 1  # two processes would not both train it
     for run in (first, again):
         shutil.rmtree(run.folder)
     assert not train_tiny(tmp_path / "store").replayed  # what is gone is trained again

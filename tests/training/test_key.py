@@ -11,7 +11,7 @@ import medseg_lab
 from medseg_lab.evaluation.judge import Judge
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.device import hardware, make_fabric
-from medseg_lab.training.key import key_parts
+from medseg_lab.training.key import key_parts, training_key
 from medseg_lab.training.names import recipe_called
 from medseg_lab.training.provenance import module_file
 from medseg_lab.training.recipe import recipe
@@ -91,6 +91,19 @@ def test_an_edit_of_what_computes_changes_it_and_wording_does_not(house):
         path.write_text(text + "\nADDED = 1\n", encoding="utf-8")
         assert parts() != before, name
         path.write_text(text, encoding="utf-8")
+
+
+def test_an_edit_of_how_it_is_judged_leaves_the_training(house):
+    """Which is then judged anew; an edit of what is trained is another training."""
+    before = parts()
+    for name in ("evaluation/judge.py", "evaluation/metrics.py", "inference/windows.py", "losses/dice.py"):
+        path = house / name
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text + "\nADDED = 1\n", encoding="utf-8")
+        assert (training_key(parts()) == training_key(before)) is (name != "losses/dice.py"), name
+        path.write_text(text, encoding="utf-8")
+    assert training_key(parts(judge=recipe(Judge, parts=["test"]))) == training_key(before)
+    assert training_key(parts(seed=1)) != training_key(before)
 
 
 def test_recipe_cohort_budget_seed_judge_and_versions_are_in_it(monkeypatch):

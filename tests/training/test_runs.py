@@ -4,7 +4,10 @@ import json
 import shutil
 
 import pytest
+import torch
 from learning_toys import Peeking, Voxelwise, tiny_budget, tiny_cohort, train_tiny
+from toys import SMALL
+from toys import tiny_cohort as balls
 
 from medseg_lab.training.durable import whole_folder
 from medseg_lab.training.fit import fit
@@ -12,6 +15,7 @@ from medseg_lab.training.key import key_of
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.record import OtherVersion, RunRecord, title
 from medseg_lab.training.runs import Run, RunStore
+from medseg_lab.training.supervised import Supervised
 
 
 def test_a_run_is_a_folder_of_four_files(tmp_path):
@@ -137,3 +141,13 @@ def test_a_folder_is_whole_or_absent(tmp_path):
 def test_a_recipe_in_a_few_words():
     assert title(recipe(Voxelwise).to_dict()) == "Voxelwise"
     assert title(recipe(fit, network=recipe(Voxelwise), loss="dice").to_dict()) == "fit(Voxelwise)"
+
+
+def test_a_stored_learner_is_laid_out_as_its_device_wants_it(tmp_path, monkeypatch):
+    """As in training: another layout means other kernels on a card, and other bits."""
+    formats = {"cpu": torch.channels_last_3d, "meta": torch.contiguous_format}
+    monkeypatch.setattr("medseg_lab.training.device.memory_format", lambda device, dims: formats[device])
+    run = fit(recipe(Supervised, network=SMALL), balls(), tiny_budget(), 0, store=RunStore(tmp_path))
+    for device, wanted in formats.items():
+        kernels = [p for p in run.learner(device).parameters() if p.ndim == 5]
+        assert all(kernel.is_contiguous(memory_format=wanted) for kernel in kernels)

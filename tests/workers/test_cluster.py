@@ -8,6 +8,7 @@ import sys
 import time
 from types import SimpleNamespace
 
+import distributed
 import psutil
 import pytest
 
@@ -136,6 +137,25 @@ def test_a_job_that_crashes_twice_is_given_up_with_its_stack_and_all_others_are_
     assert err == ""
     left = {child.pid for child in psutil.Process().children()} - before
     assert not left & {int(pid) for *_, pid in done}
+
+
+def test_ctrl_c_while_workers_start_ends_them(monkeypatch):
+    started, real = [], distributed.Client
+
+    def pressed(made, **options):
+        started.extend(nanny.process.pid for nanny in made.workers.values())
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(made, **options)
+
+    monkeypatch.setattr(distributed, "Client", pressed)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), open_workers(1, workers=1):
+            pass
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(started) == 1
+    assert not psutil.pid_exists(started[0])
 
 
 PARENT = """

@@ -1,6 +1,8 @@
 """Runs that are wanted: the same bits in this process and in workers; what fails, and what is refused."""
 
 import os
+from contextlib import contextmanager
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -15,8 +17,10 @@ from medseg_lab.training.runs import RunStore
 from medseg_lab.training.supervised import Supervised
 from medseg_lab.uncertainty.mc_dropout import MCDropout
 from medseg_lab.workers import fits, kept
+from medseg_lab.workers.cluster import Workers
 from medseg_lab.workers.fits import Wanted, fit_all
 from medseg_lab.workers.jobs import Job
+from medseg_lab.workers.kept import InProcess
 
 NOT_A_NUMBER = """
 class NotANumber:
@@ -91,6 +95,15 @@ def test_a_run_that_two_rest_on_is_trained_once_and_first(tmp_path, cohort, monk
     assert {run.record.bases for run in runs} == {(wanted(cohort, TRAINED).key,)}
 
 
+def test_each_run_has_its_own_threads_and_is_the_one_that_was_asked_for(tmp_path, cohort):
+    one = wanted(cohort, TRAINED)
+    runs = fit_all([one, replace(one, threads=2)], RunStore(tmp_path))
+    assert [run.record.hardware.threads for run in runs] == [1, 2]
+    job, terms = fits.FitJob("another", 1, 0, "another key"), (TRAINED, cohort, one.budget, 0, one.judge)
+    with pytest.raises(RuntimeError, match="code or data changed since it was asked for; restart Python"):
+        fits.train(job, *terms, tmp_path, (), 1)
+
+
 def test_the_label_maps_that_were_judged_are_kept(tmp_path, cohort):
     (run,) = fit_all([wanted(cohort, TRAINED)], RunStore(tmp_path))
     cases = [*cohort.validation, *cohort.sealed()]
@@ -111,6 +124,21 @@ def test_a_method_that_does_not_suit_is_refused_before_anything_is_trained(tmp_p
     with pytest.raises(ValueError, match=r"tiny: Supervised.* works in 3 dimensions, the data has 2"):
         fit_all([wanted(flat, TRAINED), wanted(flat, volumes)], RunStore(tmp_path))
     assert list(tmp_path.glob("[!.]*")) in ([], [tmp_path / "cache"])
+
+
+def test_no_more_workers_are_started_than_there_are_jobs_and_none_than_was_said(monkeypatch):
+    started = []
+
+    @contextmanager
+    def opened(most, threads, gpus, workers):
+        started.append(workers)
+        yield Workers(InProcess(), f"{workers} workers")
+
+    monkeypatch.setattr(kept, "open_workers", opened)
+    for most, workers in [(3, 64), (2, 64), (3, 3), (9, 64), (9, 4)]:
+        with kept.kept_workers(most, workers=workers) as found:
+            assert found.description == f"{started[-1]} workers"
+    assert started == [3, 9, 4]
 
 
 def test_workers_stay_for_the_next_call_and_are_gone_after_ctrl_c(tmp_path, cohort, monkeypatch):
