@@ -97,7 +97,6 @@ def environment(wheels: Path | None, work: Path, device: str) -> dict[str, str]:
         **hidden,
         "PYTHONPATH": os.pathsep.join(path),
         "MEDSEG_PROGRESS": "0",
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # with it, matrix products repeat themselves
     }
 
 

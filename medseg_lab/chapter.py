@@ -35,7 +35,7 @@ from medseg_lab.training.hardware import Hardware
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.runs import Run, RunStore, run_store
 from medseg_lab.workers.kept import close_workers
-from medseg_lab.workers.memory import PeakMemory
+from medseg_lab.workers.memory import PeakMemory, peak_memory
 
 LESSONS: list[Any] = []
 """The lessons opened in this process, and the sweeps reported: a chapter's record has their summaries."""
@@ -101,7 +101,7 @@ class Lesson:
     verdicts: list[Verdict] = field(default_factory=list)
     others: dict[int | None, KeptProtocol] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
-    memory: PeakMemory = field(default_factory=PeakMemory)
+    memory: PeakMemory = field(default_factory=peak_memory)
 
     def run(self, *methods: str | Mapping[str, str | Recipe]) -> dict[str, list[Run]]:
         """Train every method with every seed, or replay it: `lesson.run("Mean Teacher", "UA-MT")`.

@@ -1,6 +1,7 @@
 """Where a run computes, in which precision, and how it is made to repeat itself."""
 
 import logging
+import os
 import platform
 import resource
 import sys
@@ -78,6 +79,7 @@ def reproducible(device: torch.device, threads: int = 1) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if cuda else [], device_type="cuda"):
         try:
             if cuda:
+                os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS repeats nothing
                 torch.use_deterministic_algorithms(True, warn_only=True)
             yield
         finally:

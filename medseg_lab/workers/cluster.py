@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from distributed import Client, SpecCluster
 
 CONNECT_SECONDS = 20
-MEMORY = {"host": 2**30, "card": 6 * 2**30}
-"""Bytes that a worker may need: of the machine's memory, and of a card's."""
+MEMORY = {"host": 2**30, "card": 8 * 2**30}
+"""Bytes that a worker may need: of the machine's memory, and of a card's (for the budget `full`)."""
 SETTINGS: dict[str, Any] = {
     "distributed.scheduler.worker-saturation": 1.0,  # a killed worker loses the job it runs, none that waits
     "distributed.scheduler.worker-ttl": None,  # native code may hold the interpreter for minutes

@@ -2,15 +2,16 @@
 
 import threading
 import time
+from functools import cache
 
 import psutil
 
-SECONDS = 0.5
+SECONDS = 1.0
 """Between two samples; what is taken and freed in between is not seen."""
 
 
 class PeakMemory:
-    """The most memory that this process and its children took together since this was made, in MB (1e6).
+    """The most memory that this process and its children took together, in MB (1e6), since `watch`.
 
     What they share, such as the libraries' code and mapped cohorts, counts once where the system tells
     (Linux), and not at all elsewhere.
@@ -18,7 +19,6 @@ class PeakMemory:
 
     def __init__(self) -> None:
         self._most = 0.0
-        threading.Thread(target=self._watch, daemon=True, name="peak memory").start()
 
     @property
     def mb(self) -> float:
@@ -26,10 +26,19 @@ class PeakMemory:
         self._most = max(self._most, taken() / 1e6)
         return self._most
 
-    def _watch(self) -> None:
+    def watch(self) -> None:
+        """Look every so often, for as long as the process lives."""
         while True:
             time.sleep(SECONDS)
             _ = self.mb
+
+
+@cache
+def peak_memory() -> PeakMemory:
+    """That of this process: one thread watches it from the first call on."""
+    found = PeakMemory()
+    threading.Thread(target=found.watch, daemon=True, name="peak memory").start()
+    return found
 
 
 def taken() -> int:

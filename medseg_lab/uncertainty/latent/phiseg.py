@@ -10,6 +10,7 @@ from torch import Tensor
 from medseg_lab.data.batch import Batch
 from medseg_lab.networks.blocks import crop
 from medseg_lab.networks.encoder_decoder import encoder_decoder
+from medseg_lab.uncertainty.bayes_conv import standard_normal
 from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, latent_kl, with_label
 from medseg_lab.uncertainty.latent.hierarchy import Hierarchy, Likelihood, partial_sums
 from medseg_lab.uncertainty.sampled import Sampled
@@ -93,7 +94,7 @@ class PHiSeg(Sampled):
         """The posterior's divergence from the prior at each level, `(N,)`, and its maps; finest first."""
 
         def draw(level: int, gaussian: LatentGaussian) -> Tensor:
-            return gaussian.draw(torch.randn_like(gaussian.mean))
+            return gaussian.draw(standard_normal(gaussian.mean))
 
         seen = self.posterior.encode(with_label(image, label, len(self.task.classes)))
         posterior, latents = self.posterior.descend(seen, draw)

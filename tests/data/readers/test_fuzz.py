@@ -153,7 +153,8 @@ def test_a_damaged_file_is_read_right_or_refused_by_name(sets, monkeypatch):
     assert min(tried["refused"], tried["other values"] + tried["as before"]) >= 50
     assert peak_kb(resource.RUSAGE_SELF) - before < MEMORY_KB
     h5._decoder.stop()  # its peak is known once it has ended
-    assert peak_kb(resource.RUSAGE_CHILDREN) < max(others + 1, MEMORY_KB)
+    forked = peak_kb(resource.RUSAGE_SELF)  # a child is as large as this process until it runs its program
+    assert peak_kb(resource.RUSAGE_CHILDREN) < max(others + 1, forked + 1, MEMORY_KB)
 
 
 def opening(folder: Path) -> str | None:
