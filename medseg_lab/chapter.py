@@ -271,7 +271,12 @@ def open(
         raise ValueError(f"parts: expected some of {', '.join(PARTS)}, got {asked.parts}")
     spend = budget_called(asked.budget).divided(asked.share)
     load = partial(
-        load_cohort, asked.dataset, cases=spend.cases, split_seed=asked.split_seed, prefer=asked.prefer
+        load_cohort,
+        asked.dataset,
+        cases=spend.cases,
+        split_seed=asked.split_seed,
+        prefer=asked.prefer,
+        mapped=True,  # so that all workers and the next chapter share what is prepared once
     )
     cohort = load(labelled=asked.labelled)
     store = run_store()

@@ -42,14 +42,10 @@ def sources(
 ) -> tuple[Source, ...]:
     """A case's voxels, once for each reading that may be asked for: R times if it is a random rater's.
 
-    The case is moved to `device`; a mapped case is read from disk instead.
-
-    Raises:
-        ValueError: for boxes of a mapped case: they are found in a whole case.
+    The case is moved to `device`; a mapped case is read from disk instead, but with boxes, which are found in
+    a whole case, it is held in memory.
     """
     if reading == "boxes" and len(case.labels):
-        if isinstance(case, MappedCase):
-            raise ValueError(f"case {case.id}: expected one in memory for reading 'boxes', got one on disk")
         known = case.labels[case.labels != IGNORE]
         case = weakly_labelled(case, "boxes", 1 + int(known.max()) if known.numel() else 1)
     opened = _on_disk(case, front) if isinstance(case, MappedCase) else _held(case, front, device)

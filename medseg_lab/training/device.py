@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+import re
 import resource
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from medseg_lab.training.hardware import Hardware
 
+HIGH_WATER = Path("/proc/self/status")
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -122,6 +124,10 @@ def peak_memory_mb(device: torch.device) -> float:
     """The most memory so far in MB (1e6): PyTorch's on a CUDA card, else the process's resident memory."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
+    if HIGH_WATER.is_file():  # `getrusage` counts what the parent took when it started this process, too
+        found = re.search(r"VmHWM:\s+(\d+) kB", HIGH_WATER.read_text(encoding="ascii", errors="replace"))
+        if found:
+            return int(found[1]) * 1024 / 1e6
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts in bytes, Linux in KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 

@@ -3,9 +3,11 @@
 import logging
 import os
 import secrets
+import shutil
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from distributed import Client, SpecCluster
 
 CONNECT_SECONDS = 20
+FOLDER = "medseg-workers-"
+"""How the temporary folders of workers begin; the process that started them follows."""
 MEMORY = {"host": 2**30, "card": 8 * 2**30}
 """Bytes that a worker may need: of the machine's memory, and of a card's (for the budget `full`)."""
 SETTINGS: dict[str, Any] = {
@@ -119,7 +123,8 @@ def _local(environments: Sequence[Mapping[str, str]]) -> "Iterator[tuple[Client,
         "cls": Scheduler,
         "options": here | {"port": 0, "dashboard_address": "127.0.0.1:0", "allowed_failures": 1},
     }
-    with tempfile.TemporaryDirectory(prefix="medseg-workers-", ignore_cleanup_errors=True) as folder:
+    _remove_abandoned()
+    with tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
         nanny: dict[str, Any] = {
             **here,
             "nthreads": 1,
@@ -145,6 +150,16 @@ def _local(environments: Sequence[Mapping[str, str]]) -> "Iterator[tuple[Client,
                 client = Client(cluster, set_as_default=False)
                 at_the_end.callback(_end, cluster, client)  # also if Ctrl-C was pressed meanwhile
             yield client, Path(folder)
+
+
+def _remove_abandoned() -> None:
+    """Remove the folders of workers whose process was killed, once they are a day old."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+        owner = folder.name.removeprefix(FOLDER).partition("-")[0]
+        with suppress(OSError):
+            old = time.time() - folder.stat().st_mtime > 86_400
+            if old and owner.isdecimal() and not psutil.pid_exists(int(owner)):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

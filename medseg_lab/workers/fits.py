@@ -130,10 +130,11 @@ def _train(missing: dict[str, Wanted], store: RunStore, workers: int | None) -> 
     by_id = {jobs[key].id: one for key, one in missing.items()}
     with shown(brief=True) as progress, kept_workers(len(jobs), threads, gpus, workers) as found:
         progress.total = len(jobs)
+        direct = found.in_process and not gpus  # a card wants cases that are in memory, not on disk
 
         def arguments(job: Job) -> tuple[Any, ...]:
             one = by_id[job.id]
-            cohort = one.cohort if found.in_process else shared(one.cohort)
+            cohort = one.cohort if direct else shared(one.cohort)
             more = store.root, _own_folders(one), found.neighbours
             return one.recipe, cohort, one.budget, one.seed, one.judge, *more
 
@@ -145,7 +146,7 @@ def _train(missing: dict[str, Wanted], store: RunStore, workers: int | None) -> 
                     failed.append(f"{job.title}: {outcome.error}")
                 elif outcome.replayed:
                     replayed.add(outcome.key)
-                if not outcome.traceback and not found.in_process and (run := store.find(outcome.key)):
+                if not outcome.traceback and not direct and (run := store.find(outcome.key)):
                     by_id[job.id].cohort.openings.extend(run.record.test_opened)
         except KeyboardInterrupt:
             progress.write(progress.stopped(keep_on=False))

@@ -9,8 +9,10 @@ import torch
 from toys import tiny_cohort
 
 from medseg_lab.data import prepared, share
+from medseg_lab.data.batches import Batches
 from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.share import PARTS, shared
+from medseg_lab.data.task import Task
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +74,17 @@ def test_cases_are_read_as_a_whole_only_where_all_processes_have_room_for_them(m
     assert (found.fits_memory(3), found.fits_memory(4)) == (True, False)
     on_disk = replace(cohort, labelled=found.open().labelled)
     assert not shared(on_disk).fits_memory(1)
+
+
+@pytest.mark.parametrize("reading", ["reference", "random", "consensus", "boxes"])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_batches_of_it_have_the_same_bits(reading, dims):
+    cohort = tiny_cohort(raters=2, classes=3)
+    task = Task(1, cohort.task.classes, dims)
+    one, other = (
+        Batches(each, task, 3 * 8**dims, 8, seed=1, unlabelled=True, reading=reading).batch(2)
+        for each in (cohort, shared(cohort).open())
+    )
+    assert torch.equal(one.image, other.image)
+    assert torch.equal(one.label, other.label)
+    assert torch.equal(one.unlabelled, other.unlabelled)

@@ -1,5 +1,8 @@
 """Device, precision and layout are chosen in the open."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -41,6 +44,14 @@ def test_volumes_lie_plainly_on_a_card_and_all_else_with_the_channels_innermost(
     assert device.memory_format("cuda", 3) is torch.contiguous_format
     assert device.memory_format("cuda", 2) is device.memory_format("cpu", 2) is torch.channels_last
     assert device.memory_format("cpu", 3) is torch.channels_last_3d
+
+
+def test_memory_is_that_of_the_process_not_of_the_one_that_started_it():
+    ballast = torch.ones(100_000_000)  # 400 MB
+    script = "from medseg_lab.training.device import *; print(peak_memory_mb(torch.device('cpu')))"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    here = device.peak_memory_mb(torch.device("cpu"))
+    assert float(said) < here - ballast.nbytes / 1e6 / 2
 
 
 def test_memory_is_counted_in_megabytes():

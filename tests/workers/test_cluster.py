@@ -41,7 +41,7 @@ def test_the_memory_is_divided_among_workers(monkeypatch):
 
 @pytest.mark.parametrize(
     ("cores", "memory", "shared"),
-    [(64, [80 * 2**30] * 2, 26), (16, [80 * 2**30] * 2, 16), (2, [80 * 2**30] * 2, 2), (1, [2**30] * 2, 2)],
+    [(64, [80 * 2**30] * 2, 20), (16, [80 * 2**30] * 2, 16), (2, [80 * 2**30] * 2, 2), (1, [2**30] * 2, 2)],
 )
 def test_workers_share_the_cards_as_cores_and_memory_allow(monkeypatch, cores, memory, shared):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-ab")
@@ -85,6 +85,20 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(RuntimeError, match=r"scheduler: no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         open_workers(1, scheduler="tcp://127.0.0.1:9").__enter__()
+
+
+def test_what_a_killed_process_left_long_ago_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    kept = [tmp_path / f"medseg-workers-{os.getpid()}-old", tmp_path / f"medseg-workers-{ended.pid}-new"]
+    gone = tmp_path / f"medseg-workers-{ended.pid}-old"
+    for folder in (*kept, gone):
+        folder.mkdir()
+        if folder.name.endswith("old"):
+            os.utime(folder, (0, 0))
+    cluster._remove_abandoned()
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
 
 
 def until(seen, seconds: float = 120):
