@@ -30,7 +30,7 @@ def test_children_count_and_the_peak_stays_when_they_are_gone(monkeypatch):
 
 def test_what_two_processes_map_counts_once(tmp_path):
     path = tmp_path / "array.npy"
-    np.save(path, np.ones(10_000_000))  # 80 MB
+    np.save(path, np.ones(25_000_000))  # 200 MB
     script = (
         f"import numpy, sys; kept = numpy.load({str(path)!r}, mmap_mode='r'); kept.sum();"
         "print('there', flush=True); sys.stdin.read()"
@@ -44,4 +44,4 @@ def test_what_two_processes_map_counts_once(tmp_path):
     together = taken() - before
     for child in children:
         child.communicate()
-    assert 80e6 < together < 80e6 * 2
+    assert 200e6 < together < 2 * 200e6
