@@ -45,13 +45,14 @@ class Wanted:
         computes_on = hardware(make_fabric(), self.threads)
         return key_of(key_parts(self.recipe, self.cohort, self.budget, self.seed, self.judge, computes_on))
 
-    @property
+    @cached_property
     def bases(self) -> tuple["Wanted", ...]:
         """The runs whose trained learners this one changes or joins."""
-        more = (f", base {n}" if len(self.recipe.bases) > 1 else ", base" for n in range(1, 99))
+        found = self.recipe.bases
+        numbers = [f" {n}" for n in range(1, len(found) + 1)] if len(found) > 1 else [""]
         return tuple(
-            replace(self, recipe=base, title=f"{self.title}{said}")
-            for base, said in zip(self.recipe.bases, more, strict=False)
+            replace(self, recipe=base, title=f"{self.title}, base{number}")
+            for base, number in zip(found, numbers, strict=False)
         )
 
 
