@@ -74,9 +74,9 @@ def pairings(ledger: Ledger, claim: Claim) -> list[Pairing]:
     Raises:
         NothingToPairError: where there are none, with the reason.
     """
+    better, worse = _sides(ledger, claim)
     if claim.metric not in (ledger.cases if claim.measure.per == "case" else ledger.runs):
         raise NothingToPairError(f"Nothing here measures {claim.measure.title} yet.")
-    better, worse = _sides(ledger, claim)
     pairs = better.reset_index()
     shared: list[str] = []
     for what, columns in _ladder(claim):

@@ -128,6 +128,8 @@ def _unmeasured(frame: pd.DataFrame, metric: str) -> bool:
     missing = frame[metric].isna()
     if not missing.any():
         return False
+    if (of := frame.groupby("method")[metric].count()).min() == 0 < of.max():
+        return True
     if metric in DISTANCES:  # where a spacing is not known, neither is the diagonal
         return "diagonal" not in frame or bool(frame["diagonal"].isna().any())
     if measure(metric).empty is None:  # what no method has is left out
