@@ -182,11 +182,12 @@ def _terms(group: pd.DataFrame) -> Terms:
 
 def _order(group: pd.DataFrame, claim: Claim) -> tuple:
     """The group with the smallest key decides."""
-    terms = _terms(group)
+    terms, first = _terms(group), group.iloc[0]
     lacking = 0 if claim.measure.exact else max(ENOUGH - len(group), 0)
     part = PARTS.index(terms.part) if terms.part in PARTS else len(PARTS)
     sides = zip((claim.better, claim.worse), terms.labelled, strict=True)
     labels = [number if side and side.labelled == "part" else -number for side, number in sides]
+    draws = int(first["draw"]) + int(first["draw_worse"])
     spent = terms.steps * terms.voxels
     newest = np.datetime64(str(group["started"].max())[:19]).astype("datetime64[s]").astype(float)
-    return terms.proves_nothing, lacking, -spent, part, labels, -len(group), -newest
+    return terms.proves_nothing, lacking, draws, -spent, part, labels, -len(group), -newest
