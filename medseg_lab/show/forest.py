@@ -36,7 +36,7 @@ def forest(
         raise ValueError("comparison: expected two methods or more, got one; there is no difference to show")
     against = {row["second"] for row in rows}
     with house():
-        fig, ax, text = rows_of(_names(rows), 0.36, text=0.7)
+        fig, ax, text = rows_of(_names(rows), 0.36, text=0.8)
         said = []
         for y, row in enumerate(rows):
             ax.errorbar(row["mean"], y, xerr=bars(row), fmt="s", color=COLOURS[0], elinewidth=2.2)

@@ -33,7 +33,7 @@ def test_a_table_holds_mean_interval_difference_p_seeds_and_cases(shown):
     assert head == ["method", "Dice, mean [95%]", "minus U-Net", "Holm p", "parameters"]
     assert first[2:] == ["", "", "0.5 M"]
     assert second[0] == "V&lt;Net&gt;"
-    assert second[2:] == ["+0.050 [+0.050, +0.050]", "0.008", "1.1 M"]
+    assert second[2:] == ["+0.050 [+0.050, +0.050]", "&lt; 0.001", "1.1 M"]
     for form in ("text/plain", "text/html"):
         assert "8 validation cases of 8 patients; 2 seeds" in shown[0][form]
 
