@@ -1,25 +1,29 @@
 """Transformation-consistent self-ensembling: TCSM [21], and TCSMv2 [64] with a teacher (section 3.2)."""
 
+import torch
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
+from medseg_lab.data.case import IGNORE
 from medseg_lab.semi.agreement import squared_error
 from medseg_lab.semi.consistency import Consistency
 from medseg_lab.semi.noise import noisy
 from medseg_lab.semi.teacher import TeacherStudent
 from medseg_lab.semi.transforms.similarity import draw_similarity
+from medseg_lab.training.supervised import Supervised
 
 
 class TCSM(Consistency):
     """The prediction of the turned image must equal the turned prediction of the image.
 
-    T turns, flips and scales. The gradient flows through both sides.
+    T turns and scales, and flips along the axes along which the data's card allows mirroring; the authors' flips
+    along all. The gradient flows through both sides.
     """
 
     def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """||T(f(x)) - f(T(x))||^2, each image under noise of its own."""
         image = self.unlabelled(batch)
-        turn = draw_similarity(tuple(image.shape[2:]))
+        turn = draw_similarity(tuple(image.shape[2:]), batch.mirror)
         first, second = turn(self.student(noisy(image))), self.student(noisy(turn(image)))
         return squared_error(first, second, kept=turn.inside(image).expand(len(image), *image.shape[2:]))
 
@@ -30,6 +34,23 @@ class TCSMv2(TeacherStudent):
     def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """||T(f_t(x)) - f_s(T(x))||^2."""
         image = self.unlabelled(batch)
-        turn = draw_similarity(tuple(image.shape[2:]))
+        turn = draw_similarity(tuple(image.shape[2:]), batch.mirror)
         target, found = turn(self.teacher_probabilities(noisy(image))), self.student(noisy(turn(image)))
         return squared_error(found, target, kept=turn.inside(image).expand(len(image), *image.shape[2:]))
+
+
+class TurnedLabels(Supervised):
+    """The control of TCSM: T moves the labelled patches, image and label alike; no unlabelled one is seen.
+
+    A network may gain from turned images without any consistency. What TCSM gains beyond this comes from the
+    images without labels.
+    """
+
+    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """The supervised term on T(x) and T(y); beyond the patch's border there is no label."""
+        turn = draw_similarity(tuple(batch.image.shape[2:]), batch.mirror)
+        values = [*range(len(self.task.classes)), IGNORE]
+        planes = torch.stack([batch.label == value for value in values], dim=1).float()  # (N, K + 1, *S)
+        label = torch.tensor(values, device=planes.device)[turn(planes).argmax(dim=1)]
+        label = label.where(turn.inside(batch.image), IGNORE)
+        return super().losses(batch._replace(image=turn(batch.image), label=label), step)

@@ -44,6 +44,8 @@ class Learner(Segmenter):
     Attributes:
         steps: how long the training is, for schedules of the method's own; set by `prepare`.
         wants_unlabelled: whether batches are to carry unlabelled patches.
+        visits: how often an unlabelled patch is met in a training. 1: each step has new ones. More: the places
+            are fewer, and are visited in turn, for a learner that compares with what it saw there before.
 
     Args:
         task: the problem as the cohort poses it. `self.task` has the dimension of the patches.
@@ -69,6 +71,7 @@ class Learner(Segmenter):
     augmentation: Augmentation = default(Augmentation)
 
     wants_unlabelled = False
+    visits = 1
     steps = 0
 
     def build(self) -> None:

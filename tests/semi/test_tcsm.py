@@ -7,13 +7,19 @@ from torch import Tensor
 from toys import SMALL, VOXELWISE, in_turn, one_weight, pixels, task
 
 from medseg_lab.data.batch import Batch
+from medseg_lab.data.case import IGNORE
 from medseg_lab.semi import tcsm
-from medseg_lab.semi.tcsm import TCSM, TCSMv2
+from medseg_lab.semi.tcsm import TCSM, TCSMv2, TurnedLabels
 from medseg_lab.semi.transforms.similarity import Similarity, draw_similarity
 
 by_method = pytest.mark.parametrize("method", [TCSM, TCSMv2])
 SHAPES = [(16, 16), (8, 12, 8)]
 FLIP = Similarity(flipped=(1,))
+
+
+def every(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """All axes."""
+    return tuple(range(len(shape)))
 
 
 def slope(x: float) -> float:
@@ -39,7 +45,7 @@ def quiet(monkeypatch):
 @pytest.fixture
 def unscaled(monkeypatch):
     """T turns and flips, and interpolates nothing."""
-    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: draw_similarity(shape, (1.0, 1.0)))
+    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape, mirror: draw_similarity(shape, every(shape), (1.0, 1.0)))
 
 
 @by_method
@@ -85,7 +91,7 @@ TURNED, SEEN = (X[1] - 0.2, X[0] + 0.1), (X[1] + 0.05, X[0] + 0.15)
 
 def test_tcsms_gradient_flows_through_both_sides(monkeypatch):
     monkeypatch.setattr(tcsm, "noisy", in_turn(*noises()))
-    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: FLIP)
+    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape, mirror: FLIP)
     learner = one_weight(TCSM, W)
     loss = learner.consistency_loss(pixels(*X), 0)
     loss.backward()
@@ -102,7 +108,7 @@ def test_tcsms_gradient_flows_through_both_sides(monkeypatch):
 @pytest.mark.parametrize("teachers", [0.8, 0.3, 1.5])
 def test_tcsm_v2s_gradient_flows_through_the_student_alone(monkeypatch, teachers):
     monkeypatch.setattr(tcsm, "noisy", in_turn(*noises()))
-    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: FLIP)
+    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape, mirror: FLIP)
     learner = one_weight(TCSMv2, W)
     with torch.no_grad():
         learner.teacher.weight.fill_(teachers)
@@ -123,7 +129,7 @@ def test_the_mean_is_over_the_voxels_from_inside_every_patch(method, monkeypatch
     # All images are 1; turned ones become 2 (they are noised second), but not in the second patch.
     plus = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1)
     monkeypatch.setattr(tcsm, "noisy", in_turn(0.0, plus))
-    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: Similarity(scale=0.5))
+    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape, mirror: Similarity(scale=0.5))
     found = one_weight(method, W).consistency_loss(unlabelled(torch.ones(2, 1, 4, 4)), 0).item()
     assert found == pytest.approx((sigmoid(2 * W) - sigmoid(W)) ** 2 / 2, rel=1e-4)
 
@@ -132,14 +138,35 @@ def test_the_mean_is_over_the_voxels_from_inside_every_patch(method, monkeypatch
 def test_t_is_drawn_anew_for_the_patches_shape(method, monkeypatch):
     drawn = []
 
-    def draw(shape: tuple[int, ...]) -> Similarity:
-        drawn.append((shape, draw_similarity(shape)))
-        return drawn[-1][1]
+    def draw(shape: tuple[int, ...], mirror: tuple[int, ...]) -> Similarity:
+        drawn.append((shape, mirror, draw_similarity(shape, mirror)))
+        return drawn[-1][2]
 
     monkeypatch.setattr(tcsm, "draw_similarity", draw)
     torch.manual_seed(0)
     learner = one_weight(method, W)
     for _ in range(5):
-        learner.consistency_loss(unlabelled(torch.randn(2, 1, 8, 12)), 0)
-    assert [shape for shape, _ in drawn] == [(8, 12)] * 5
-    assert len({turn for _, turn in drawn}) == 5
+        learner.consistency_loss(unlabelled(torch.randn(2, 1, 8, 12))._replace(mirror=(1,)), 0)
+    assert [given for *given, _ in drawn] == [[(8, 12), (1,)]] * 5
+    assert len({turn for *_, turn in drawn}) == 5
+
+
+def test_the_control_learns_from_image_and_label_turned_alike(monkeypatch):
+    """A quarter turn of four pixels, and a scale of a half, beyond whose border nothing is known."""
+    learner, seen = one_weight(TurnedLabels, classes=3), []
+    monkeypatch.setattr(TurnedLabels.__base__, "losses", lambda self, batch, step: seen.append(batch))
+    image = torch.arange(16.0).view(1, 1, 4, 4)
+    label = torch.tensor([0, 1, 2, IGNORE]).repeat(4).view(1, 4, 4)
+    for turn in (Similarity(turns=((0, 1, 1),)), Similarity(scale=0.5)):
+        monkeypatch.setattr(tcsm, "draw_similarity", lambda shape, mirror, turn=turn: turn)
+        learner.losses(Batch(image, label), 0)
+    turned, halved = seen
+    assert torch.equal(turned.image, image.rot90(1, (2, 3)))
+    assert torch.equal(turned.label, label.rot90(1, (1, 2)))
+    # rows and columns 1 and 2 show columns (0, 1) and (2, 3) half each: of two alike, the lower class
+    assert halved.label[0].tolist() == [
+        [IGNORE] * 4,
+        [IGNORE, 0, 2, IGNORE],
+        [IGNORE, 0, 2, IGNORE],
+        [IGNORE] * 4,
+    ]

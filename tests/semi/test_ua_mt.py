@@ -47,7 +47,7 @@ def test_the_loss_is_the_mean_over_the_pixels_below_the_threshold(classes, step,
     uncertainty = learner.uncertainty(pixels(*logits).unlabelled)
     assert uncertainty.shape == (1, 1, len(SHARES))
     assert uncertainty.flatten().tolist() == pytest.approx([s * log(classes) for s in SHARES], abs=1e-5)
-    assert int((uncertainty < learner.threshold(step)).sum()) == kept
+    assert int((uncertainty < learner.limit(step)).sum()) == kept
     # of class 1 the two differ by d, of each other class by d / (K - 1)
     apart = [probability(x / 2, classes) - probability(x, classes) for x in logits[:kept]]
     wanted = sum(d**2 * (1 + 1 / (classes - 1)) / classes for d in apart) / kept
@@ -58,7 +58,7 @@ def test_the_loss_is_the_mean_over_the_pixels_below_the_threshold(classes, step,
 def test_the_threshold_rises_from_three_quarters_of_the_largest_entropy_to_all_of_it(classes):
     learner = one_weight(UAMT, classes=classes, ramp=0.4)
     learner.prepare(20, [])
-    found = [learner.threshold(step) / log(classes) for step in (0, 4, 8, 19)]
+    found = [learner.limit(step) / log(classes) for step in (0, 4, 8, 19)]
     assert found == pytest.approx([0.75 + 0.25 * exp(-5), 0.75 + 0.25 * exp(-1.25), 1, 1])
 
 
