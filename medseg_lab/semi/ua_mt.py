@@ -22,7 +22,8 @@ class UAMT(TeacherStudent):
     The teacher predicts an image `passes` times, each under noise and dropout of its own; where the entropy
     of its mean prediction is below a threshold, the student must agree with it. The threshold rises as the
     unlabelled term comes in. Without dropout in the network, the input noise alone tells where the teacher is
-    uncertain. The share of voxels that count is noted as `kept`.
+    uncertain. Noted are the share of voxels that count, `kept`, and their share of the squared error before
+    the mask, `kept_of_error`: a mask may act on few voxels that hold most of the error.
 
     Departure: the authors' student sees the unlabelled image without noise, ours with noise of its own, so
     that the mask is all that tells it from a `MeanTeacher`.
@@ -41,7 +42,9 @@ class UAMT(TeacherStudent):
         image = self.unlabelled(batch)
         student, teacher = self.student(noisy(image)), self.teacher_probabilities(noisy(image))
         kept = self.uncertainty(image) < self.limit(step)
-        self.note(kept=kept.float().mean())
+        apart = (student - teacher).detach().square().sum(dim=1)
+        of_error = (apart * kept).sum() / apart.sum().clamp(min=1e-12)
+        self.note(kept=kept.float().mean(), kept_of_error=of_error)
         return squared_error(student, teacher, kept=kept)
 
     @torch.no_grad()
