@@ -1,16 +1,13 @@
 """Transformation-consistent self-ensembling: TCSM [21], and TCSMv2 [64] with a teacher (section 3.2)."""
 
-import torch
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.case import IGNORE
 from medseg_lab.semi.agreement import squared_error
 from medseg_lab.semi.consistency import Consistency
 from medseg_lab.semi.noise import noisy
 from medseg_lab.semi.teacher import TeacherStudent
 from medseg_lab.semi.transforms.similarity import draw_similarity
-from medseg_lab.training.supervised import Supervised
 
 
 class TCSM(Consistency):
@@ -37,20 +34,3 @@ class TCSMv2(TeacherStudent):
         turn = draw_similarity(tuple(image.shape[2:]), batch.mirror)
         target, found = turn(self.teacher_probabilities(noisy(image))), self.student(noisy(turn(image)))
         return squared_error(found, target, kept=turn.inside(image).expand(len(image), *image.shape[2:]))
-
-
-class TurnedLabels(Supervised):
-    """The control of TCSM: T moves the labelled patches, image and label alike; no unlabelled one is seen.
-
-    A network may gain from turned images without any consistency. What TCSM gains beyond this comes from the
-    images without labels.
-    """
-
-    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        """The supervised term on T(x) and T(y); beyond the patch's border there is no label."""
-        turn = draw_similarity(tuple(batch.image.shape[2:]), batch.mirror)
-        values = [*range(len(self.task.classes)), IGNORE]
-        planes = torch.stack([batch.label == value for value in values], dim=1).float()  # (N, K + 1, *S)
-        label = torch.tensor(values, device=planes.device)[turn(planes).argmax(dim=1)]
-        label = label.where(turn.inside(batch.image), IGNORE)
-        return super().losses(batch._replace(image=turn(batch.image), label=label), step)

@@ -26,7 +26,7 @@ def begin(
     batches = Batches(
         cohort,
         learner.task,
-        budget.voxels // fabric.world_size,
+        round(budget.voxels * learner.batch_share) // fabric.world_size,
         budget.patch,
         fabric.device,
         seed,

@@ -56,6 +56,7 @@ class Learner(Segmenter):
         wants_unlabelled: whether batches are to carry unlabelled patches.
         visits: how often an unlabelled patch is met in a training. 1: each step has new ones. More: the places
             are fewer, and are visited in turn, for a learner that compares with what it saw there before.
+        batch_share: labelled patches of a step over what the budget gives, for a control at another method's cost.
 
     Args:
         task: the problem as the cohort poses it. `self.task` has the dimension of the patches.
@@ -82,6 +83,7 @@ class Learner(Segmenter):
 
     wants_unlabelled = False
     visits = 1
+    batch_share = 1.0
     steps = 0
 
     def build(self) -> None:

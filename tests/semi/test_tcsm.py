@@ -7,9 +7,8 @@ from torch import Tensor
 from toys import SMALL, VOXELWISE, in_turn, one_weight, pixels, task
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.case import IGNORE
 from medseg_lab.semi import tcsm
-from medseg_lab.semi.tcsm import TCSM, TCSMv2, TurnedLabels
+from medseg_lab.semi.tcsm import TCSM, TCSMv2
 from medseg_lab.semi.transforms.similarity import Similarity, draw_similarity
 
 by_method = pytest.mark.parametrize("method", [TCSM, TCSMv2])
@@ -149,24 +148,3 @@ def test_t_is_drawn_anew_for_the_patches_shape(method, monkeypatch):
         learner.consistency_loss(unlabelled(torch.randn(2, 1, 8, 12))._replace(mirror=(1,)), 0)
     assert [given for *given, _ in drawn] == [[(8, 12), (1,)]] * 5
     assert len({turn for *_, turn in drawn}) == 5
-
-
-def test_the_control_learns_from_image_and_label_turned_alike(monkeypatch):
-    """A quarter turn of four pixels, and a scale of a half, beyond whose border nothing is known."""
-    learner, seen = one_weight(TurnedLabels, classes=3), []
-    monkeypatch.setattr(TurnedLabels.__base__, "losses", lambda self, batch, step: seen.append(batch))
-    image = torch.arange(16.0).view(1, 1, 4, 4)
-    label = torch.tensor([0, 1, 2, IGNORE]).repeat(4).view(1, 4, 4)
-    for turn in (Similarity(turns=((0, 1, 1),)), Similarity(scale=0.5)):
-        monkeypatch.setattr(tcsm, "draw_similarity", lambda shape, mirror, turn=turn: turn)
-        learner.losses(Batch(image, label), 0)
-    turned, halved = seen
-    assert torch.equal(turned.image, image.rot90(1, (2, 3)))
-    assert torch.equal(turned.label, label.rot90(1, (1, 2)))
-    # rows and columns 1 and 2 show columns (0, 1) and (2, 3) half each: of two alike, the lower class
-    assert halved.label[0].tolist() == [
-        [IGNORE] * 4,
-        [IGNORE, 0, 2, IGNORE],
-        [IGNORE, 0, 2, IGNORE],
-        [IGNORE] * 4,
-    ]
