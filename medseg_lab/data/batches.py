@@ -91,9 +91,7 @@ class Batches:
         unlabelled, _, views = self._draw(self._unlabelled, step, stream=1, at=at)
         return Batch(image, label.long(), unlabelled, views, self._mirror)
 
-    def _draw(
-        self, pool: Pool, step: int, stream: int, at: int | None = None
-    ) -> tuple[Tensor, Tensor, View]:
+    def _draw(self, pool: Pool, step: int, stream: int, at: int | None = None) -> tuple[Tensor, Tensor, View]:
         """Patches at the places of step `at` (its own, if None), changed as this step draws it."""
         at = step if at is None else at
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, at, stream]))

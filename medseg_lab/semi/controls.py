@@ -1,6 +1,6 @@
-"""What a method of section 3.2 has besides its images without labels, given to a network that sees none of them.
+"""Labels alone, with what a method of section 3.2 has besides its images without labels.
 
-The weights averaged by a teacher are a `MeanTeacher(weight=0)`.
+For the averaged weights of a teacher the control is `MeanTeacher(weight=0)`.
 """
 
 from typing import Annotated
@@ -18,8 +18,8 @@ from medseg_lab.training.supervised import Supervised
 class LargerBatch(Supervised):
     """Labels alone, at the cost of a method: as many more labelled patches in each step.
 
-    A step of a supervised network is a forward and a backward pass, three units of work. A step of Mean Teacher
-    has seven: the student's two patches, and the teacher's forward pass.
+    A step of a supervised network is a forward and a backward pass, three units of work. A step of Mean
+    Teacher has seven: the student's two patches, and the teacher's forward pass.
 
     Args:
         times: labelled patches of a step, over what the budget gives; a step has a whole number.

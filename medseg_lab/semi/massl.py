@@ -21,8 +21,8 @@ class MASSL(Consistency):
     patches, then encoder and second decoder from all patches. The predicted mask is a gate, which no gradient
     passes. The second decoder reads the deepest features alone: with skip connections it would copy.
 
-    The network is any `EncoderDecoder`. The second phase has an optimiser of its own, AdamW, in whose steps any
-    factor of the loss cancels. So weight and ramp are factors of its learning rate.
+    The network is any `EncoderDecoder`. The second phase has an optimiser of its own, AdamW, in whose steps
+    any factor of the loss cancels. So weight and ramp are factors of its learning rate.
 
     Args:
         weight: the second phase's learning rate over the first's, once it has come in.

@@ -3,8 +3,8 @@
 A point is a pixel with two channels, its coordinates, and a network of 1x1 convolutions classifies each by
 itself, so the library's learners train on it as they are.
 
-Share of the unlabelled points that are classified correctly, mean and lowest over the seeds 0 to 9: 81% and 65%
-with three labelled points a moon (`Supervised`); 96% and 83% with 394 unlabelled ones as well (`PiModel`).
+Share of the unlabelled points that are classified correctly, mean and lowest over the seeds 0 to 9: 81% and
+65% with three labelled points a moon (`Supervised`); 96% and 83% with 394 unlabelled ones, too (`PiModel`).
 """
 
 from dataclasses import dataclass
@@ -125,9 +125,9 @@ def pixels(points: NDArray) -> Tensor:
 def half_moons(seed: int = 1) -> "Figure":
     """Six labels on two moons: the decision border that they teach alone, and that of a Pi-model.
 
-    Both networks begin with the same weights and learn from the same labels. The Pi-model learns from the grey
-    points, too: near points must be classified alike, so its border moves to where there are few of them. Each
-    title has the share of the unlabelled points that are classified correctly.
+    Both networks begin with the same weights and learn from the same labels. The Pi-model learns from the
+    grey points, too: near points must be classified alike, so its border moves to where there are few of
+    them. Each title has the share of the unlabelled points that are classified correctly.
 
     Args:
         seed: of the points, of which ones are labelled, and of the training.

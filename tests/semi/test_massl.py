@@ -22,9 +22,7 @@ NETWORKS = [recipe(UNet, features=WIDTHS), recipe(UNetPlusPlus, features=WIDTHS)
 of_both_networks = pytest.mark.parametrize("network", NETWORKS, ids=["U-Net", "U-Net++"])
 
 
-def made(
-    dims: int = 2, classes: int = 2, channels: int = 1, network=NETWORKS[0], **arguments
-) -> MASSL:
+def made(dims: int = 2, classes: int = 2, channels: int = 1, network=NETWORKS[0], **arguments) -> MASSL:
     torch.manual_seed(0)
     learner = MASSL(Task(channels, NAMES[:classes], dims), network=network, **arguments)
     learner.prepare(10, [])

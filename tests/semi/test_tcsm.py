@@ -44,7 +44,9 @@ def quiet(monkeypatch):
 @pytest.fixture
 def unscaled(monkeypatch):
     """T turns and flips, and interpolates nothing."""
-    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape, mirror: draw_similarity(shape, every(shape), (1.0, 1.0)))
+    monkeypatch.setattr(
+        tcsm, "draw_similarity", lambda shape, mirror: draw_similarity(shape, every(shape), (1.0, 1.0))
+    )
 
 
 @by_method

@@ -100,6 +100,7 @@ def test_most_voxels_have_a_past_in_the_second_half_and_hardly_any_where_places_
     assert known(visits=5) > 0.8
     assert known(visits=1) < 0.2
 
+
 def test_the_memory_is_not_part_of_a_run(tmp_path):
     target = recipe(TemporalEnsembling, network=SMALL)
     run = fit(target, tiny_cohort(2), tiny_budget(steps=1), 0, store=RunStore(tmp_path), progress=False)

@@ -60,9 +60,9 @@ def draw_similarity(
 ) -> Similarity:
     """A random one for patches of `shape`, from PyTorch's global generator.
 
-    Every plane is turned by 0 to 3 quarters (0 or 2 where its edges differ), every axis in `mirror` flipped or
-    not, and the scale is drawn evenly in its logarithm. A patient who lies otherwise is still the same; the
-    mirror image of one has the heart on the right. So turns are for all data, flips for what its card allows.
+    Every plane is turned by 0 to 3 quarters (0 or 2 where its edges differ), every axis in `mirror` flipped
+    or not, and the scale is drawn evenly in its logarithm. A patient who lies in another way is still the
+    same; a mirrored one has the heart on the right. So all data is turned, and flipped where its card says so.
     """
     turns = []
     for first, second in combinations(range(len(shape)), 2):
