@@ -37,8 +37,8 @@ class Memory(nn.Module):
         """What is remembered of what is in view.
 
         Returns:
-            Probabilities `(N, K, *P)`; where there are any, `(N, *P)`, as booleans; and likewise where the case
-            is, beyond which there is nothing to remember.
+            Probabilities `(N, K, *P)`; where there are any, `(N, *P)`, as booleans; likewise, where the case
+            is: beyond it there is nothing to remember.
         """
         found, _ = view.of(self)
         known, inside = found[:, -2:].unbind(1)

@@ -13,7 +13,7 @@ from medseg_lab.semi.transforms.similarity import draw_similarity
 class TCSM(Consistency):
     """The prediction of the turned image must equal the turned prediction of the image.
 
-    T turns and scales, and flips along the axes that the data's card allows to be mirrored; the authors' flips
+    T turns and scales, and flips along the axes that the data's card says may be; the authors' flips
     along all. The gradient flows through both sides.
     """
 

@@ -62,7 +62,7 @@ def draw_similarity(
 
     Every plane is turned by 0 to 3 quarters (0 or 2 where its edges differ), every axis in `mirror` flipped
     or not, and the scale is drawn evenly in its logarithm. A patient who lies in another way is still the
-    same; a mirrored one has the heart on the right. So all data is turned, and flipped where its card says so.
+    same; a mirrored one has the heart on the right. So all data is turned, and flipped where its card allows.
     """
     turns = []
     for first, second in combinations(range(len(shape)), 2):
