@@ -62,6 +62,26 @@ def test_the_threshold_rises_from_three_quarters_of_the_largest_entropy_to_all_o
     assert found == pytest.approx([0.75 + 0.25 * exp(-5), 0.75 + 0.25 * exp(-1.25), 1, 1])
 
 
+def test_another_threshold_goes_from_its_first_value_to_its_last():
+    learner = one_weight(UAMT, ramp=0.4, threshold=(0.1, 0.3))
+    learner.prepare(20, [])
+    found = [learner.limit(step) / log(2) for step in (0, 4, 8)]
+    assert found == pytest.approx([0.1 + 0.2 * exp(-5), 0.1 + 0.2 * exp(-1.25), 0.3])
+    with pytest.raises(ValueError, match="UAMT: threshold: expected less than or equal to 1, got"):
+        one_weight(UAMT, threshold=(0.5, 1.5))
+
+
+def test_noted_are_the_share_of_the_pixels_kept_and_what_they_hold_of_the_error(quiet):
+    # pixels 3 (kept) and 0.1 (not), student 1/2 and teacher 2
+    learner = one_weight(UAMT, 0.5)
+    learner.teacher.weight.data.fill_(2.0)
+    learner.prepare(10, [])
+    learner.consistency_loss(pixels(3.0, 0.1), 0)
+    first, second = ((probability(0.5 * x) - probability(2 * x)) ** 2 for x in (3.0, 0.1))
+    assert learner.noted["kept"].item() == 0.5
+    assert learner.noted["kept_of_error"].item() == pytest.approx(first / (first + second), rel=1e-4)
+
+
 def test_the_gradient_reaches_the_student_through_what_is_kept_alone(monkeypatch):
     # pixels 3 (kept) and 0.1 (not), student 1/2 and teacher 2: 2 (s - t) s (1 - s) x of the first
     monkeypatch.setattr(ua_mt, "noisy", in_turn(0.1, -0.2, 0.0))
