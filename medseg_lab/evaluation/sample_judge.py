@@ -71,7 +71,7 @@ class SampleJudge(Judge):
             )
             tables.append([{**case, "class": name, **values} for name, values in of_class])
             bins.append(calibration(found, self.margin, across))
-        parts = zip(tables, ece_parts(bins), strict=True)
+        parts = zip(tables, ece_parts(bins, [case.patient for case in cases]), strict=True)
         return pd.DataFrame(row | {"ece": error} for rows, error in parts for row in rows)
 
 

@@ -72,8 +72,8 @@ def reliability(probabilities: Tensor, readings: Tensor, bins: int = 10) -> Reli
     return Reliability(*(torch.bincount(place, weights=each.double(), minlength=bins) for each in values))
 
 
-def ece_parts(cases: Sequence[Reliability]) -> list[float]:
-    """What each case adds to the calibration error of all their voxels together: the mean is that error.
+def ece_parts(cases: Sequence[Reliability], patients: Sequence[str]) -> list[float]:
+    """What each case adds to the calibration error of all cases together: their mean is that error.
 
     The error of single images, averaged, would be another number: in one image the labels of a bin are few
     and alike, so even one who predicts the true probabilities is far off in each, now above and now below.
@@ -81,12 +81,15 @@ def ece_parts(cases: Sequence[Reliability]) -> list[float]:
 
     The pooled error is E = sum_b s_b (accuracy_b - confidence_b) / weight, s_b the sign in bin b, each a sum
     over cases. A case's part is E + (its own sum_b s_b (accuracy_b - confidence_b) - E its weight) / mean
-    weight: how the error changes if this case counts more (the delta method). So whatever is done to means
-    over cases, a bootstrap over patients or a model with random effects, is done to the pooled error. Signs
-    are held as they are, so an interval about an error near 0 reaches below 0.
+    weight: how the error changes if this case counts more (the delta method). So what is done to means, an
+    interval over patients and seeds or a difference between methods, is done to the pooled error. Signs are
+    held as they are, so an interval about an error near 0 reaches below 0.
+
+    Patients count alike, however many cases they have: the mean is that of the patients' means.
 
     Args:
         cases: of one predictor.
+        patients: the patient of each case.
 
     Returns:
         One number a case; it may be below 0.
@@ -96,9 +99,11 @@ def ece_parts(cases: Sequence[Reliability]) -> list[float]:
     """
     if not cases:
         return []
-    pooled = reduce(add, cases)
+    share = [1 / patients.count(patient) for patient in patients]
+    shared = zip(cases, share, strict=True)
+    pooled = reduce(add, (Reliability(*(counts * part for counts in case)) for case, part in shared))
     sign, error = (pooled.accuracy - pooled.confidence).sign(), pooled.ece
-    weight = pooled.weight.sum() / len(cases)
+    weight = pooled.weight.sum() / sum(share)
     own = [(sign * (case.accuracy - case.confidence)).sum() - error * case.weight.sum() for case in cases]
     return [error + float(each / weight) for each in own]
 

@@ -81,33 +81,45 @@ def cases_of(n, stretch=1.0):
     return [reliability(two_classes(*p), y[None]) for p, y in zip(found, label, strict=True)]
 
 
+def of_patients(cases):
+    """One case a patient."""
+    return ece_parts(cases, [str(number) for number in range(len(cases))])
+
+
 def test_what_cases_add_to_the_pooled_error_by_hand():
     # .9 sure and right, twice; .9 sure and wrong: pooled 2.7 against 2 of 3 voxels
     right = reliability(two_classes(0.9, 0.9), torch.tensor([[1, 1]]))
     wrong = reliability(two_classes(0.9), torch.tensor([[0]]))
     assert (right + wrong).ece == pytest.approx(0.7 / 3)
-    found = ece_parts([right, wrong])
+    found = of_patients([right, wrong])
     # -.2 and .9 of the gap, less .7 / 3 for each voxel, over 1.5 voxels a case
     assert found == pytest.approx([0.7 / 3 + (-0.2 - 1.4 / 3) / 1.5, 0.7 / 3 + (0.9 - 0.7 / 3) / 1.5])
     assert sum(found) / 2 == pytest.approx(0.7 / 3)
-    assert ece_parts([]) == []
+    assert ece_parts([], []) == []
+
+
+def test_patients_count_alike_in_the_pooled_error():
+    right, wrong = (reliability(two_classes(0.9), torch.tensor([[label]])) for label in (1, 0))
+    # of two voxels of one patient and one of another, the second counts for two: 2 of 4 wrong
+    first, second, other = ece_parts([right, right, wrong], ["a", "a", "b"])
+    assert ((first + second) / 2 + other) / 2 == pytest.approx(0.9 - 0.5)
 
 
 def test_who_predicts_the_true_probabilities_has_no_pooled_error_though_each_image_seems_to():
     torch.manual_seed(0)
     perfect = cases_of(100)
-    parts = ece_parts(perfect)
-    assert sum(parts) / 100 == pytest.approx(reduce(add, perfect).ece)
-    assert sum(parts) / 100 < 0.006
+    pooled = sum(of_patients(perfect)) / 100
+    assert pooled == pytest.approx(reduce(add, perfect).ece)
+    assert pooled < 0.006
     assert sum(case.ece for case in perfect) / 100 > 0.03
     overconfident = cases_of(100, stretch=3.0)
-    assert sum(ece_parts(overconfident)) / 100 > 0.1
+    assert sum(of_patients(overconfident)) / 100 > 0.1
 
 
 def test_means_of_the_parts_spread_as_the_pooled_error_of_redrawn_cases_does():
     torch.manual_seed(0)
     cases = cases_of(40, stretch=1.5)
-    parts = torch.tensor(ece_parts(cases))
+    parts = torch.tensor(of_patients(cases))
     draws = torch.randint(40, (400, 40))
     pooled = torch.tensor([reduce(add, [cases[i] for i in draw]).ece for draw in draws])
     means = parts[draws].mean(dim=1)
