@@ -97,7 +97,7 @@ class HeteroscedasticNoise(LogitNoise):
 
 
 class HomoscedasticNoise(LogitNoise):
-    """One sigma for each class, learned, the same in all images and voxels: our control, not a paper's method.
+    """One sigma for each class, learned, the same everywhere: our control, not a paper's method.
 
     Kendall and Gal's homoscedastic noise is a quantity of regression: the variance of the measurements, and,
     in their later work, what weighs the losses of several tasks against each other. In classification the
