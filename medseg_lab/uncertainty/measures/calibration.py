@@ -82,8 +82,12 @@ def ece_parts(cases: Sequence[Reliability], patients: Sequence[str]) -> list[flo
     The pooled error is E = sum_b s_b (accuracy_b - confidence_b) / weight, s_b the sign in bin b, each a sum
     over cases. A case's part is E + (its own sum_b s_b (accuracy_b - confidence_b) - E its weight) / mean
     weight: how the error changes if this case counts more (the delta method). So what is done to means, an
-    interval over patients and seeds or a difference between methods, is done to the pooled error. Signs are
-    held as they are, so an interval about an error near 0 reaches below 0.
+    interval over patients and seeds or a difference between methods, is done to the pooled error.
+
+    Signs are held as they are, so an interval about an error near 0 reaches below 0. The other way, pooling
+    each redrawn set of cases, gives errors that are all above 0: with 30 images of 300 voxels and predictors
+    who are right or nearly so, its 95% intervals held the truth in 0% and 89% of simulated experiments, these
+    in 83% and 95%; of overconfident ones, 92% and 93% against 93% and 94%.
 
     Patients count alike, however many cases they have: the mean is that of the patients' means.
 
