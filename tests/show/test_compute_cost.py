@@ -108,5 +108,5 @@ def test_it_is_said_in_words():
 def test_what_is_missing_is_refused():
     with pytest.raises(ValueError, match="runs: expected one or more of each method, got none of U-Net"):
         show_value_for_compute(comparison(), {**runs(SECONDS), "U-Net": []}, PASSES)
-    with pytest.raises(ValueError, match="passes of MC dropout: expected 1 or more, got 0"):
-        show_value_for_compute(comparison(), runs(SECONDS), {**PASSES, "MC dropout": 0})
+    with pytest.raises(ValueError, match="passes of MC dropout: expected 0 or more, got -1"):
+        show_value_for_compute(comparison(), runs(SECONDS), {**PASSES, "MC dropout": -1})

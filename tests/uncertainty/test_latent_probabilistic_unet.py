@@ -30,7 +30,8 @@ def test_splitting_the_first_layer_equals_features_and_code_side_by_side(shape):
     ones = [1] * len(shape)
     weight = torch.cat((fuse.image.weight, fuse.code.weight.view(4, 3, *ones)), dim=1)
     x = F.leaky_relu(conv(torch.cat((features, wide), dim=1), weight, fuse.image.bias))
-    x = F.leaky_relu(conv(x, fuse.mix.weight, fuse.mix.bias))
+    for mix in fuse.mix:
+        x = F.leaky_relu(conv(x, mix.weight, mix.bias))
     expected = conv(x, unet.head.weight, unet.head.bias)
     torch.testing.assert_close(learner.logits(learner.features(image), code), expected, rtol=1e-4, atol=1e-5)
 
@@ -69,9 +70,9 @@ def test_the_terms_are_the_bound_per_voxel():
 
 
 def plain(learner: ProbabilisticUNet) -> ProbabilisticUNet:
-    """With the first two 1x1 convolutions the identity, and without the code."""
+    """With the hidden 1x1 convolutions the identity, and without the code."""
     with torch.no_grad():
-        for layer in (learner.fuse.image, learner.fuse.mix):
+        for layer in (learner.fuse.image, *learner.fuse.mix):
             nn.init.dirac_(layer.weight)
             layer.bias.zero_()
         learner.fuse.code.weight.zero_()

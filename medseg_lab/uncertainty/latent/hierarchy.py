@@ -78,11 +78,17 @@ class Likelihood(nn.Module):
         latents: channels of each map.
         classes: K.
         sizes: channels of each level, finest first.
+        strides: how many times coarser each level is than the one before.
     """
 
-    def __init__(self, spatial_dims: int, latents: int, classes: int, sizes: Sequence[int]) -> None:
+    def __init__(
+        self, spatial_dims: int, latents: int, classes: int, sizes: Sequence[int], strides: Sequence[int]
+    ) -> None:
         super().__init__()
-        self.up = nn.ModuleList(up(spatial_dims, below, here) for here, below in pairwise(sizes))
+        self.up = nn.ModuleList(
+            up(spatial_dims, below, here, stride)
+            for (here, below), stride in zip(pairwise(sizes), strides, strict=True)
+        )
         self.read = nn.ModuleList(
             DoubleConv(spatial_dims, latents + (size if level < len(sizes) - 1 else 0), size, "none")
             for level, size in enumerate(sizes)

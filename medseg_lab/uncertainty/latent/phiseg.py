@@ -11,7 +11,8 @@ from medseg_lab.data.batch import Batch
 from medseg_lab.networks.blocks import crop
 from medseg_lab.networks.encoder_decoder import encoder_decoder
 from medseg_lab.uncertainty.bayes_conv import standard_normal
-from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, latent_kl, with_label
+from medseg_lab.training.learner import Phase
+from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, latent_kl, warmed_up, with_label
 from medseg_lab.uncertainty.latent.hierarchy import Hierarchy, Likelihood, partial_sums
 from medseg_lab.uncertainty.sampled import Sampled
 
@@ -52,6 +53,8 @@ class PHiSeg(Sampled):
     beta: Annotated[float, Field(ge=0)] = 1.0
     growth: Annotated[float, Field(gt=0)] = 1.0
     deep: bool = True
+    warm_up: Annotated[float, Field(ge=0, le=1)] = 0.5
+    pace: Annotated[float, Field(gt=0, le=1)] = 0.25
     initial_std: Annotated[float, Field(gt=0)] = 1.0
 
     def build(self) -> None:
@@ -72,7 +75,9 @@ class PHiSeg(Sampled):
         self.posterior = hierarchy(
             encoder_decoder(self.new_network(in_channels=self.task.channels + classes))
         )
-        self.likelihood = Likelihood(dims, self.latents, classes, widths[:levels])
+        self.likelihood = Likelihood(
+            dims, self.latents, classes, widths[:levels], network.strides[: levels - 1]
+        )
 
     @property
     def prior(self) -> Hierarchy:
@@ -80,13 +85,19 @@ class PHiSeg(Sampled):
         found: Hierarchy = self.network
         return found
 
+    def phases(self) -> list[Phase]:
+        """One; prior and posterior have a slower pace in it."""
+        slower = [*self.prior.parameters(), *self.posterior.parameters()]
+        return [Phase("train", self.parameters(), self.losses, slower={self.pace: slower})]
+
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """The terms of the bound, per voxel: `kl 0` is that of the finest level."""
         divergences, latents = self.inferred(batch.image, batch.label)
         logits = self.logits(latents, batch.image)
         terms = [self.loss(each, batch.label) for each in (logits if self.deep else logits[:1])]
-        scale = self.beta / batch.label[0].numel()
-        return {self.loss_name: torch.stack(terms).mean()} | {
+        self.note(kl=torch.stack(divergences).sum(dim=0).mean())
+        scale = self.beta * warmed_up(step, self.steps, self.warm_up) / batch.label[0].numel()
+        return {self.loss_name: torch.stack(terms).sum()} | {
             f"kl {level}": scale * self.growth**level * each.mean() for level, each in enumerate(divergences)
         }
 
