@@ -110,7 +110,8 @@ class Fuse(nn.Module):
     """Puts a code beside the features of each voxel: the three hidden 1x1 convolutions of the released code.
 
     The head of the network follows. The first one is linear, so its part for the features and its part for
-    the code, which is the same for all voxels, are computed apart and added.
+    the code, which is the same for all voxels, are computed apart and added. Their first weights are
+    orthogonal, as in the released code: PyTorch's own would make what the code says smaller layer by layer.
     """
 
     def __init__(self, spatial_dims: int, features: int, latents: int) -> None:
@@ -119,6 +120,8 @@ class Fuse(nn.Module):
         self.code = nn.Linear(latents, features, bias=False)
         self.mix = nn.ModuleList(CONV[spatial_dims](features, features, 1) for _ in range(2))
         self.activation = leaky_relu(features)
+        for layer in (self.image, self.code, *self.mix):
+            nn.init.orthogonal_(layer.weight)
 
     def forward(self, read: Tensor, code: Tensor) -> Tensor:
         """`read = image(features)`, `(N, F_0, *S)`, and codes `(N, L)`, to `(N, F_0, *S)`."""
