@@ -25,7 +25,7 @@ class Hierarchy(nn.Module):
         spatial_dims: 2 or 3.
         levels: how many levels have a latent map, from the finest on.
         latents: channels of each map.
-        initial_std: standard deviation of all Gaussians before training, roughly.
+        initial_std: standard deviation of all Gaussians before training, nearly.
     """
 
     def __init__(

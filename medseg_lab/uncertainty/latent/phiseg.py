@@ -28,21 +28,24 @@ class PHiSeg(Sampled):
 
     level 0 the finest.
 
-    The paper's: the factors of prior, posterior and likelihood, and the sum over levels. Recalled rather than
-    read: two channels a map; the cross-entropy of each level (`deep`), of the sum of its logits and all
-    coarser ones; and the released code's weights 4^l, which make up for the fewer variables of coarse maps.
-    Ours: prior and posterior have the encoder of the `network` and a decoder of their own, to whose features
-    the maps are added; the mean in place of the sum over levels and voxels, as in `ProbabilisticUNet`; and no
-    norm in the likelihood.
+    The paper's: the factors of prior, posterior and likelihood, and the sum over levels. The released code's:
+    two channels a map; to the loss each level adds the cross-entropy of the sum of its logits and all coarser
+    ones, all with weight 1 (`deep`); its divergences have the weights 4^l, which make up for the fewer
+    variables of coarse maps; batch norm, a learning rate of 1e-3, millions of steps; and the energy distance
+    is that of 50 samples (ours, of as many as the judge draws). Ours: prior and posterior have the encoder of
+    the `network` and a decoder of their own, to whose features the maps are added; the mean in place of the
+    sum over voxels, as in `ProbabilisticUNet`; a slower pace and a growing weight of the divergences, as
+    there; and no norm in the likelihood.
 
     Args:
         network: an `EncoderDecoder`; its levels are those of the hierarchy.
         latents: L, the channels of each latent map.
         levels: how many levels have one, from the finest on; None for all. Those below are deterministic.
         beta: weight of the divergences; each is divided by the voxels of a patch, as in `ProbabilisticUNet`.
-        growth: w; 1 gives the bound itself.
+        warm_up, pace: as in `ProbabilisticUNet`.
+        growth: w; 1 gives the bound itself, 4 is the released code's.
         deep: False takes the cross-entropy of the sum over all levels alone, which is the bound's.
-        initial_std: standard deviation of all Gaussians before training, roughly.
+        initial_std: standard deviation of all Gaussians before training, nearly.
 
     Raises:
         ValueError: for a network that is no `EncoderDecoder`, or more levels than it has.

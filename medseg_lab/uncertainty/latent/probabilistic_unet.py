@@ -10,6 +10,7 @@ from medseg_lab.data.batch import Batch
 from medseg_lab.networks.blocks import CONV, leaky_relu
 from medseg_lab.networks.encoder_decoder import encoder_decoder
 from medseg_lab.networks.unet import UNet
+from medseg_lab.networks.unetpp import UNetPlusPlus
 from medseg_lab.training.learner import Phase
 from medseg_lab.uncertainty.latent.gaussian import (
     LatentGaussian,
@@ -60,6 +61,8 @@ class ProbabilisticUNet(Sampled):
         super().build()
         dims, classes = self.task.spatial_dims, len(self.task.classes)
         widths = encoder_decoder(self.network).widths
+        if isinstance(self.network, UNetPlusPlus):
+            self.network.logits = self.network.logits[-1:]  # nothing reads the heads of its shallower depths
         self.fuse = Fuse(dims, widths[0], self.latents)
         self.prior, self.posterior = (
             CodeEncoder(
