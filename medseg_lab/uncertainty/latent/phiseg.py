@@ -110,21 +110,30 @@ class PHiSeg(Sampled):
         def draw(level: int, gaussian: LatentGaussian) -> Tensor:
             return gaussian.draw(standard_normal(gaussian.mean))
 
-        seen = self.posterior.encode(with_label(image, label, len(self.task.classes)))
-        posterior, latents = self.posterior.descend(seen, draw)
+        posterior, latents = self.posterior.descend(self.told(image, label), draw)
         prior, _ = self.prior.descend(self.prior.encode(image), lambda level, _: latents[level])
         return [latent_kl(q, p) for q, p in zip(posterior, prior, strict=True)], latents
 
+    def told(self, image: Tensor, label: Tensor) -> list[Tensor]:
+        """The posterior's features of an image and its label, finest first."""
+        return self.posterior.encode(with_label(image, label, len(self.task.classes)))
+
     def sample(self, image: Tensor, n: int) -> Tensor:
         """`n` descents of the prior; the image is encoded once."""
-        encoded = self.prior.encode(image)
-        noise = [torch.randn((n, 1, self.latents, *x.shape[2:]), device=image.device) for x in encoded]
-        return torch.stack([self.once(image, encoded, [each[i] for each in noise]) for i in range(n)])
+        return self.sample_of(self.prior, self.prior.encode(image), image, n)
 
-    def once(self, image: Tensor, encoded: list[Tensor], noise: list[Tensor]) -> Tensor:
-        """Probabilities `(N, K, *S)` under noise `(1, L, *S_l)`, finest first."""
-        _, latents = self.prior.descend(encoded, lambda level, gaussian: gaussian.draw(noise[level]))
-        return self.logits(latents, image)[0].softmax(dim=1)
+    def sample_posterior(self, image: Tensor, label: Tensor, n: int) -> Tensor:
+        """As `sample`, of the posterior that a label `(N, *S)` has: is it told what the label says?"""
+        return self.sample_of(self.posterior, self.told(image, label), image, n)
+
+    def sample_of(self, hierarchy: Hierarchy, encoded: list[Tensor], image: Tensor, n: int) -> Tensor:
+        """Probabilities `(n, N, K, *S)` of `n` descents of prior or posterior."""
+        noise = [torch.randn((n, 1, self.latents, *x.shape[2:]), device=image.device) for x in encoded]
+        found = []
+        for i in range(n):
+            _, latents = hierarchy.descend(encoded, lambda level, g, i=i: g.draw(noise[level][i]))
+            found.append(self.logits(latents, image)[0].softmax(dim=1))
+        return torch.stack(found)
 
     def logits(self, latents: list[Tensor], image: Tensor) -> Tensor:
         """Logits `(levels, N, K, *S)`, float32: the sums over each level and the coarser ones."""

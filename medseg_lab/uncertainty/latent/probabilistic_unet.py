@@ -93,8 +93,16 @@ class ProbabilisticUNet(Sampled):
 
     def sample(self, image: Tensor, n: int) -> Tensor:
         """`n` codes of the prior; what does not depend on the code is computed once."""
+        return self.sample_of(self.prior(image), image, n)
+
+    def sample_posterior(self, image: Tensor, label: Tensor, n: int) -> Tensor:
+        """As `sample`, of the posterior that a label `(N, *S)` has: is it told what the label says?"""
+        return self.sample_of(self.inferred(image, label), image, n)
+
+    def sample_of(self, gaussian: LatentGaussian, image: Tensor, n: int) -> Tensor:
+        """Probabilities `(n, N, K, *S)` under `n` codes of a Gaussian."""
         noise = torch.randn((n, 1, self.latents), device=image.device)
-        codes, features = self.prior(image).draw(noise), self.features(image)
+        codes, features = gaussian.draw(noise), self.features(image)
         return torch.stack([self.logits(features, code).float().softmax(dim=1) for code in codes])
 
     def features(self, image: Tensor) -> Tensor:
@@ -139,13 +147,18 @@ class CodeEncoder(nn.Module):
     """Prior or posterior network: the encoder of a U-Net, the mean over space, and the code's Gaussian.
 
     The encoder is to have no norm: an instance norm before a mean over space takes away how much of the patch
-    is marked, the first thing a code has to tell.
+    is marked, the first thing a code has to tell. So its first weights are He's, as in the released code:
+    under PyTorch's own, what is seen fades layer by layer where no norm brings it back.
     """
 
     def __init__(self, unet: UNet, spatial_dims: int, latents: int, initial_std: float) -> None:
         super().__init__()
         self.to_gaussian = ToGaussian(spatial_dims, unet.widths[-1], latents, initial_std)
         self.unet = unet.encoder_alone()
+        for module in self.unet.modules():
+            if isinstance(module, nn.Conv2d | nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, a=0.01)
+                nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor) -> LatentGaussian:
         """Of images, or of images with their labels, `(N, C, *S)`: a Gaussian over codes, `(N, L)`."""
