@@ -1,6 +1,5 @@
 """The control that marks nothing."""
 
-import torch
 from toys import SMALL, noise_batch, sampled, task
 
 from medseg_lab.training.supervised import Supervised

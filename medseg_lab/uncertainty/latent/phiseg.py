@@ -10,8 +10,8 @@ from torch import Tensor
 from medseg_lab.data.batch import Batch
 from medseg_lab.networks.blocks import crop
 from medseg_lab.networks.encoder_decoder import encoder_decoder
-from medseg_lab.uncertainty.bayes_conv import standard_normal
 from medseg_lab.training.learner import Phase
+from medseg_lab.uncertainty.bayes_conv import standard_normal
 from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, latent_kl, warmed_up, with_label
 from medseg_lab.uncertainty.latent.hierarchy import Hierarchy, Likelihood, partial_sums
 from medseg_lab.uncertainty.sampled import Sampled

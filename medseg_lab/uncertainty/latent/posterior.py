@@ -1,4 +1,4 @@
-"""What a latent model segments when it is told a reading: samples of the posterior, to lie beside the prior's."""
+"""What a latent model segments when it is told a reading: samples of the posterior."""
 
 from dataclasses import replace
 
