@@ -142,15 +142,6 @@ def test_the_divergence_does_not_leap(method, tmp_path):
 
 
 @both
-def test_the_encoders_of_prior_and_posterior_move_at_their_own_pace(method):
-    (phase,) = seeded(method, pace=0.1).phases()
-    ((share, slower),) = phase.slower.items()
-    learner = seeded(method)
-    parts = len(part(learner, PRIOR[method])) + len(part(learner, "posterior"))
-    assert (share, len(list(slower))) == (0.1, parts)
-
-
-@both
 def test_samples_take_sides_where_raters_split(method):
     # one image, of which half of the raters mark all and half nothing: samples are far from 1/2
     torch.manual_seed(0)

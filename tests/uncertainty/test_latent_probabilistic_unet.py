@@ -96,3 +96,11 @@ def test_the_encoders_of_codes_have_no_norm_and_the_u_net_keeps_its_own():
     parts = (learner.prior, learner.posterior, learner.network)
     normed = [any(isinstance(module, InstanceNorm) for module in part.modules()) for part in parts]
     assert normed == [False, False, True]
+
+
+def test_the_encoders_of_codes_move_at_their_own_pace():
+    learner = seeded(ProbabilisticUNet, pace=0.1)
+    (phase,) = learner.phases()
+    assert {share: set(some) for share, some in phase.slower.items()} == {
+        0.1: {*learner.prior.parameters(), *learner.posterior.parameters()}
+    }

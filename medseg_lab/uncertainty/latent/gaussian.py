@@ -78,6 +78,19 @@ class ToGaussian(nn.Module):
             return LatentGaussian(mean, (F.softplus(read) + LEAST_STD).log())
 
 
+def with_he_weights(module: nn.Module) -> nn.Module:
+    """The module, its convolutions with He's first weights: what has no norm needs them.
+
+    Under PyTorch's own weights, what is seen fades layer by layer, where no norm brings it back.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.Conv3d):
+            nn.init.kaiming_normal_(part.weight, a=0.01)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+    return module
+
+
 def warmed_up(step: int, steps: int, share: float) -> float:
     """From 0 to 1 over the first `share` of the steps, in equal steps; 1 where there is no training."""
     return min(1.0, (step + 1) / (share * steps)) if share * steps else 1.0

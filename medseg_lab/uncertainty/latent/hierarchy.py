@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from medseg_lab.networks.blocks import CONV, DoubleConv, up
 from medseg_lab.networks.encoder_decoder import Decoder, EncoderDecoder
-from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, ToGaussian
+from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, ToGaussian, with_he_weights
 
 LINEAR = {2: "bilinear", 3: "trilinear"}
 
@@ -89,9 +89,11 @@ class Likelihood(nn.Module):
             up(spatial_dims, below, here, stride)
             for (here, below), stride in zip(pairwise(sizes), strides, strict=True)
         )
-        self.read = nn.ModuleList(
-            DoubleConv(spatial_dims, latents + (size if level < len(sizes) - 1 else 0), size, "none")
-            for level, size in enumerate(sizes)
+        self.read = with_he_weights(
+            nn.ModuleList(
+                DoubleConv(spatial_dims, latents + (size if level < len(sizes) - 1 else 0), size, "none")
+                for level, size in enumerate(sizes)
+            )
         )
         self.score = nn.ModuleList(CONV[spatial_dims](size, classes, 1) for size in sizes)
 

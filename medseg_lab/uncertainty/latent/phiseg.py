@@ -10,7 +10,6 @@ from torch import Tensor
 from medseg_lab.data.batch import Batch
 from medseg_lab.networks.blocks import crop
 from medseg_lab.networks.encoder_decoder import encoder_decoder
-from medseg_lab.training.learner import Phase
 from medseg_lab.uncertainty.bayes_conv import standard_normal
 from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, latent_kl, warmed_up, with_label
 from medseg_lab.uncertainty.latent.hierarchy import Hierarchy, Likelihood, partial_sums
@@ -34,15 +33,15 @@ class PHiSeg(Sampled):
     variables of coarse maps; batch norm, a learning rate of 1e-3, millions of steps; and the energy distance
     is that of 50 samples (ours, of as many as the judge draws). Ours: prior and posterior have the encoder of
     the `network` and a decoder of their own, to whose features the maps are added; the mean in place of the
-    sum over voxels, as in `ProbabilisticUNet`; a slower pace and a growing weight of the divergences, as
-    there; and no norm in the likelihood.
+    sum over voxels, and a growing weight of the divergences, as in `ProbabilisticUNet`; and no norm in the
+    likelihood. Prior and posterior have norms, so they keep pace with the rest.
 
     Args:
         network: an `EncoderDecoder`; its levels are those of the hierarchy.
         latents: L, the channels of each latent map.
         levels: how many levels have one, from the finest on; None for all. Those below are deterministic.
         beta: weight of the divergences; each is divided by the voxels of a patch, as in `ProbabilisticUNet`.
-        warm_up, pace: as in `ProbabilisticUNet`.
+        warm_up: as in `ProbabilisticUNet`.
         growth: w; 1 gives the bound itself, 4 is the released code's.
         deep: False takes the cross-entropy of the sum over all levels alone, which is the bound's.
         initial_std: standard deviation of all Gaussians before training, nearly.
@@ -57,7 +56,6 @@ class PHiSeg(Sampled):
     growth: Annotated[float, Field(gt=0)] = 1.0
     deep: bool = True
     warm_up: Annotated[float, Field(ge=0, le=1)] = 0.5
-    pace: Annotated[float, Field(gt=0, le=1)] = 0.25
     initial_std: Annotated[float, Field(gt=0)] = 1.0
 
     def build(self) -> None:
@@ -87,11 +85,6 @@ class PHiSeg(Sampled):
         """The network that predicts: it sees no label."""
         found: Hierarchy = self.network
         return found
-
-    def phases(self) -> list[Phase]:
-        """One; prior and posterior have a slower pace in it."""
-        slower = [*self.prior.parameters(), *self.posterior.parameters()]
-        return [Phase("train", self.parameters(), self.losses, slower={self.pace: slower})]
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """The terms of the bound, per voxel: `kl 0` is that of the finest level."""

@@ -17,6 +17,7 @@ from medseg_lab.uncertainty.latent.gaussian import (
     ToGaussian,
     latent_kl,
     warmed_up,
+    with_he_weights,
     with_label,
 )
 from medseg_lab.uncertainty.sampled import Sampled
@@ -147,18 +148,13 @@ class CodeEncoder(nn.Module):
     """Prior or posterior network: the encoder of a U-Net, the mean over space, and the code's Gaussian.
 
     The encoder is to have no norm: an instance norm before a mean over space takes away how much of the patch
-    is marked, the first thing a code has to tell. So its first weights are He's, as in the released code:
-    under PyTorch's own, what is seen fades layer by layer where no norm brings it back.
+    is marked, the first thing a code has to tell. So its first weights are He's, as in the released code.
     """
 
     def __init__(self, unet: UNet, spatial_dims: int, latents: int, initial_std: float) -> None:
         super().__init__()
         self.to_gaussian = ToGaussian(spatial_dims, unet.widths[-1], latents, initial_std)
-        self.unet = unet.encoder_alone()
-        for module in self.unet.modules():
-            if isinstance(module, nn.Conv2d | nn.Conv3d):
-                nn.init.kaiming_normal_(module.weight, a=0.01)
-                nn.init.zeros_(module.bias)
+        self.unet = with_he_weights(unet.encoder_alone())
 
     def forward(self, x: Tensor) -> LatentGaussian:
         """Of images, or of images with their labels, `(N, C, *S)`: a Gaussian over codes, `(N, L)`."""
