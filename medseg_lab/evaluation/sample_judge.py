@@ -88,7 +88,7 @@ def scores(
         across: the axis of S along which the slices kept do not touch, if any.
 
     Returns:
-        K-1 dictionaries: the overlaps, ged, matched_iou and diversity of the class, ged_marked and drawn where
+        K-1 dictionaries: overlaps, ged, matched_iou and diversity of the class, ged_marked and drawn where
         at least half of the raters marked it, else NaN; and of the image rater_ncc, spread_ncc, brier, nll,
         error_auroc, error_retention, predictive_entropy, expected_entropy, mutual_information; where the
         raters' distribution is known, entropy_error and truth_kl; and of a learner that predicts its noise,
