@@ -1,0 +1,185 @@
+"""`medseg record`: what longer trainings came to, shipped with the library."""
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from medseg_lab.cli.tables import table
+
+if TYPE_CHECKING:
+    from medseg_lab.record.entry import Entry
+    from medseg_lab.record.listing import Group
+
+record = typer.Typer(
+    no_args_is_help=True, help="What longer trainings came to: kept with the library, added to, never edited."
+)
+
+Folder = Annotated[
+    Path | None,
+    typer.Option("--record", help="Folder of another record; by default $MEDSEG_RECORD, or the library's."),
+]
+Section = Annotated[str | None, typer.Option(help="Methods of this section, and what its claims need.")]
+Method = Annotated[list[str] | None, typer.Option(help="A method's name or recipe; several may be given.")]
+Dataset = Annotated[str | None, typer.Option(help="A data set's id.")]
+Labelled = Annotated[int | None, typer.Option(help="How many patients' labels were used.")]
+Steps = Annotated[int | None, typer.Option(help="The steps of a training.")]
+WHERE = "Another column of the ledger, as NAME=VALUE; a fingerprint may be shortened."
+
+
+@record.command()
+def add(
+    store: Annotated[Path | None, typer.Option(help="Folder of runs; by default the run store.")] = None,
+    section: Section = None,
+    method: Method = None,
+    dataset: Dataset = None,
+    labelled: Labelled = None,
+    steps: Steps = None,
+    note: Annotated[str, typer.Option(help="A word on these runs, kept with them.")] = "",
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Folder of another record; by default $MEDSEG_RECORD, or the library's."),
+    ] = None,
+) -> None:
+    """Put finished runs on record that are not there yet, with their cases' and patients' ids."""
+    from medseg_lab.evaluation.wording import counted
+    from medseg_lab.record.add import add as put
+    from medseg_lab.training.names import names
+    from medseg_lab.training.runs import RunStore
+
+    filters = {"dataset": dataset, "labelled": labelled, "steps": steps}
+    with notes():
+        found = put(
+            RunStore(store) if store else None,
+            section=section,
+            methods=method or (),
+            note=note,
+            to=to,
+            **filters,
+        )
+    if found.path is None:
+        typer.echo("nothing was added")
+    else:
+        size, number = found.size / 1000, len(found.runs)
+        typer.echo(
+            f"added {counted(number, 'run')} in {found.path}: {size:.1f} kB, {size / number:.1f} kB a run"
+        )
+        methods = Counter(
+            (run.record.cohort.id, names().get(run.record.method, run.record.method)) for run in found.runs
+        )
+        for (where, name), seeds in methods.items():
+            typer.echo(f"  {where}: {name}, {counted(seeds, 'run')}")
+    for reason, number in Counter(found.left_out.values()).items():
+        typer.echo(f"left out {counted(number, 'run')}: {reason}")
+
+
+@record.command("list")
+def list_(
+    folder: Folder = None,
+    section: Section = None,
+    method: Method = None,
+    dataset: Dataset = None,
+    labelled: Labelled = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Also what was trained on, notes, and the runs' keys.")
+    ] = False,
+) -> None:
+    """List what is on record, by section, data set and method."""
+    from medseg_lab.evaluation.wording import counted
+    from medseg_lab.record.listing import listed
+    from medseg_lab.record.store import record_folder
+
+    entries = entries_of(folder, section, method, dataset, labelled)
+    where = record_folder(folder)
+    if not entries:
+        typer.echo(
+            f"nothing on record in {where}"
+            + (" that matches" if any_given(section, method, dataset, labelled) else "")
+        )
+        return
+    size = sum(path.stat().st_size for path in where.glob("[!.]*.json.xz")) / 1000
+    typer.echo(f"{counted(len(entries), 'run')} on record in {where} ({size:.0f} kB in all)")
+    groups = listed(entries)
+    for key in dict.fromkeys((one.section, one.dataset) for one in groups):
+        its = [one for one in groups if (one.section, one.dataset) == key]
+        Console().print(_table(*key, its, details))
+
+
+def any_given(*filters: Any) -> bool:
+    """Whether one of the filters was given."""
+    return any(each not in (None, []) for each in filters)
+
+
+def entries_of(
+    folder: Path | None,
+    section: str | None = None,
+    methods: Sequence[str] | None = None,
+    dataset: str | None = None,
+    labelled: int | None = None,
+) -> "list[Entry]":
+    """The runs on record that the options ask for; packs that are left out are printed.
+
+    Raises:
+        ValueError: for an unknown section or method.
+    """
+    from medseg_lab.evaluation.naming import recipe_called
+    from medseg_lab.record.sections import in_section
+    from medseg_lab.record.store import read_entries
+    from medseg_lab.training.names import names
+
+    with notes():
+        entries = read_entries(folder)
+    belongs = in_section(section) if section else lambda name: True
+    texts = {recipe_called(name) for name in methods or ()}
+    return [
+        entry
+        for entry in entries
+        if belongs(names().get(entry.record.method, entry.record.method))
+        and (not texts or entry.record.method in texts)
+        and dataset in (None, entry.record.cohort.id)
+        and labelled in (None, entry.record.cohort.labelled_patients)
+    ]
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """Inside, a warning is a note on a line of its own."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        typer.secho(f"note: {warning.message}", err=True, fg="yellow")
+
+
+def _table(section: str, dataset: str, groups: "Sequence[Group]", details: bool) -> Any:
+    """One row a method; with details devices, notes and keys below it."""
+    from medseg_lab.survey.methods import sections
+
+    titles = {one.id: f"{one.id} {one.title}" for one in sections()}
+    header = ("method", "seeds", "labelled", "steps", "trained", "commit")
+    made = table(f"{titles.get(section, 'No section')}: {dataset}", header, fixed=header[1:5])
+    for one in groups:
+        cohort, spent = one.first.record.cohort, one.first.record.budget
+        said = Text(one.method)
+        for age in one.ages:
+            said.append(f"\n{age}", "yellow")
+        if details:
+            notes = dict.fromkeys(entry.note for entry in one.entries if entry.note)
+            keys = ", ".join(entry.run[:8] for entry in one.entries)
+            for line in (*one.devices, one.first.record.scoring, *notes, f"runs {keys}"):
+                said.append(f"\n{line}", "dim")
+        made.add_row(
+            said,
+            one.seeds.partition(" ")[2],
+            str(cohort.labelled_patients),
+            f"{spent.steps:,}",
+            one.dates.replace(" to ", "\n"),
+            "\n".join(one.commits),
+        )
+    return made
