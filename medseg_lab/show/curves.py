@@ -8,11 +8,10 @@ import pandas as pd
 
 from medseg_lab.show.names import name_at_right
 from medseg_lab.show.style import canvas, house, look
+from medseg_lab.training.curves import NOT_LOSSES, NOTED, is_loss
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-NOT_LOSSES = ("step", "seconds", "lr")
 
 
 class Trained(Protocol):
@@ -35,7 +34,8 @@ def curves(
         runs: a method's name to its runs, of equal length.
         over: the horizontal axis: "step" or "seconds".
         smoothing: the span of the moving mean, as a share of the steps.
-        term: one loss by its name, as it was weighted, instead of the sum.
+        term: one loss by its name, as it was weighted, or what a learner noted (`noted.kept`), instead of the
+            sum.
 
     Raises:
         ValueError: for another axis, or a run without that loss.
@@ -46,7 +46,7 @@ def curves(
         if term is not None and any(term not in run.curves for run in found):
             known = ", ".join(str(column) for column in found[0].curves if column not in NOT_LOSSES)
             raise ValueError(f"term: expected one of {known}, which {name} has, got {term!r}")
-    title = f"{term}, weighted" if term else "training loss"
+    title = _title(term)
     ends = {}
     with house():
         fig = canvas(7.0, 3.8)
@@ -71,9 +71,15 @@ def curves(
     return fig
 
 
+def _title(term: str | None) -> str:
+    if term is None:
+        return "training loss"
+    return term.removeprefix(NOTED) if term.startswith(NOTED) else f"{term}, weighted"
+
+
 def smoothed(table: pd.DataFrame, smoothing: float, term: str | None = None) -> pd.Series:
     """The sum of a run's losses, or one term of it, as an exponential moving mean."""
     losses = (
-        table.drop(columns=list(NOT_LOSSES), errors="ignore").sum(axis=1) if term is None else table[term]
+        table[[name for name in table if is_loss(str(name))]].sum(axis=1) if term is None else table[term]
     )
     return losses.ewm(span=max(1.0, smoothing * len(losses))).mean()

@@ -3,7 +3,7 @@
 import csv
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,18 @@ from torch import Tensor
 if TYPE_CHECKING:
     import pandas as pd
 
+NOT_LOSSES = ("step", "seconds", "lr")
+NOTED = "noted."
+"""Begins the name of what a learner noted, which is no loss."""
+
+
+def is_loss(column: str) -> bool:
+    """Whether a column of curves is a loss; of several trainings side by side, names begin with a number."""
+    return column not in NOT_LOSSES and NOTED not in column
+
 
 class Curves:
-    """A row a step: the step, seconds of training so far, the learning rate, every loss.
+    """A row a step: the step, seconds of training so far, the learning rate, every loss, all that was noted.
 
     Losses stay on the device and are fetched `every` so many steps, because fetching makes a GPU wait.
 
@@ -45,13 +54,30 @@ class Curves:
         """The losses fetched last, for a progress bar."""
         return " ".join(f"{k} {v:.3f}" for k, v in self._losses(self.rows[-1]).items()) if self.rows else ""
 
-    def add(self, step: int, rate: float, losses: dict[str, Tensor]) -> None:
-        """Note one step.
+    @property
+    def activity(self) -> dict[str, float]:
+        """By name, the mean over the second half of the training of each number that the learner noted."""
+        late = self.rows[len(self.rows) // 2 :]
+        names = dict.fromkeys(name for row in late for name in row if name.startswith(NOTED))
+        found = {name: [row[name] for row in late if name in row] for name in names}
+        return {name.removeprefix(NOTED): sum(of) / len(of) for name, of in found.items()}
+
+    def add(
+        self,
+        step: int,
+        rate: float,
+        losses: Mapping[str, Tensor],
+        noted: Mapping[str, Tensor | float] | None = None,
+    ) -> None:
+        """Write down one step: its losses, and what the learner noted (`Learner.note`).
 
         Raises:
             FloatingPointError: as `settle`.
         """
         detached = {name: loss.detach() for name, loss in losses.items()}
+        device = next(iter(detached.values())).device
+        for name, value in (noted or {}).items():
+            detached[NOTED + name] = torch.as_tensor(value, device=device).detach()
         self._pending.append((step, self.seconds, rate, detached))
         if len(self._pending) >= self.every:
             self.settle()
@@ -84,7 +110,7 @@ class Curves:
 
     @staticmethod
     def _losses(row: dict[str, float]) -> dict[str, float]:
-        return {name: value for name, value in row.items() if name not in ("step", "seconds", "lr")}
+        return {name: value for name, value in row.items() if is_loss(name)}
 
 
 def joined(curves: "Sequence[pd.DataFrame]") -> Curves:
@@ -100,8 +126,6 @@ def joined(curves: "Sequence[pd.DataFrame]") -> Curves:
         row: dict[str, Any] = {"step": step, "seconds": sum(float(c["seconds"][step]) for c in curves)}
         row["lr"] = float(first["lr"][step])
         for number, each in enumerate(curves, start=1):
-            row |= {
-                f"{number}.{k}": v for k, v in each.iloc[step].items() if k not in ("step", "seconds", "lr")
-            }
+            row |= {f"{number}.{k}": v for k, v in each.iloc[step].items() if k not in NOT_LOSSES}
         joint.append(row)
     return Curves(joint)

@@ -24,12 +24,16 @@ from medseg_lab.training.record import RunRecord, cohort_facts, task_facts, titl
 from medseg_lab.training.runs import Run, RunStore
 from medseg_lab.training.seeding import JUDGE, stream
 from medseg_lab.training.segmenter import Segmenter
+from medseg_lab.training.step_flops import step_flops
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from medseg_lab.data.cohort import Cohort
     from medseg_lab.training.label_maps import LabelMaps
+
+KEPT = ("patch", "batch_size", "step_flops", "started", "peak_memory_mb")
+"""Facts of a training that hold for each run that judges it."""
 
 
 def fit(
@@ -122,11 +126,13 @@ class _Job:
         learner, batches = begin(self.recipe, self.cohort, self.budget, self.seed, self.fabric)
         checkpoints = Checkpoints(store.partial(training_key(self.parts)), self.budget.checkpoint_seconds)
         curves = train(learner, batches, self.budget, self.seed, self.fabric, checkpoints, bar_title)
+        flops = step_flops(learner, batches.batch(0))
         learner.forget()
         learner.patch, learner.precision = batches.patch, self.parts["hardware"]["precision"]
         facts = {
             "patch": batches.patch,
             "batch_size": batches.batch_size,
+            "step_flops": flops,
             "started": started.isoformat(timespec="seconds"),
         }
         return self.finish(store, learner, curves, facts)
@@ -134,7 +140,7 @@ class _Job:
     def judge_again(self, store: RunStore, same: Run) -> Run:
         """Judge the training of another run, publish."""
         record = same.record
-        facts = {name: getattr(record, name) for name in ("patch", "batch_size", "started", "peak_memory_mb")}
+        facts = {name: getattr(record, name) for name in KEPT}
         learner = same.learner(self.fabric.device, self.recipe)
         return self.finish(store, learner, joined([same.curves]), facts)
 
@@ -146,6 +152,7 @@ class _Job:
             "bases": tuple(record.key for record in records),
             "patch": records[0].patch,
             "batch_size": records[0].batch_size,
+            "step_flops": sum(record.step_flops for record in records),
             "seconds": sum(record.seconds for record in records),
             "peak_memory_mb": max(record.peak_memory_mb for record in records),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -163,6 +170,7 @@ class _Job:
                 "judge_seconds": round(time.perf_counter() - begin, 4),
                 "peak_memory_mb": round(peak_memory_mb(self.fabric.device), 1),
                 "parameters": sum(p.numel() for p in learner.parameters() if p.requires_grad),
+                "activity": curves.activity,
             }
             record = RunRecord(
                 key=key,

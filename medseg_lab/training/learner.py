@@ -1,7 +1,7 @@
 """What one method of the survey adds to the shared loop."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Annotated, Any, Literal
 
@@ -25,11 +25,21 @@ class Phase:
     """One optimisation inside a step: which parameters move, and down which losses.
 
     Most learners have one phase. An adversarial one has two: the segmenter's and the discriminator's.
+
+    Args:
+        name: what its losses are called by in curves, where there are several phases.
+        parameters: those that it moves.
+        losses: its named terms, of a batch and a step.
+        rate: its share of the learning rate at a step. AdamW divides a gradient by its own size, so a factor
+            on the losses of a phase that has no other does nothing; a weight or ramp belongs here.
+        slower: parameters that move at a share of the learning rate, by that share.
     """
 
     name: str
     parameters: Iterable[nn.Parameter]
     losses: Callable[[Batch, int], dict[str, Tensor]]
+    rate: Callable[[int], float] = lambda step: 1.0
+    slower: Mapping[float, Iterable[nn.Parameter]] = field(default_factory=dict)
 
 
 class Learner(Segmenter):
@@ -75,6 +85,7 @@ class Learner(Segmenter):
         """The loss, the augmentation, and one network for the task."""
         if self.spatial_dims is not None:
             self.task = replace(self.task, spatial_dims=self.spatial_dims)
+        self.noted: dict[str, Tensor | float] = {}
         if "network" not in self.recipes and (self.network is not None or self._needs_network):
             said = type(self.network).__name__
             raise ValueError(f"{type(self).__name__}: network: expected a recipe, got {said}")
@@ -119,6 +130,17 @@ class Learner(Segmenter):
             labelled: that of each labelled case, for methods that weigh a prior against the data.
         """
         self.steps = steps
+
+    def note(self, **shares: Tensor | float) -> None:
+        """Write down what the idea of the method did in this step, beside the losses: `note(kept=0.4)`.
+
+        A term that acts on nothing looks like a method that does not help. So a run keeps the mean of each
+        number over the second half of the training as its `activity`, and verdicts read it.
+
+        Args:
+            shares: finite scalars by name; curves have them as `noted.<name>`.
+        """
+        self.noted |= shares
 
     def after_step(self, step: int) -> None:
         """Move what is not moved by gradients (EMA teacher, memory bank)."""

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.nn import Parameter
 from torch.optim import AdamW
 
 from medseg_lab.data.batch import Batch
@@ -78,11 +79,12 @@ def train(
                 fabric.backward(sum(losses.values()))
                 fabric.clip_gradients(module, optimiser, max_norm=learner.clip_norm, error_if_nonfinite=False)
                 for group in optimiser.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = rate * phase.rate(step) * group["share"]
                 optimiser.step()
                 noted |= {f"{phase.name}.{k}" if len(phases) > 1 else k: v for k, v in losses.items()}
             learner.after_step(step)
-            curves.add(step, rate, noted)
+            curves.add(step, rate, noted, learner.noted)
+            learner.noted = {}
             if watch is not None:
                 watch(step)
             if fabric.is_global_zero and (checkpoints.due or curves.steps == budget.steps):
@@ -92,17 +94,24 @@ def train(
 
 
 def parameter_groups(phases: Sequence[Phase]) -> list[list[dict[str, Any]]]:
-    """What each phase's optimiser moves; weight decay reaches a parameter in the first phase that moves it.
+    """What each phase's optimiser moves, in groups with their `share` of the learning rate.
 
-    Else a parameter that two phases share would decay twice in a step, whatever its gradients.
+    Weight decay reaches a parameter in the first phase that moves it; else one that two phases share would
+    decay twice in a step, whatever its gradients.
     """
     decayed: set[int] = set()
     found = []
     for phase in phases:
+        share = {id(p): share for share, slow in phase.slower.items() for p in slow}
         moved = [p for p in phase.parameters if p.requires_grad]
-        first = [p for p in moved if id(p) not in decayed]
-        again = [p for p in moved if id(p) in decayed]
-        decayed |= {id(p) for p in first}
-        groups: list[dict[str, Any]] = [{"params": first}, {"params": again, "weight_decay": 0.0}]
-        found.append([group for group in groups if group["params"]])
+        groups: dict[tuple[float, bool], list[Parameter]] = {}
+        for parameter in moved:
+            groups.setdefault((share.get(id(parameter), 1.0), id(parameter) in decayed), []).append(parameter)
+        decayed |= {id(p) for p in moved}
+        found.append(
+            [
+                {"params": members, "share": of_rate} | ({"weight_decay": 0.0} if again else {})
+                for (of_rate, again), members in groups.items()
+            ]
+        )
     return found

@@ -1,6 +1,7 @@
 """What is written down of a run."""
 
 import json
+import math
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +14,7 @@ from medseg_lab.training.hardware import Hardware
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
 
-SCHEMA: Literal[3] = 3
+SCHEMA: Literal[4] = 4
 """The version of `run.json` that is written, and read."""
 NOTED_VERSIONS = ("torch", "numpy", "lightning-fabric", "safetensors", "medseg-lab")
 
@@ -60,6 +61,10 @@ class RunRecord(_Part):
         patch: the training patch in voxels.
         batch_size: patches a step.
         parameters: of the learner, all that are trained.
+        step_flops: floating point operations of a training step, forward and backward
+            (`training.step_flops`).
+        activity: what the learner noted of its idea at work (`Learner.note`): the mean of each number over
+            the second half of the training.
         seconds: of training, over all resumptions.
         judge_seconds: of the judge.
         peak_memory_mb: the training process's high-water mark (on a GPU: PyTorch's on the card), in 1e6
@@ -67,7 +72,7 @@ class RunRecord(_Part):
         started: date and time in UTC, ISO 8601, of the process that finished the run.
     """
 
-    schema_version: Literal[3] = SCHEMA
+    schema_version: Literal[4] = SCHEMA
     key: str
     parts: dict[str, Any]
     recipe: dict[str, Any]
@@ -84,11 +89,18 @@ class RunRecord(_Part):
     patch: tuple[int, ...]
     batch_size: int
     parameters: int
+    step_flops: int
+    activity: dict[str, float] = {}
     seconds: float
     judge_seconds: float
     peak_memory_mb: float
     versions: dict[str, str]
     started: str
+
+    @property
+    def seen(self) -> int:
+        """Voxels (pixels in 2D) that a training step saw: whole patches, at least one."""
+        return self.batch_size * math.prod(self.patch)
 
 
 class OtherVersion(ValueError):

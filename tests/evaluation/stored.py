@@ -15,6 +15,13 @@ from medseg_lab.training.record import CohortFacts, RunRecord, TaskFacts
 from medseg_lab.training.run import Run
 
 CPU = Hardware(device="cpu", name="a processor", precision="32-true", threads=1, processes=1)
+COSTS = {
+    "parameters": 1000,
+    "step_flops": 10**9,
+    "seconds": 60.0,
+    "judge_seconds": 5.0,
+    "peak_memory_mb": 900.0,
+}
 CLASSES = ("disc", "ring")
 
 
@@ -83,7 +90,7 @@ def store_run(
         batch_size=4,
         versions=key_parts["versions"],
         started=started,
-        **{**{"parameters": 1000, "seconds": 60.0, "judge_seconds": 5.0, "peak_memory_mb": 900.0}, **costs},
+        **{**COSTS, **costs},
     )
     folder = root / record.key[:16]
     folder.mkdir(parents=True)

@@ -30,6 +30,17 @@ def test_the_error_names_the_step_and_every_term(bad):
     assert curves.rows == []
 
 
+def test_what_is_noted_is_no_loss_and_its_mean_is_that_of_the_second_half(tmp_path):
+    curves = Curves(every=1)
+    for step, kept in enumerate((0.0, 1.0, 0.25, None)):
+        curves.add(step, 0.1, {"dice": torch.tensor(1.0)}, {} if kept is None else {"kept": kept})
+    assert curves.activity == {"kept": 0.25}
+    assert curves.latest == "dice 1.000"
+    curves.write(tmp_path / "curves.csv")
+    again = joined([pd.read_csv(tmp_path / "curves.csv")])
+    assert again.activity == curves.activity
+
+
 def test_steps_count_what_is_not_fetched_yet():
     curves = Curves(every=10)
     curves.add(0, 0.1, {"dice": torch.tensor(1.0)})

@@ -110,6 +110,10 @@ def test_what_a_run_remembers(tmp_path):
     assert record.patch == (8, 8, 8)
     assert record.batch_size == 2
     assert record.parameters == (27 * 4 + 4) + 2 * 4 + (4 * 2 + 2)  # the teacher is not trained
+    assert record.seen == 2 * 8**3
+    # multiplications and additions a voxel: forward of both networks, backward of the weights, and of
+    # what its second convolution reads
+    assert record.step_flops == record.seen * 2 * (2 * (27 * 4 + 4 * 2) + (27 * 4 + 4 * 2) + 4 * 2)
     counts = record.cohort
     assert (counts.labelled, counts.unlabelled, counts.validation, counts.test) == (2, 0, 1, 1)
     assert record.seconds > 0

@@ -1,5 +1,7 @@
 """The order of things inside a step, and resuming in the middle."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from learning_toys import TASK, Pushing, Voxelwise, tiny_budget, tiny_cohort, train_tiny
@@ -242,9 +244,39 @@ def test_each_phase_moves_its_parameters_and_decays_those_that_none_before_it_di
     ]
     assert found == [
         [([id(a), id(b)], "the learner's")],
-        [([id(c)], "the learner's"), ([id(b)], 0.0)],
-        [([id(d)], "the learner's"), ([id(a), id(b), id(c)], 0.0)],
+        [([id(b)], 0.0), ([id(c)], "the learner's")],
+        [([id(a), id(b), id(c)], 0.0), ([id(d)], "the learner's")],
     ]
+
+
+class Slowed(Learner):
+    """One weight at the whole rate, one at a tenth; the phase itself has none in the first step."""
+
+    def build(self) -> None:
+        super().build()
+        self.a, self.b = weights(1.0, 1.0)
+        self.seen = []
+
+    def phases(self):
+        return [Phase("one", self.parameters(), self.losses, rate=float, slower={0.1: [self.b]})]
+
+    def losses(self, batch, step):
+        self.note(step=step)
+        return {"sum": self.a + self.b}
+
+    def after_step(self, step):
+        self.seen.append((self.a.item(), self.b.item()))
+
+
+def test_a_phase_has_its_share_of_the_learning_rate_and_some_of_its_parameters_a_smaller_one(tmp_path):
+    learner = Slowed(TASK, weight_decay=0.0)
+    curves = run(learner, 4, tmp_path)
+    assert learner.seen[0] == (1.0, 1.0)
+    for before, after in pairwise(learner.seen):
+        moved = [one - two for one, two in zip(before, after, strict=True)]
+        assert moved[0] > 0
+        assert moved[1] == pytest.approx(0.1 * moved[0], rel=1e-3)
+    assert curves.activity == {"step": 2.5}  # of the second half: steps 2 and 3
 
 
 def test_what_wants_no_gradient_is_moved_by_no_phase():

@@ -24,7 +24,7 @@ def test_a_run_is_a_folder_of_four_files(tmp_path):
     names = sorted(path.name for path in run.folder.iterdir())
     assert names == ["cases.csv", "curves.csv", "run.json", "weights.safetensors"]
     record = json.loads((run.folder / "run.json").read_text())
-    assert record["schema_version"] == 3
+    assert record["schema_version"] == 4
     assert key_of(record["parts"]) == record["key"]
     assert RunRecord.model_validate(record) == run.record
 
@@ -59,7 +59,7 @@ def test_a_record_of_another_schema_is_refused(tmp_path):
     run = train_tiny(tmp_path)
     record = json.loads((run.folder / "run.json").read_text())
     (run.folder / "run.json").write_text(json.dumps(record | {"schema_version": 1}))
-    with pytest.raises(OtherVersion, match="expected schema_version 3, got 1") as found:
+    with pytest.raises(OtherVersion, match="expected schema_version 4, got 1") as found:
         _ = Run(run.folder).record
     assert found.value.version == 1
 
