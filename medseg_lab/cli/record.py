@@ -94,6 +94,7 @@ def list_(
     from medseg_lab.evaluation.wording import counted
     from medseg_lab.record.listing import listed
     from medseg_lab.record.store import record_folder
+    from medseg_lab.survey.methods import sections
 
     entries = entries_of(folder, section, method, dataset, labelled)
     where = record_folder(folder)
@@ -106,9 +107,13 @@ def list_(
     size = sum(path.stat().st_size for path in where.glob("[!.]*.json.xz")) / 1000
     typer.echo(f"{counted(len(entries), 'run')} on record in {where} ({size:.0f} kB in all)")
     groups = listed(entries)
-    for key in dict.fromkeys((one.section, one.dataset) for one in groups):
-        its = [one for one in groups if (one.section, one.dataset) == key]
-        Console().print(_table(*key, its, details))
+    titles = {one.id: f"{one.id} {one.title}" for one in sections()}
+    console = Console()
+    for section_id, data in dict.fromkeys((one.section, one.dataset) for one in groups):
+        its = [one for one in groups if (one.section, one.dataset) == (section_id, data)]
+        console.print(_table(f"{titles.get(section_id, 'Of no section')}: {data}", its))
+        for line in _remarks(its, details):
+            console.print(Text(line, "yellow" if line.startswith("*") else "dim"))
 
 
 def any_given(*filters: Any) -> bool:
@@ -157,25 +162,14 @@ def notes() -> Iterator[None]:
         typer.secho(f"note: {warning.message}", err=True, fg="yellow")
 
 
-def _table(section: str, dataset: str, groups: "Sequence[Group]", details: bool) -> Any:
-    """One row a method; with details devices, notes and keys below it."""
-    from medseg_lab.survey.methods import sections
-
-    titles = {one.id: f"{one.id} {one.title}" for one in sections()}
+def _table(title: str, groups: "Sequence[Group]") -> Any:
+    """One row for the seeds of a method on the same terms."""
     header = ("method", "seeds", "labelled", "steps", "trained", "commit")
-    made = table(f"{titles.get(section, 'No section')}: {dataset}", header, fixed=header[1:5])
+    made = table(title, header, fixed=header[1:5])
     for one in groups:
         cohort, spent = one.first.record.cohort, one.first.record.budget
-        said = Text(one.method)
-        for age in one.ages:
-            said.append(f"\n{age}", "yellow")
-        if details:
-            notes = dict.fromkeys(entry.note for entry in one.entries if entry.note)
-            keys = ", ".join(entry.run[:8] for entry in one.entries)
-            for line in (*one.devices, one.first.record.scoring, *notes, f"runs {keys}"):
-                said.append(f"\n{line}", "dim")
         made.add_row(
-            said,
+            Text(f"{one.method}{'' if not one.ages else ' *'}"),
             one.seeds.partition(" ")[2],
             str(cohort.labelled_patients),
             f"{spent.steps:,}",
@@ -183,3 +177,15 @@ def _table(section: str, dataset: str, groups: "Sequence[Group]", details: bool)
             "\n".join(one.commits),
         )
     return made
+
+
+def _remarks(groups: "Sequence[Group]", details: bool) -> Iterator[str]:
+    """What is said below a table: code that has changed; with details devices, judges, notes and keys."""
+    ages = [(one.method, age) for one in groups for age in one.ages]
+    for age in dict.fromkeys(age for _, age in ages):
+        yield f"* {', '.join(dict.fromkeys(name for name, its in ages if its == age))}: {age}"
+    for one in groups if details else ():
+        notes = dict.fromkeys(entry.note for entry in one.entries if entry.note)
+        keys = ", ".join(entry.run[:8] for entry in one.entries)
+        scored = f"scored by {one.first.record.scoring} on {', '.join(one.parts)}"
+        yield f"{one.method}: {'; '.join((*one.devices, scored, *notes))}; runs {keys}"

@@ -59,6 +59,11 @@ class Group:
         return tuple(dict.fromkeys(str(entry.record.hardware) for entry in self.entries))
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """Which cases were scored: "validation", "test"."""
+        return tuple(dict.fromkeys(part for entry in self.entries for part in entry.layout.part))
+
+    @property
     def ages(self) -> tuple[str, ...]:
         """What is to be said of their code, each once; empty where it is that of this library."""
         return tuple(dict.fromkeys(str(entry.age) for entry in self.entries if not entry.age.current))
