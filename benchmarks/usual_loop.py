@@ -151,7 +151,7 @@ def _loader(
     window = list(patch)
     if sliced is not None:
         window.insert(sliced % cohort.task.spatial_dims, 1)
-    share, angle = FOREGROUND_SHARE[dims], torch.pi * how.rotation_deg / 180
+    share, angle = FOREGROUND_SHARE, torch.pi * how.rotation_deg / 180
     steps_of_a_sample = [
         FgBgToIndicesd("label"),
         RandCropByPosNegLabeld(

@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
+from medseg_lab.data.batches import patches
 from medseg_lab.data.cohort import Cohort, load_cohort
 from medseg_lab.evaluation.claims import judged
 from medseg_lab.evaluation.judge import PARTS
@@ -28,7 +30,8 @@ from medseg_lab.evaluation.wording import counted
 from medseg_lab.show.page import show_note, show_verdicts
 from medseg_lab.survey.claims import claims
 from medseg_lab.survey.methods import sections
-from medseg_lab.training.budget import Budget
+from medseg_lab.survey.terms import Terms, terms_of
+from medseg_lab.training.budget import Budget, budget_on
 from medseg_lab.training.budget import budget as budget_called
 from medseg_lab.training.device import hardware, make_fabric, peak_memory_mb
 from medseg_lab.training.hardware import Hardware
@@ -52,11 +55,13 @@ class Opening(BaseModel):
     seeds: PositiveInt | None
     prefer: Annotated[tuple[str, ...], Field(min_length=1)]
     parts: Annotated[tuple[str, ...], Field(min_length=1)]
-    labelled: PositiveInt | None
-    share: PositiveInt
+    steps: NonNegativeInt
+    voxels: NonNegativeInt
+    labelled: NonNegativeInt
+    draw: NonNegativeInt
     samples: PositiveInt | None
     attack: Annotated[float, Field(ge=0)] | None
-    split_seed: Annotated[int, Field(ge=0)]
+    split_seed: NonNegativeInt
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,8 @@ class Lesson:
         hardware: what training computes on.
         load: gives the same data with another number of labelled patients.
         labelled: patients whose labels may be used, None for all.
+        terms: the section's own terms on this data set, which say why; None where it has none, or another
+            budget sets them.
         verdicts: what became of the survey's claims, once `judge_claims` was called.
         others: the protocols with other numbers of labelled patients, once `with_labels` was called.
     """
@@ -98,6 +105,7 @@ class Lesson:
     hardware: Hardware
     load: Callable[..., Cohort]
     labelled: int | None = None
+    terms: Terms | None = None
     verdicts: list[Verdict] = field(default_factory=list)
     others: dict[int | None, KeptProtocol] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
@@ -123,6 +131,15 @@ class Lesson:
             cohort = self.cohort if labelled == self.labelled else self.load(labelled=labelled)
             self.others[labelled] = replace(self.protocol, cohort=cohort)
         return self.others[labelled]
+
+    def show_terms(self) -> None:
+        """Show on what terms this lesson trains, and the validation results by which they were chosen."""
+        if self.terms is None:
+            show_note("Terms", {"budget": self.banner()["budget"], "chosen": "as the budget says"})
+            return
+        rows = ("; ".join(f"{name} {value}" for name, value in row.items()) for row in self.terms.measured)
+        lines = {"budget": self.banner()["budget"], "why": self.terms.why, "measured": "\n".join(rows)}
+        show_note(f"Terms of section {self.section}, and why", {k: v for k, v in lines.items() if v})
 
     def judge_claims(self, *others: str) -> list[Verdict]:
         """The verdicts on this section's claims, from the runs of this lesson so far.
@@ -164,8 +181,9 @@ class Lesson:
         packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "medseg-lab"))
         lines = {
             "data": self.cohort.describe(),
-            "budget": f"{budget.name}: {budget.steps} steps of {budget.voxels} voxels a run, "
-            f"{counted(seeds, 'seed')} a method, at most {budget.cases or 'all'} cases",
+            "budget": f"{budget.name}: {budget.steps:,} steps a run, {counted(seeds, 'seed')} a method, "
+            f"at most {budget.cases or 'all'} cases",
+            "a step sees": self._seen(),
             "scored on": ", ".join(self.protocol.parts),
             "device": str(self.hardware),
             "versions": f"Python {platform.python_version()}, {packages}",
@@ -173,6 +191,19 @@ class Lesson:
         }
         # a published page need not tell whose machine it was made on
         return {name: text.replace(str(Path.home()), "~") for name, text in lines.items()}
+
+    def _seen(self) -> str:
+        """What a step holds: whole patches, as many as fill the budget, and at least one."""
+        dims, said = self.cohort.task.spatial_dims, []
+        for learner_dims in sorted({2, dims}):
+            patch, count = patches(self.cohort, learner_dims, self.budget.voxels, self.budget.patch)
+            kind = "slice" if learner_dims < dims else "patch"
+            edges = " x ".join(map(str, patch))
+            said.append(
+                f"{count} {kind}{'' if count == 1 else 's' if kind == 'slice' else 'es'} of {edges} "
+                f"({count * prod(patch):,} {'pixels' if learner_dims == 2 else 'voxels'})"
+            )
+        return ", or ".join(said)
 
     def cost(self) -> dict[str, str]:
         """Seconds, of which trained and replayed, and peak memory."""
@@ -224,8 +255,10 @@ def open(
     seeds: int | None = None,
     prefer: tuple[str, ...] = ("msd-hippocampus",),
     parts: tuple[str, ...] = ("validation",),
-    labelled: int | None = None,
-    share: int = 1,
+    steps: int = 0,
+    voxels: int = 0,
+    labelled: int = 0,
+    draw: int = 0,
     samples: int | None = None,
     attack: float | None = None,
     split_seed: int = 0,
@@ -240,8 +273,10 @@ def open(
         seeds: trainings a method gets; None takes the budget's number.
         prefer: real data sets that suit the chapter, best first.
         parts: the cases that are scored; "test" opens the sealed part, which the lesson's cost then says.
-        labelled: patients whose labels may be used; None for all.
-        share: each step sees the budget's voxels divided by this: for a lesson that trains many methods.
+        steps, voxels: what one training spends; 0 for the section's own terms on this data set
+            (`medseg_lab.survey.terms`) where the budget is `class`, else for the budget's.
+        labelled: patients whose labels may be used; 0 for the section's own number, which mostly is all.
+        draw: which patients these are: 0, or another number for another draw.
         samples: how many segmentations of each case a method is to give, all of which are scored; None scores
             its prediction alone.
         attack: epsilon of the attack under which predictions are scored, too (`evaluation.attack`); None for
@@ -258,8 +293,10 @@ def open(
         seeds=seeds,
         prefer=prefer,
         parts=parts,
+        steps=steps,
+        voxels=voxels,
         labelled=labelled,
-        share=share,
+        draw=draw,
         samples=samples,
         attack=attack,
         split_seed=split_seed,
@@ -269,16 +306,24 @@ def open(
         raise ValueError(f"section: expected one of {', '.join(titles)}, got {section!r}")
     if not set(asked.parts) <= set(PARTS):
         raise ValueError(f"parts: expected some of {', '.join(PARTS)}, got {asked.parts}")
-    spend = budget_called(asked.budget).divided(asked.share)
+    budgeted = budget_called(asked.budget)
     load = partial(
         load_cohort,
         asked.dataset,
-        cases=spend.cases,
+        cases=budgeted.cases,
+        draw=asked.draw,
         split_seed=asked.split_seed,
         prefer=asked.prefer,
         mapped=True,  # so that all workers and the next chapter share what is prepared once
     )
-    cohort = load(labelled=asked.labelled)
+    cohort = load(labelled=asked.labelled or None)
+    own = terms_of(asked.section, cohort.id)
+    if own and own.labelled and not asked.labelled:
+        # the budget's cap on cases may leave fewer patients than the terms want
+        most = len({case.patient for case in cohort.labelled}) - 1
+        cohort = load(labelled=max(1, min(own.labelled, most)))
+    own = own if asked.budget == "class" else None
+    spend = budget_on(budgeted, own, asked.steps, asked.voxels)
     store = run_store()
     lesson = Lesson(
         section=asked.section,
@@ -297,7 +342,8 @@ def open(
         ),
         hardware=hardware(make_fabric()),
         load=load,
-        labelled=asked.labelled,
+        labelled=len({case.patient for case in cohort.labelled}) if cohort.unlabelled else None,
+        terms=own,
     )
     LESSONS.append(lesson)
     show_note(f"{lesson.section} {lesson.title}", lesson.banner())

@@ -13,6 +13,7 @@ from medseg_lab.evaluation.ledger import read_ledger
 from medseg_lab.networks.unet import UNet
 from medseg_lab.show.page import Note
 from medseg_lab.survey.configurations import configuration
+from medseg_lab.survey.terms import Terms
 from medseg_lab.training.budget import BUDGETS
 from medseg_lab.training.notation import parse
 from medseg_lab.training.recipe import recipe
@@ -106,10 +107,10 @@ def test_the_chapter_and_the_page_of_claims_judge_the_same_runs_alike(lesson: ch
         ({"seeds": 0}, "seeds: .*got 0"),
         ({"seeds": "2"}, "seeds: .*got '2'"),
         ({"dataset": 3}, "dataset: .*got 3"),
-        ({"share": 0}, "share: .*got 0"),
+        ({"steps": -1}, "steps: .*got -1"),
+        ({"draw": -1}, "draw: .*got -1"),
         ({"samples": 0}, "samples: .*got 0"),
-        ({"share": 2.0}, r"share: .*got 2\.0"),
-        ({"labelled": 0}, "labelled: .*got 0"),
+        ({"voxels": 2.0}, r"voxels: .*got 2\.0"),
         ({"labelled": 100}, "labelled: expected 1 to .* patients, got 100"),
     ],
 )
@@ -138,12 +139,38 @@ def test_an_answer_quotes_the_verdict(lesson: chapter.Lesson, capsys: pytest.Cap
         lesson.answer("no-such-claim")
 
 
-def test_a_share_divides_the_voxels_of_each_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lesson_has_its_sections_own_terms_unless_it_is_asked_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path))
-    lesson = chapter.open("3.2", dataset="virtual-brain", budget="smoke", share=4, seeds=2)
-    assert lesson.budget == BUDGETS["smoke"].divided(4)
-    assert lesson.protocol.budget == lesson.budget
-    assert lesson.banner()["budget"].startswith("smoke: 3 steps of 3456 voxels")  # 24^3 / 4
+    own = Terms(section="3.2", steps=7, voxels=9_000, patch=32, labelled=3, why="a test")
+    monkeypatch.setattr(chapter, "terms_of", lambda section, dataset: own)
+    asked = {"dataset": "virtual-brain", "seeds": 1}
+    lesson = chapter.open("3.2", **asked)
+    spent = lesson.budget
+    assert (spent.name, spent.steps, spent.voxels, spent.patch) == ("class", 7, 9_000, 32)
+    assert (lesson.terms, lesson.labelled, lesson.protocol.budget) == (own, 3, spent)
+    assert lesson.banner()["a step sees"] == (
+        "1 slice of 80 x 96 (7,680 pixels), or 1 patch of 32 x 32 x 32 (32,768 voxels)"
+    )
+    other = chapter.open("3.2", **asked, steps=5, labelled=2)
+    assert (other.budget.name, other.budget.steps, other.budget.voxels) == ("custom", 5, 9_000)
+    assert other.labelled == 2
+    smoke = chapter.open("3.2", **asked, budget="smoke")
+    assert smoke.budget == BUDGETS["smoke"]
+    assert (smoke.terms, smoke.labelled) == (None, 2)  # of three patients, so that one is left unlabelled
+
+
+def test_another_draw_labels_other_patients_and_holds_out_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path))
+    first, second = (
+        chapter.open("3.2", dataset="virtual-brain", seeds=1, labelled=2, draw=draw).cohort for draw in (0, 1)
+    )
+    assert patients(first.labelled) != patients(second.labelled)
+    assert first.held_out == second.held_out
+    assert (first.draw, second.draw) == (0, 1)
 
 
 @pytest.fixture
@@ -159,7 +186,7 @@ def patients(cases: Iterable[Case]) -> set[str]:
 def test_with_samples_all_of_them_are_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path))
     terms = {"dataset": "virtual-brain+raters", "budget": "smoke", "seeds": 1, "samples": 3}
-    lesson = chapter.open("4.1.1", **terms, share=4)
+    lesson = chapter.open("4.1.1", **terms)
     network = recipe(UNet, features=(2, 4))
     runs = lesson.protocol.run({"U-Net": recipe(Supervised, network=network, spatial_dims=2)})
     judge = runs["U-Net"][0].record.judge

@@ -31,7 +31,8 @@ class Batches:
 
     Args:
         budget_voxels: a batch holds as many patches as fill so many voxels, at least one.
-        patch_limit: no edge of a patch is longer; the card's patch is the other limit.
+        patch_limit: no edge of a volume's patch is longer; the card's patch is the other limit, and the only
+            one of slices.
         augmentation: how patches are varied.
         unlabelled: also draw as many patches from the cohort's unlabelled cases.
         reading: whose labels are drawn, where a case has several raters.
@@ -62,9 +63,7 @@ class Batches:
         how = cohort.card.preprocessing
         sliced = how.slice_axis if task.spatial_dims < cohort.task.spatial_dims else None
         kept = [a for a in range(cohort.task.spatial_dims) if a != sliced]
-        edges = how.patch if sliced is None else how.slice_patch or tuple(how.patch[a] for a in kept)
-        self.patch = tuple(min(edge, patch_limit) for edge in edges)
-        self.batch_size = max(1, budget_voxels // math.prod(self.patch))
+        self.patch, self.batch_size = patches(cohort, task.spatial_dims, budget_voxels, patch_limit)
         self._mirror = tuple(kept.index(a) for a in how.mirror if a in kept)
         self._seed, self._augmentation = seed, augmentation
         self._labelled = Pool(cohort.labelled, self.patch, sliced, device, reading)
@@ -102,6 +101,24 @@ class Batches:
             view = View(entries, starts, self.patch, spatial.matrix, spatial.mirrored)
         image, label = view.of(pool)
         return image if intensity is None else change_intensity(image, intensity), label, view
+
+
+def patches(cohort: "Cohort", spatial_dims: int, voxels: int, limit: int) -> tuple[tuple[int, ...], int]:
+    """The patch of a learner of so many dimensions, and how many of them fill a step.
+
+    Args:
+        cohort: whose card says how large patches may be.
+        spatial_dims: of the learner.
+        voxels, limit: `budget_voxels` and `patch_limit` of `Batches`.
+    """
+    how, dims = cohort.card.preprocessing, cohort.task.spatial_dims
+    edges = how.patch
+    if spatial_dims < dims:
+        kept = (edge for axis, edge in enumerate(edges) if axis != how.slice_axis)
+        edges = how.slice_patch or tuple(kept)
+    if spatial_dims == 3:
+        edges = tuple(min(edge, limit) for edge in edges)
+    return edges, max(1, voxels // math.prod(edges))
 
 
 @lru_cache(maxsize=64)

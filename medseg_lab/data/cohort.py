@@ -32,6 +32,7 @@ class Cohort:
             training cases only, so that results on them can be paired.
         notes: which data set was replaced by another, and why.
         openings: the reasons for which the test part was opened, in order.
+        draw: which patients' labels are used; see `load_cohort`.
     """
 
     card: Card
@@ -45,6 +46,7 @@ class Cohort:
     held_out: str = ""
     notes: tuple[str, ...] = ()
     openings: list[str] = field(default_factory=list)
+    draw: int = 0
 
     @property
     def id(self) -> str:
@@ -105,6 +107,7 @@ def load_cohort(
     *,
     cases: int | None = None,
     labelled: int | None = None,
+    draw: int = 0,
     split_seed: int = 0,
     mapped: bool | None = None,
     prefer: tuple[str, ...] = ("msd-hippocampus",),
@@ -124,6 +127,7 @@ def load_cohort(
         cases: at most so many cases in all parts together, but those of enough patients for every part to
             have one; None for all.
         labelled: training patients whose labels may be used; None for all.
+        draw: which these are: 0, or another number for another draw. The parts stay what they are.
         split_seed: which split; the same on every machine.
         mapped: whether cases are prepared on disk and patches read from there, to the same bits; None for
             where they would take too large a share of the memory, which `describe` then says.
@@ -138,7 +142,7 @@ def load_cohort(
     whose = source.patients()
     order = _capped(splits.shuffled(whose.values(), split_seed), whose, cases, splits.fewest(card.parts))
     split = splits.split(order, card.parts)
-    with_labels = set(split.labelled(labelled))
+    with_labels = set(split.labelled(labelled, draw))
     position = {patient: i for i, patient in enumerate(order)}
 
     def members(patients: tuple[str, ...]) -> list[str]:
@@ -146,7 +150,7 @@ def load_cohort(
         return sorted((c for c, p in whose.items() if p in chosen), key=lambda c: (position[whose[c]], c))
 
     parts = {
-        "labelled": members(split.labelled(labelled)),
+        "labelled": members(split.labelled(labelled, draw)),
         "unlabelled": members(tuple(p for p in split.train if p not in with_labels)),
         "validation": members(split.validation),
         "test": members(split.test),
@@ -175,6 +179,7 @@ def load_cohort(
         test_size=len(test),
         sealed=partial(tuple, test),
         notes=chosen.notes,
+        draw=draw,
     )
 
 

@@ -12,8 +12,8 @@ from medseg_lab.data.reading import Reading
 from medseg_lab.data.sources import sources
 from medseg_lab.data.windows import cut
 
-FOREGROUND_SHARE = {2: 2 / 3, 3: 1 / 3}
-"""Patches that are centred on a voxel of a random foreground class, by dimension; a slice is easily empty."""
+FOREGROUND_SHARE = 1 / 2
+"""Patches that are centred on a voxel of a random foreground class, slices and volumes alike."""
 
 
 class Pool:
@@ -64,7 +64,7 @@ class Pool:
         slack = [n - p for n, p in zip(source.shape, self.window, strict=True)]
         start = [int(rng.integers(min(0, s), max(0, s) + 1)) for s in slack]
         anchors = source.anchors
-        if anchors and rng.random() < FOREGROUND_SHARE[len(self.patch)]:
+        if anchors and rng.random() < FOREGROUND_SHARE:
             voxels = anchors[rng.integers(len(anchors))]
             centre = voxels[rng.integers(len(voxels))]
             about = [int(c) - p // 2 for c, p in zip(centre, self.window, strict=True)]

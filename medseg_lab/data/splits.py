@@ -37,18 +37,22 @@ class Split:
                         f"patient {patient}: expected in one part only, got {part_of[patient]} and {part}"
                     )
 
-    def labelled(self, n: int | None) -> tuple[str, ...]:
-        """The first `n` training patients: those whose labels a method may use; all of them for None.
+    def labelled(self, n: int | None, draw: int = 0) -> tuple[str, ...]:
+        """`n` training patients: those whose labels a method may use; all of them for None.
+
+        Args:
+            n: how many; in one draw, the fewer are among the more.
+            draw: 0 takes the first ones; any other number puts the training patients in another order.
 
         Raises:
             ValueError: unless 1 <= n <= the number of training patients.
         """
         if n is not None and not 1 <= n <= len(self.train):
             raise ValueError(f"labelled: expected 1 to {len(self.train)} patients, got {n}")
-        return self.train[:n]
+        return (shuffled(self.train, f"draw {draw}") if draw else self.train)[:n]
 
 
-def shuffled(patients: Iterable[str], seed: int) -> tuple[str, ...]:
+def shuffled(patients: Iterable[str], seed: int | str) -> tuple[str, ...]:
     """Each patient once, in the order of the hash of (seed, patient), whatever other patients there are."""
     return tuple(sorted(set(patients), key=lambda p: (hashlib.sha256(f"{seed}:{p}".encode()).digest(), p)))
 

@@ -30,6 +30,7 @@ RECORDED = {
     "held_out": "cohort.held_out",
     "labelled": "cohort.labelled_patients",
     "unlabelled": "cohort.unlabelled",
+    "draw": "cohort.draw",
     "dims": "task.spatial_dims",
     "budget": "budget.name",
     **{name: f"budget.{name}" for name in ("steps", "voxels", "patch")},
@@ -81,10 +82,11 @@ class Ledger:
         root: the store's folder.
         runs: one row a run, indexed by `run`, the first 16 digits of its key. Columns: method (its
             configuration's name, else its recipe), recipe (as text), dataset, cohort (fingerprint), held_out,
-            labelled (patients), unlabelled (cases), dims (of the data), budget (name), steps, voxels, patch,
-            seed, seconds (of training), judge_seconds, peak_memory_mb, parameters, step_flops (of a training
-            step), seen (voxels a step really held), activity (what the learner noted of its idea, by name),
-            device, started, judge (how cases were scored, as text), parts (which were), base.
+            labelled (patients), unlabelled (cases), draw (of the labelled patients), dims (of the data),
+            budget (name), steps, voxels, patch, seed, seconds (of training), judge_seconds, peak_memory_mb,
+            parameters, step_flops (of a training step), seen (voxels a step really held), activity (what the
+            learner noted of its idea, by name), device, started, judge (how cases were scored, as text),
+            parts (which were), base.
         cases: one row a run, part, case and class: run, part, case, patient, class and the metrics.
         superseded: runs that are left out because a newer one differs from them in nothing that is compared,
             by `run`: trained with other versions of the code or libraries, or on other hardware.

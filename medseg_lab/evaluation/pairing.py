@@ -158,11 +158,12 @@ def _terms(group: pd.DataFrame) -> Terms:
 
 def _order(group: pd.DataFrame, claim: Claim) -> tuple:
     """The group with the smallest key decides."""
-    terms = _terms(group)
+    terms, first = _terms(group), group.iloc[0]
     too_few = len(group) < 2 and not claim.measure.exact
     part = PARTS.index(terms.part) if terms.part in PARTS else len(PARTS)
     sides = zip((claim.better, claim.worse), terms.labelled, strict=True)
     labels = [number if side.labelled == "part" else -number for side, number in sides]
+    draws = int(first["draw"]) + int(first["draw_worse"])
     spent = terms.steps * terms.voxels
     newest = np.datetime64(str(group["started"].max())[:19]).astype("datetime64[s]").astype(float)
-    return terms.proves_nothing, too_few, -spent, part, labels, -len(group), -newest
+    return terms.proves_nothing, too_few, draws, -spent, part, labels, -len(group), -newest

@@ -64,12 +64,7 @@ class Protocol:
     @property
     def judge(self) -> Recipe:
         """How every run is scored."""
-        parts = list(self.parts)
-        if self.samples is not None:
-            return recipe(SampleJudge, parts=parts, samples=self.samples)
-        if self.attack is not None:
-            return recipe(AttackJudge, parts=parts, epsilon=self.attack)
-        return recipe(Judge, parts=parts)
+        return judge_of(self.parts, self.samples, self.attack)
 
     def run(self, *methods: str | Mapping[str, str | Recipe]) -> dict[str, list["Run"]]:
         """Train every method with every seed, or replay what the store holds; prints which was done.
@@ -110,6 +105,15 @@ class Protocol:
     ) -> Comparison:
         """`medseg_lab.evaluation.comparison.compare`, on the first of this protocol's parts."""
         return compare(runs, metric, part=self.parts[0], baseline=baseline, across_labels=across_labels)
+
+
+def judge_of(parts: Sequence[str], samples: int | None = None, attack: float | None = None) -> Recipe:
+    """How runs are scored: by predictions, by samples, or also under attack; arguments as `Protocol`'s."""
+    if samples is not None:
+        return recipe(SampleJudge, parts=list(parts), samples=samples)
+    if attack is not None:
+        return recipe(AttackJudge, parts=list(parts), epsilon=attack)
+    return recipe(Judge, parts=list(parts))
 
 
 def named(methods: Sequence[str | Mapping[str, str | Recipe]]) -> dict[str, Recipe]:

@@ -13,6 +13,7 @@ from pydantic import (
     PositiveInt,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from medseg_lab.survey.configurations import configuration
@@ -21,7 +22,7 @@ from medseg_lab.training.names import recipe_called
 from medseg_lab.training.notation import add_own_modules, written
 
 Name = Annotated[str, Field(min_length=1)]
-ALL = "all"
+ALL, OWN = "all", "own"
 
 
 def _is_whole(value: Any, least: int) -> bool:
@@ -29,9 +30,9 @@ def _is_whole(value: Any, least: int) -> bool:
 
 
 def _amount(value: Any) -> Any:
-    if value == ALL or _is_whole(value, 1):
+    if value in (ALL, OWN) or _is_whole(value, 1):
         return value
-    raise ValueError('expected numbers of patients, or "all"')
+    raise ValueError('expected numbers of patients, "all" or "own"')
 
 
 def _seeds(value: Any) -> Any:
@@ -63,7 +64,12 @@ class Grid(BaseModel):
         datasets: ids, with or without variants, or folders, relative to the grid file.
         seeds: how many, or which; None takes the budget's number.
         parts: the cases that are scored; "test" opens the sealed part.
-        labelled: of how many patients the labels may be used, one cohort for each; "all" for no limit.
+        section: of the survey, whose own terms (`survey.terms`) set steps, voxels and patch on each data set;
+            for the budget `class`.
+        samples: how many segmentations of each case are drawn and scored, as in section 4; None for none.
+        labelled: of how many patients the labels may be used, one cohort for each; "all" for no limit, "own"
+            for the number of the section's terms.
+        draws: which patients these are, a cohort for each: 0, and other numbers for other draws.
         threads: PyTorch's, of each run. They are part of a run's key, so the number of workers is not: one
             worker or twenty give the same runs.
         gpus: 1 computes each run on a CUDA card, which several share on this machine (`--workers` says how
@@ -77,11 +83,14 @@ class Grid(BaseModel):
 
     budget: Budget = BUDGETS["class"]
     datasets: list[Name] = []
+    section: Name | None = None
+    samples: PositiveInt | None = None
     seeds: Annotated[PositiveInt | list[NonNegativeInt] | None, BeforeValidator(_seeds)] = None
     parts: Annotated[list[Literal["validation", "test", "labelled"]], Field(min_length=1)] = ["validation"]
     labelled: Annotated[
-        list[Annotated[PositiveInt | Literal["all"], BeforeValidator(_amount)]], Field(min_length=1)
+        list[Annotated[PositiveInt | Literal["all", "own"], BeforeValidator(_amount)]], Field(min_length=1)
     ] = ["all"]
+    draws: Annotated[list[NonNegativeInt], Field(min_length=1)] = [0]
     threads: PositiveInt = 1
     gpus: Literal[0, 1] = 0
     methods: list[Name] = []
@@ -98,6 +107,14 @@ class Grid(BaseModel):
         if isinstance(value, dict) and "name" in value:
             raise ValueError("expected a table without a name: only the known budgets have one")
         return value
+
+    @model_validator(mode="after")
+    def _terms_suit_the_budget(self) -> "Grid":
+        if self.section is not None and self.budget.name != "class":
+            raise ValueError(f"section: its terms are for the budget class, got {self.budget.name}")
+        if self.section is None and OWN in self.labelled:
+            raise ValueError('labelled: "own" is the number of a section; expected a section, got none')
+        return self
 
     @property
     def seed_numbers(self) -> list[int]:

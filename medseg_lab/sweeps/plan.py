@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medseg_lab.sweeps.grid import ALL, ChapterGrid, Grid, read_grid
+from medseg_lab.survey.terms import Terms, all_terms, terms_of
+from medseg_lab.sweeps.grid import ALL, OWN, ChapterGrid, Grid, read_grid
 from medseg_lab.sweeps.resolve import check_parameters, dataset_called, methods_of, unfit
+from medseg_lab.training.budget import budget_on
 from medseg_lab.training.notation import add_own_modules
 from medseg_lab.workers.jobs import Job
 
@@ -19,6 +21,8 @@ class Training(Job):
     Args:
         dataset: an id or an absolute folder.
         labelled: patients whose labels may be used; None for all.
+        draw: which these are.
+        samples: how many segmentations of each case are scored; None for the prediction alone.
         recipe: as text.
         budget: the fields of a `Budget`.
         seed: random seed.
@@ -33,11 +37,13 @@ class Training(Job):
     seed: int
     parts: tuple[str, ...]
     modules: str = ""
+    draw: int = 0
+    samples: int | None = None
 
     @property
-    def cohort(self) -> tuple[str, int | None, int | None]:
-        """What `load_cohort` needs: data set, most cases, labelled patients."""
-        return self.dataset, self.budget["cases"], self.labelled
+    def cohort(self) -> tuple[str, int | None, int | None, int]:
+        """What `load_cohort` needs: data set, most cases, labelled patients, draw."""
+        return self.dataset, self.budget["cases"], self.labelled, self.draw
 
 
 @dataclass(frozen=True)
@@ -106,9 +112,14 @@ def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Itera
     if bool(methods) != bool(grid.datasets):
         have, lack = ("methods", "datasets") if methods else ("datasets", "methods or recipes")
         raise ValueError(f"{lack}: expected some for the {have}, got none")
-    for given, labelled in itertools.product(grid.datasets, grid.labelled):
+    for given, amount, draw in itertools.product(grid.datasets, grid.labelled, grid.draws):
+        if amount == ALL and draw != grid.draws[0]:
+            continue  # all are all, in whatever order
         dataset, dims = dataset_called(given, base)
-        where = Path(dataset).name + (f", {labelled} labelled" if len(grid.labelled) > 1 else "")
+        own = _terms(grid, dataset)
+        labelled = own.labelled if own and amount == OWN else None if amount == ALL else int(amount)
+        where = Path(dataset).name + (f", {labelled or ALL} labelled" if len(grid.labelled) > 1 else "")
+        where += f", draw {draw}" if len(grid.draws) > 1 and labelled else ""
         reasons = {name: unfit(name, recipe, grid, dims) for name, (recipe, _) in methods.items()}
         left_out += [(f"{name}, {where}", reason) for name, reason in reasons.items() if reason]
         fit = {name: each for name, each in methods.items() if not reasons[name]}
@@ -118,13 +129,29 @@ def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Itera
                 threads=grid.threads,
                 gpus=grid.gpus,
                 dataset=dataset,
-                labelled=None if labelled == ALL else int(labelled),
+                labelled=labelled,
+                draw=draw if labelled else 0,
+                samples=grid.samples,
                 recipe=text,
-                budget=grid.budget.model_dump(),
+                budget=budget_on(grid.budget, own).model_dump(),
                 seed=seed,
                 parts=tuple(grid.parts),
                 modules=str(base.resolve()) if recipe.is_own else "",
             )
+
+
+def _terms(grid: Grid, dataset: str) -> Terms | None:
+    """The section's own terms on a data set; None where the grid names no section.
+
+    Raises:
+        ValueError: for a section that has none.
+    """
+    if grid.section is None:
+        return None
+    if (found := terms_of(grid.section, dataset)) is None:
+        known = ", ".join(dict.fromkeys(one.section for one in all_terms()))
+        raise ValueError(f"section: expected one with terms of its own, {known}, got {grid.section!r}")
+    return found
 
 
 def _executions(chapter: ChapterGrid, grid: Grid) -> Iterator[ChapterRun]:

@@ -99,10 +99,9 @@ def fit_arguments(job: Training, mapped: bool | None) -> dict[str, Any]:
     """
     import torch
 
-    from medseg_lab.evaluation.judge import Judge
+    from medseg_lab.evaluation.protocol import judge_of
     from medseg_lab.training.budget import Budget
     from medseg_lab.training.device import make_fabric
-    from medseg_lab.training.recipe import recipe
 
     if job.gpus and not torch.cuda.is_available():
         raise RuntimeError(f"gpus: expected {job.gpus}, got no CUDA card on {socket.gethostname()}")
@@ -113,7 +112,7 @@ def fit_arguments(job: Training, mapped: bool | None) -> dict[str, Any]:
         "cohort": shared_cohort(job.cohort, mapped),
         "budget": Budget(**job.budget),
         "seed": job.seed,
-        "judge": recipe(Judge, parts=list(job.parts)),
+        "judge": judge_of(job.parts, job.samples),
         "fabric": make_fabric(accelerator="cuda" if job.gpus else "cpu"),
         "threads": job.threads,
     }
@@ -134,8 +133,8 @@ def digests(parts: dict[str, Any]) -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
-def shared_cohort(which: tuple[str, int | None, int | None], mapped: bool | None) -> "Cohort":
-    """The cohort of (data set, most cases, labelled patients); a worker keeps the last for its next job.
+def shared_cohort(which: tuple[str, int | None, int | None, int], mapped: bool | None) -> "Cohort":
+    """The cohort of (data set, most cases, labelled patients, draw); a worker keeps the last one it had.
 
     Args:
         which: the arguments of `load_cohort`.
@@ -146,8 +145,8 @@ def shared_cohort(which: tuple[str, int | None, int | None], mapped: bool | None
     """
     from medseg_lab.data.cohort import load_cohort
 
-    dataset, cases, labelled = which
-    return load_cohort(dataset, cases=cases, labelled=labelled, mapped=mapped)
+    dataset, cases, labelled, draw = which
+    return load_cohort(dataset, cases=cases, labelled=labelled, draw=draw, mapped=mapped)
 
 
 def must_be_mapped(cohort: "Cohort", neighbours: int) -> bool | None:

@@ -4,17 +4,20 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
+from medseg_lab.survey.terms import Terms
+
 
 class Budget(BaseModel):
     """The cost of one training, and of a comparison of several.
 
-    A step sees the same number of voxels whatever the dimension: a 2D learner gets as many slices as fill the
-    3D learner's patches. So 2D and 3D are compared at one price.
+    A step sees whole patches, as many as fill `voxels` and at least one, whatever the dimension: 2D and 3D
+    are compared at one price as far as their patches allow. What a run really saw is in its record (`seen`).
 
     Attributes:
         steps: optimiser steps of one run.
         voxels: voxels (pixels in 2D) that one step sees, over its whole batch.
-        patch: longest patch edge, in voxels; a patch is never larger than the card's.
+        patch: longest edge of a volume's patch, in voxels, which is never larger than the card's. Slices are
+            limited by the card alone: a crop that lacks the surroundings teaches a network to find too much.
         cases: at most so many cases of the data set are used, over all parts, or those of the fewest patients
             that can be split (`data.splits.fewest`); None means all.
         seeds: trainings a method gets in a comparison.
@@ -30,10 +33,6 @@ class Budget(BaseModel):
     cases: PositiveInt | None = None
     seeds: PositiveInt = 2
     checkpoint_seconds: float = 20.0
-
-    def divided(self, by: int) -> "Budget":
-        """The same with a share of the voxels in each step: for a lesson that trains many methods."""
-        return self.model_copy(update={"voxels": max(1, self.voxels // by)})
 
 
 BUDGETS = {
@@ -52,3 +51,10 @@ def budget(name: str) -> Budget:
     if name not in BUDGETS:
         raise ValueError(f"budget: expected one of {', '.join(BUDGETS)}, got {name!r}")
     return BUDGETS[name]
+
+
+def budget_on(budget: Budget, terms: Terms | None, steps: int = 0, voxels: int = 0) -> Budget:
+    """A budget on a section's own terms, if any, and then on what was asked for; 0 asks for nothing."""
+    own = terms.model_dump(include={"steps", "voxels", "patch"}) if terms else {}
+    asked = {name: value for name, value in {"steps": steps, "voxels": voxels}.items() if value}
+    return budget.model_copy(update=own | (asked | {"name": "custom"} if asked else {}))

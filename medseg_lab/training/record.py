@@ -24,7 +24,7 @@ class _Part(BaseModel):
 
 
 class CohortFacts(_Part):
-    """Which data, how many cases in each part, and how many patients' labels were used."""
+    """Which data, how many cases in each part, how many patients' labels were used, and in which draw."""
 
     id: str
     fingerprint: str
@@ -36,6 +36,7 @@ class CohortFacts(_Part):
     validation: int
     test: int
     labelled_patients: int
+    draw: int = 0
 
 
 class TaskFacts(_Part):
@@ -156,6 +157,7 @@ def cohort_facts(cohort: "Cohort") -> CohortFacts:
         validation=len(cohort.validation),
         test=cohort.test_size,
         labelled_patients=len({case.patient for case in cohort.labelled}),
+        draw=cohort.draw,
     )
 
 

@@ -57,4 +57,4 @@ def test_batches_are_patches_of_which_a_share_is_centred_on_foreground(
         assert tuple(image.shape) == tuple(label.shape) == (n, 1, *patch)
         assert set(label.unique().tolist()) <= {0, 1}
     share = float(torch.stack([label.mean() for _, label in drawn]).mean())
-    assert share == pytest.approx(FOREGROUND_SHARE[dims], abs=0.15)
+    assert share == pytest.approx(FOREGROUND_SHARE, abs=0.15)

@@ -70,6 +70,7 @@ def _run(method: str, dataset: str, budget: str, part: str, seed: int, number: i
         "voxels": 100_000,
         "patch": 64,
         "unlabelled": 0,
+        "draw": 0,
         "dims": 3,
         "seed": seed,
         "judge": "a judge",

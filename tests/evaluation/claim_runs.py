@@ -17,6 +17,7 @@ TERMS: dict[str, Any] = {
     "unlabelled": 0,
     "dims": 3,
     "budget": "class",
+    "draw": 0,
     "steps": 300,
     "voxels": 100_000,
     "patch": 64,

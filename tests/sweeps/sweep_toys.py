@@ -41,13 +41,13 @@ def toy_folder(folder: Path, dims: int = 3, cases: int = 8) -> Path:
 
 
 def grid_file(
-    folder: Path, name: str = "grid.toml", budget: dict[str, Any] | None = None, **said: Any
+    folder: Path, name: str = "grid.toml", budget: dict[str, Any] | str | None = None, **said: Any
 ) -> Path:
     """A grid on the toy data set beside it, which is written too; by default a tiny method, two seeds."""
     if not (folder / "toy").is_dir():
         toy_folder(folder / "toy")
     table = {"datasets": ["toy"], "seeds": 2, "recipes": {"tiny": TINY}} | said
-    table["budget"] = BUDGET | (budget or {})
+    table["budget"] = budget if isinstance(budget, str) else BUDGET | (budget or {})
     path = folder / name
     path.write_text("\n".join(f"{key} = {inline(value)}" for key, value in table.items()))
     return path

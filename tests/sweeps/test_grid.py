@@ -36,7 +36,7 @@ def test_a_budget_is_a_name_or_a_table(tmp_path):
     ("text", "said"),
     [
         ("seeds = ", "the grid file is not valid TOML"),
-        ('dataset = "virtual-brain"', "dataset: expected one of budget, datasets, seeds"),
+        ('dataset = "virtual-brain"', "dataset: expected one of budget, datasets, section"),
         (
             'seeds = "three"',
             "seeds: expected a number of seeds, or a list of different seeds such as [0, 1, 2], got 'three'",
@@ -59,7 +59,10 @@ def test_a_budget_is_a_name_or_a_table(tmp_path):
         ),
         ('parts = ["train"]', "parts.0: Input should be 'validation', 'test' or 'labelled', got 'train'"),
         ("parts = []", ", got []"),
-        ("labelled = [0]", 'labelled.0: expected numbers of patients, or "all", got 0'),
+        ("labelled = [0]", 'labelled.0: expected numbers of patients, "all" or "own", got 0'),
+        ('labelled = ["own"]', 'labelled: "own" is the number of a section; expected a section, got none'),
+        ('section = "3.2"\nbudget = "smoke"', "section: its terms are for the budget class, got smoke"),
+        ("draws = [-1]", "draws.0: Input should be greater than or equal to 0, got -1"),
         ("labelled = 8", "labelled: Input should be a valid list, got 8"),
         ("threads = 0", "threads: Input should be greater than 0, got 0"),
         ("gpus = 2", "gpus: Input should be 0 or 1, got 2"),

@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+from medseg_lab.survey.terms import Terms
 from medseg_lab.sweeps.plan import ChapterRun, Training, read_plan
 from tests.chapters.small import small_house
 from tests.sweeps.sweep_toys import BUDGET, TINY, grid_file, toy_folder
@@ -52,6 +53,29 @@ def test_labelled_is_in_the_title_where_there_are_several(tmp_path):
         "tiny, toy, all labelled, seed 0",
     ]
     assert [job.labelled for job in plan.trainings] == [2, None]
+
+
+def test_a_section_s_terms_set_what_each_data_set_gets(tmp_path, monkeypatch):
+    rows = {
+        "virtual-brain": Terms(section="3.2", steps=7, voxels=900, patch=32, labelled=3, why="one"),
+        "virtual-brain+lesion": Terms(section="3.2", steps=9, voxels=800, labelled=2, why="two"),
+    }
+    monkeypatch.setattr("medseg_lab.sweeps.plan.terms_of", lambda section, dataset: rows[dataset])
+    asked = {"datasets": list(rows), "labelled": ["own", "all"], "draws": [0, 1], "seeds": 1}
+    path = grid_file(tmp_path, section="3.2", budget="class", samples=4, **asked)
+    jobs = read_plan(path).trainings
+    assert [(job.dataset, job.budget["steps"], job.labelled, job.draw) for job in jobs] == [
+        ("virtual-brain", 7, 3, 0),
+        ("virtual-brain", 7, 3, 1),
+        ("virtual-brain", 7, None, 0),
+        ("virtual-brain+lesion", 9, 2, 0),
+        ("virtual-brain+lesion", 9, 2, 1),
+        ("virtual-brain+lesion", 9, None, 0),
+    ]
+    assert {(job.budget["name"], job.samples) for job in jobs} == {("class", 4)}
+    assert jobs[0].budget["patch"] == 32
+    assert jobs[1].cohort == ("virtual-brain", 300, 3, 1)
+    assert jobs[1].title == "tiny, virtual-brain, 3 labelled, draw 1, seed 0"
 
 
 def test_a_volume_method_is_left_out_on_slices_with_the_reason(tmp_path):

@@ -15,16 +15,16 @@ def none_kept():
 
 def test_a_worker_keeps_the_cohort_it_used_last(tmp_path):
     a, b = (str(toy_folder(tmp_path / name, cases=n)) for name, n in (("a", 5), ("b", 6)))
-    first = shared_cohort((a, None, None), None)
-    assert shared_cohort((a, None, None), None) is first
-    assert shared_cohort((b, None, None), None) is not first
-    assert shared_cohort((a, None, None), None) is not first
+    first = shared_cohort((a, None, None, 0), None)
+    assert shared_cohort((a, None, None, 0), None) is first
+    assert shared_cohort((b, None, None, 0), None) is not first
+    assert shared_cohort((a, None, None, 0), None) is not first
 
 
 def test_what_fits_one_worker_but_not_all_is_read_from_disk(tmp_path, monkeypatch):
     from medseg_lab.data import memory
 
-    cohort = shared_cohort((str(toy_folder(tmp_path / "a", cases=5)), None, None), None)
+    cohort = shared_cohort((str(toy_folder(tmp_path / "a", cases=5)), None, None, 0), None)
     held = sum(case.image.nbytes + case.labels.nbytes for case in (*cohort.labelled, *cohort.validation))
     monkeypatch.setattr(memory, "physical_memory", lambda: held * 4 * 3)  # three workers' shares of a quarter
     assert must_be_mapped(cohort, 3) is None
