@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from medseg_lab.cli.tables import table
+from medseg_lab.cli.tables import show, table
 
 if TYPE_CHECKING:
     from medseg_lab.record.entry import Entry
@@ -116,6 +116,57 @@ def list_(
             console.print(Text(line, "yellow" if line.startswith("*") else "dim"))
 
 
+@record.command()
+def check(
+    run: Annotated[
+        str | None, typer.Argument(help="The first digits of a run's key; by default the cheapest run.")
+    ] = None,
+    folder: Folder = None,
+) -> None:
+    """Train a recorded run anew on this machine, and compare its scores with those on record."""
+    from medseg_lab.record.check import check as train_anew
+    from medseg_lab.record.check import chosen
+
+    entry = chosen(entries_of(folder), run)
+    seconds = entry.record.seconds + entry.record.judge_seconds
+    typer.echo(
+        f"{entry.method}, seed {entry.record.seed}, {entry.record.cohort.id}: {seconds:.0f} s on record"
+    )
+    found = train_anew(entry)
+    rows = [
+        (name, *(f"{value:.6g}" for value in row))
+        for name, row in zip(found.scores.index, found.scores.to_numpy(), strict=True)
+    ]
+    show("Scores, mean of all", ("measure", "on record", "here", "largest difference"), rows)
+    if found.same_bits:
+        typer.echo(f"run {entry.run}: the same bits")
+    elif found.differs:
+        typer.echo(f"run {entry.run}: other bits, for something else differs: {'; '.join(found.differs)}")
+    else:
+        typer.echo(f"run {entry.run}: the same code, versions and hardware gave other numbers")
+        raise typer.Exit(1)
+
+
+@record.command()
+def export(
+    out: Annotated[Path, typer.Option(help="A CSV file: a row a run, part, case and class.")],
+    folder: Folder = None,
+    section: Section = None,
+    method: Method = None,
+    dataset: Dataset = None,
+    labelled: Labelled = None,
+) -> None:
+    """Write all scores on record to a CSV file, with the runs' facts in each row."""
+    from medseg_lab.evaluation.export import check_name, write_whole
+    from medseg_lab.evaluation.wording import counted
+    from medseg_lab.record.export import exported
+
+    check_name("--out", out, (".csv",))
+    found = exported(entries_of(folder, section, method, dataset, labelled))
+    write_whole(out, found.to_csv(index=False, lineterminator="\n").encode())
+    typer.echo(f"written: {out}, {counted(len(found), 'row')}")
+
+
 def any_given(*filters: Any) -> bool:
     """Whether one of the filters was given."""
     return any(each not in (None, []) for each in filters)
@@ -136,7 +187,6 @@ def entries_of(
     from medseg_lab.evaluation.naming import recipe_called
     from medseg_lab.record.sections import in_section
     from medseg_lab.record.store import read_entries
-    from medseg_lab.training.names import names
 
     with notes():
         entries = read_entries(folder)
@@ -145,7 +195,7 @@ def entries_of(
     return [
         entry
         for entry in entries
-        if belongs(names().get(entry.record.method, entry.record.method))
+        if belongs(entry.method)
         and (not texts or entry.record.method in texts)
         and dataset in (None, entry.record.cohort.id)
         and labelled in (None, entry.record.cohort.labelled_patients)
@@ -164,16 +214,18 @@ def notes() -> Iterator[None]:
 
 def _table(title: str, groups: "Sequence[Group]") -> Any:
     """One row for the seeds of a method on the same terms."""
-    header = ("method", "seeds", "labelled", "steps", "trained", "commit")
-    made = table(title, header, fixed=header[1:5])
+    drawn = any(len(one.draws) > 1 for one in groups)
+    header = ("method", "seeds", *(["draws"] if drawn else []), "labelled", "steps", "trained", "commit")
+    made = table(title, header, fixed=header[1:-1])
     for one in groups:
         cohort, spent = one.first.record.cohort, one.first.record.budget
         made.add_row(
             Text(f"{one.method}{'' if not one.ages else ' *'}"),
             one.seeds.partition(" ")[2],
+            *([str(len(one.draws))] if drawn else []),
             str(cohort.labelled_patients),
             f"{spent.steps:,}",
-            one.dates.replace(" to ", "\n"),
+            "\n".join(one.dates),
             "\n".join(one.commits),
         )
     return made
@@ -188,4 +240,4 @@ def _remarks(groups: "Sequence[Group]", details: bool) -> Iterator[str]:
         notes = dict.fromkeys(entry.note for entry in one.entries if entry.note)
         keys = ", ".join(entry.run[:8] for entry in one.entries)
         scored = f"scored by {one.first.record.scoring} on {', '.join(one.parts)}"
-        yield f"{one.method}: {'; '.join((*one.devices, scored, *notes))}; runs {keys}"
+        yield f"{one.method}: {one.first.record.hardware}; {'; '.join((scored, *notes))}; runs {keys}"

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from medseg_lab.record.age import Age, age
 from medseg_lab.record.pack import Layout, Pack, PackedRun, first_of
+from medseg_lab.training.names import names
 from medseg_lab.training.record import SCHEMA, RunRecord
 from medseg_lab.training.run import Run
 from medseg_lab.training.tables import TEXT
@@ -55,6 +56,11 @@ class Entry:
     def run(self) -> str:
         """The first 16 digits of its key."""
         return self.record.key[:16]
+
+    @property
+    def method(self) -> str:
+        """Its configuration's name, else its recipe, as in a ledger."""
+        return names().get(self.record.method, self.record.method)
 
     @property
     def age(self) -> Age:

@@ -20,12 +20,7 @@ def in_section(section: str) -> Callable[[str], bool]:
     known = [one.id for one in sections()]
     if section not in known:
         raise ValueError(f"section: expected one of {', '.join(known)}, got {section!r}")
-    claimed = {
-        side.method
-        for claim in claims()
-        if _within(claim.section, section)
-        for side in (claim.better, claim.worse)
-    }
+    claimed = {name for one in claims() if _within(one.section, section) for name in one.methods}
     return lambda method: method in claimed or _within(section_of(method), section)
 
 
