@@ -171,7 +171,7 @@ def test_a_frame_needs_words():
 def test_state_and_evidence_are_words_not_colour_alone(state, shown):
     claim = claims("2.1.1")[0]
     terms = Terms("acdc", "class", 300, 100_000, "test", (20, 20))
-    effect = Effect(claim, terms, 0.04, 0.02, 0.06, p=0.01, agree=True, seeds=2, cases=10)
+    effect = Effect(claim, terms, 0.04, 0.02, 0.06, p=0.01, margin=0.01, seeds=3, patients=10, cases=10)
     evidence = None if state == "not run" else effect
     show_verdicts([Verdict(claim, state, "Because.", evidence, 0.01)])
     (output,) = shown
