@@ -1,9 +1,7 @@
 """`medseg record`: what longer trainings came to, shipped with the library."""
 
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,13 +46,14 @@ def add(
     ] = None,
 ) -> None:
     """Put finished runs on record that are not there yet, with their cases' and patients' ids."""
+    from medseg_lab.cli.comparisons import noted
     from medseg_lab.evaluation.wording import counted
     from medseg_lab.record.add import add as put
     from medseg_lab.training.names import names
     from medseg_lab.training.runs import RunStore
 
     filters = {"dataset": dataset, "labelled": labelled, "steps": steps}
-    with notes():
+    with noted():
         found = put(
             RunStore(store) if store else None,
             section=section,
@@ -184,11 +183,12 @@ def entries_of(
     Raises:
         ValueError: for an unknown section or method.
     """
+    from medseg_lab.cli.comparisons import noted
     from medseg_lab.evaluation.naming import recipe_called
     from medseg_lab.record.sections import in_section
     from medseg_lab.record.store import read_entries
 
-    with notes():
+    with noted():
         entries = read_entries(folder)
     belongs = in_section(section) if section else lambda name: True
     texts = {recipe_called(name) for name in methods or ()}
@@ -200,16 +200,6 @@ def entries_of(
         and dataset in (None, entry.record.cohort.id)
         and labelled in (None, entry.record.cohort.labelled_patients)
     ]
-
-
-@contextmanager
-def notes() -> Iterator[None]:
-    """Inside, a warning is a note on a line of its own."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    for warning in caught:
-        typer.secho(f"note: {warning.message}", err=True, fg="yellow")
 
 
 def _table(title: str, groups: "Sequence[Group]") -> Any:

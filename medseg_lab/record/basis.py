@@ -80,4 +80,6 @@ class Basis:
 
 
 def _commit(said: str) -> str:
+    if said.startswith("not "):
+        return f"a commit other than {said.removeprefix('not ')}"
     return said if said.startswith("version ") else f"commit {said}"

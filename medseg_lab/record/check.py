@@ -94,7 +94,10 @@ def check(entry: Entry) -> Checked:
         cases = run.cases
         assert cases is not None
         same = scores_digest(cases) == entry.digest
-        return Checked(entry, same, compared(entry.cases, cases), tuple(_differs(entry, run.record)))
+        scores = compared(entry.cases, cases)
+        if same:  # what is left is the rounding of what is on record
+            scores["largest"] = 0.0
+        return Checked(entry, same, scores, tuple(_differs(entry, run.record)))
 
 
 def compared(was: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:

@@ -27,11 +27,22 @@ def judge_sources(method: str) -> dict[str, str]:
     return {name: found for name, found in sources([Judge.__module__]).items() if name not in training}
 
 
-def finished(root: Path, method: str = "U-Net", seed: int = 0, **terms: Any) -> Run:
+def finished(
+    root: Path,
+    method: str = "U-Net",
+    seed: int = 0,
+    *,
+    unlabelled: int = 0,
+    draw: int = 0,
+    activity: dict[str, float] | None = None,
+    **terms: Any,
+) -> Run:
     """A run with this library's sources, and curves of 300 steps."""
     run = store_run(root, method, seed, **{"sources": current_sources(method), **terms})
     facts = json.loads((run.folder / "run.json").read_text())
     facts["parts"]["judge_sources"] = judge_sources(method)
+    facts["cohort"] |= {"unlabelled": unlabelled, "draw": draw}
+    facts["activity"] = activity or {}
     (run.folder / "run.json").write_text(json.dumps(facts))
     steps = np.arange(300)
     curves = {"step": steps, "seconds": steps / 10, "lr": 0.004, "loss": np.exp(-steps / 100)}
