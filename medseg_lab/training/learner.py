@@ -54,6 +54,9 @@ class Learner(Segmenter):
     Attributes:
         steps: how long the training is, for schedules of the method's own; set by `prepare`.
         wants_unlabelled: whether batches are to carry unlabelled patches.
+        visits: how often an unlabelled patch is met in a training. 1: each step has new ones. More: there are
+            fewer places, visited in turn, for a learner that compares with what it saw there before.
+        batch_share: labelled patches of a step over what the budget gives: a control at another's cost.
 
     Args:
         task: the problem as the cohort poses it. `self.task` has the dimension of the patches.
@@ -80,6 +83,8 @@ class Learner(Segmenter):
     augmentation: Augmentation = default(Augmentation)
 
     wants_unlabelled = False
+    visits = 1
+    batch_share = 1.0
     steps = 0
 
     def build(self) -> None:
