@@ -20,7 +20,7 @@ from medseg_lab.uncertainty.measures.calibration import (
     negative_log_likelihood,
     reliability,
 )
-from medseg_lab.uncertainty.measures.energy_distance import energy_distance, matched_iou
+from medseg_lab.uncertainty.measures.energy_distance import distances, matched_iou
 from medseg_lab.uncertainty.measures.entropy_split import entropy_split
 from medseg_lab.uncertainty.measures.error_detection import error_auroc, error_retention
 from medseg_lab.uncertainty.measures.readings import (
@@ -88,10 +88,11 @@ def scores(
         across: the axis of S along which the slices kept do not touch, if any.
 
     Returns:
-        K-1 dictionaries: the overlaps, ged and matched_iou of the class; and of the image rater_ncc,
-        spread_ncc, brier, nll, error_auroc, error_retention, predictive_entropy, expected_entropy,
-        mutual_information; where the raters' distribution is known, entropy_error and truth_kl; and of a
-        learner that predicts its noise, noise_ncc and noise_variation.
+        K-1 dictionaries: overlaps, ged, matched_iou and diversity of the class, ged_marked and drawn where
+        at least half of the raters marked it, else NaN; and of the image rater_ncc, spread_ncc, brier, nll,
+        error_auroc, error_retention, predictive_entropy, expected_entropy, mutual_information; where the
+        raters' distribution is known, entropy_error and truth_kl; and of a learner that predicts its noise,
+        noise_ncc and noise_variation.
     """
     readings, classes = found.case.labels.cpu(), len(task.classes)
     agreed = consensus(readings)
@@ -100,8 +101,13 @@ def scores(
     # `max` takes a seventh of the time of `argmax` over a dimension that is not the last
     segmented = found.samples.max(dim=1).indices.to(torch.uint8)[:, known]
     marked = readings[:, known]
+    apart = distances(segmented, marked, classes)
+    often = shown_by(marked, classes) >= 0.5
     by_class = {
-        "ged": energy_distance(segmented, marked, classes),
+        "ged": apart.energy,
+        "ged_marked": apart.energy.where(often, torch.nan),
+        "drawn": (shown_by(segmented, classes) > 0).float().where(often, torch.nan),
+        "diversity": apart.samples,
         "matched_iou": matched_iou(segmented, marked, classes),
     }
     near = known & surroundings(readings, margin, across)
@@ -112,6 +118,11 @@ def scores(
     if found.noise is not None:
         image |= noisy(found.noise[near], readings[:, near], classes)
     return [row | {name: float(of[k]) for name, of in by_class.items()} | image for k, row in enumerate(rows)]
+
+
+def shown_by(segmentations: Tensor, n_classes: int) -> Tensor:
+    """The share of segmentations `(n, V)` that have a voxel of each foreground class, `(K-1,)`."""
+    return torch.stack([(segmentations == k).any(dim=1).float().mean() for k in range(1, n_classes)])
 
 
 def voxelwise(samples: Tensor, readings: Tensor, agreed: Tensor) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from math import log
 
+import numpy as np
 import pytest
 import torch
 
@@ -42,6 +43,25 @@ def test_measures_of_a_class_by_hand():
     assert row["ged"] == pytest.approx(2 * (1 + 1 / 2 + 1 + 0) / 4 - (1 / 2 + 1 / 2) / 4 - (1 + 1) / 4)
     # the best matching: left with none (0), both with both (1)
     assert row["matched_iou"] == pytest.approx(1 / 2)
+
+
+def test_samples_as_far_apart_as_the_readings_are_as_diverse():
+    (row,) = scores(Drawn(case(NONE, LEFT), one_hot(NONE, LEFT)), TASK)
+    assert (row["ged"], row["diversity"]) == (0, 1 / 2)  # none-left 1, each with itself 0
+    (row,) = scores(Drawn(case(NONE, LEFT), one_hot(LEFT, LEFT)), TASK)
+    assert row["diversity"] == 0
+
+
+def test_what_half_of_the_raters_marked_is_scored_apart():
+    """Two of four are half, one is not; a place that they share is not asked for."""
+    elsewhere = [[0, 0], [0, 1]]
+    for readings, often in (((NONE, NONE, NONE, LEFT), False), ((NONE, NONE, elsewhere, LEFT), True)):
+        for samples, seen in (((NONE, NONE), 0.0), ((NONE, BOTH), 1.0)):
+            (row,) = scores(Drawn(case(*readings), one_hot(*samples)), TASK)
+            assert np.isnan(row["ged_marked"]) != often
+            assert np.isnan(row["drawn"]) != often
+            if often:
+                assert (row["ged_marked"], row["drawn"]) == (row["ged"], seen)
 
 
 def test_measures_of_voxels_by_hand():
@@ -98,7 +118,7 @@ def test_voxels_that_a_rater_left_open_enter_no_measure():
     tame = one_hot([[0, 0], [0, 0]], [[1, 0], [0, 0]])
     rows = [scores(Drawn(open_, samples), TASK)[0] for samples in (wild, tame)]
     for name in set(rows[0]) - {"dice", "iou", "precision"}:
-        assert rows[0][name] == pytest.approx(rows[1][name]), name
+        assert rows[0][name] == pytest.approx(rows[1][name], nan_ok=True), name
 
 
 def test_where_the_distribution_is_known_samples_are_held_against_it():
