@@ -41,15 +41,16 @@ def test_every_claim_is_listed_and_counted() -> None:
     assert result.exit_code == 0
     assert all(claim.statement in result.output for claim in claims())
     total = len(claims())
-    counts = f"1 not supported, 1 inconclusive, {total - 2} not run"
-    assert result.output.startswith(f"{total} claims of the survey, 10 runs in store: {counts}")
+    exact = sum(bool(claim.identity) for claim in claims())
+    counts = f"{exact} supported, 1 not supported, 1 inconclusive, {total - exact - 2} not run"
+    assert result.output.startswith(f"{total} claims of the survey, 15 runs in store: {counts}")
 
 
 def test_a_row_holds_effect_interval_data_seeds_cases_and_budget() -> None:
     output = medseg("--section", "2.1.1", "--state", "not-supported", width=200).output
     (line,) = [line for line in output.splitlines() if "Dice" in line]
     assert "−0.010 [−0.0" in line
-    assert "virtual-brain, class budget, 20 patients labelled, 2 seeds, 10 validation cases" in line
+    assert "virtual-brain, class budget, 20 patients labelled, 3 seeds, 10 validation cases" in line
     assert "✗ not supported" in output
 
 
@@ -77,7 +78,7 @@ def test_a_section_includes_those_below_it() -> None:
     assert medseg("--section", "2.3").output.startswith(f"{len(below)} claims")
     assert (
         medseg("--section", "6").output.strip()
-        == "0 claims of the survey, 10 runs in store: no claim matches"
+        == "0 claims of the survey, 15 runs in store: no claim matches"
     )
 
 
@@ -115,7 +116,7 @@ def test_verdicts_are_written_as_csv(tmp_path: Path) -> None:
         (("--section", "9"), "section: expected one of"),
         (
             ("--state", "true"),
-            "--state: expected one of supported, not-supported, inconclusive, not-run, got 'true'",
+            "inconclusive, not-tested, not-run, got 'true'",
         ),
         (("--dataset", "mars"), "dataset: expected one of acdc, virtual-brain, got 'mars'"),
         (("--out", "claims.xlsx"), "--out: expected a name that ends in .csv, got claims.xlsx"),

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from medseg_lab.evaluation.claims import Judgement
     from medseg_lab.survey.claims import Claim
 
-STYLES = {"supported": "green", "not supported": "red", "inconclusive": "yellow", "not run": "dim"}
+STYLES = {
+    "supported": "green",
+    "not supported": "red",
+    "inconclusive": "yellow",
+    "not tested": "cyan",
+    "not run": "dim",
+}
 """Each state's colour."""
 
 
@@ -27,7 +33,9 @@ def claims(
     ] = None,
     state: Annotated[
         str | None,
-        typer.Option(help="Claims with this verdict: supported, not-supported, inconclusive, not-run."),
+        typer.Option(
+            help="Claims with this verdict: supported, not-supported, inconclusive, not-tested, not-run."
+        ),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Count the runs on this data set only.")] = None,
     store: Annotated[Path | None, typer.Option(help="Folder of runs; by default the run store.")] = None,
@@ -85,16 +93,16 @@ def _table(title: str, found: "Sequence[Judgement]", details: bool) -> "Table":
     sections = [one.claim.section for one in found]
     for one, following in zip(found, [*sections[1:], ""], strict=True):
         claim, verdict, several = one.claim, one.verdict, len(one.by_data) > 1
-        said = Text(claim.statement)
+        said = Text(f"{claim.statement}{' (ours, not the survey’s)' if claim.own else ''}")
         for its in one.by_data:
             said.append(f"\n{f'{MARKS[its.state]} ' if several else ''}{its.finding}: {its.place}", "bold")
             if details and several:
-                said.append(f"\n{its.reason}", "dim")
+                said.append(f"\n{its.because}", "dim")
         if details:
             kind = "" if claim.kind == "superior" else f", {claim.kind}"
-            margin = claim.measure.written(claim.margin, signed=False)
-            said.append(f"\n{claim.sides}; {claim.measure.title}, margin {margin}{kind}", "dim")
-            said.append(f"\n{verdict.reason}", "dim")
+            if not claim.identity:
+                said.append(f"\n{claim.sides}; {claim.measure.title}, margin {claim.smallest}{kind}", "dim")
+            said.append(f"\n{verdict.because}", "dim")
         state = Text(f"{MARKS[verdict.state]} {verdict.state}", STYLES[verdict.state])
         made.add_row(claim.section, state, said, end_section=claim.section != following)
     return made

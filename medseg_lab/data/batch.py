@@ -15,9 +15,11 @@ class Batch(NamedTuple):
         label: their reference labels, `(N, *S)`, int64.
         unlabelled: patches without labels, `(M, C, *S)`, or None where a learner asks for none.
         views: where the unlabelled patches were cut, and how they were turned.
+        mirror: the axes of a patch along which the card says that a mirror image is an image, too.
     """
 
     image: Tensor
     label: Tensor
     unlabelled: Tensor | None = None
     views: View | None = None
+    mirror: tuple[int, ...] = ()

@@ -35,6 +35,8 @@ class Batches:
             one of slices.
         augmentation: how patches are varied.
         unlabelled: also draw as many patches from the cohort's unlabelled cases.
+        back_after: steps after which the places of unlabelled patches come again, each time changed in
+            another way, for a learner that remembers what it saw there; None for new places in every step.
         reading: whose labels are drawn, where a case has several raters.
 
     Raises:
@@ -52,6 +54,7 @@ class Batches:
         unlabelled: bool = False,
         augmentation: Augmentation = EVERYTHING,
         reading: Reading = "reference",
+        back_after: int | None = None,
     ) -> None:
         if task.spatial_dims > cohort.task.spatial_dims:
             raise ValueError(
@@ -65,7 +68,7 @@ class Batches:
         kept = [a for a in range(cohort.task.spatial_dims) if a != sliced]
         self.patch, self.batch_size = patches(cohort, task.spatial_dims, budget_voxels, patch_limit)
         self._mirror = tuple(kept.index(a) for a in how.mirror if a in kept)
-        self._seed, self._augmentation = seed, augmentation
+        self._seed, self._augmentation, self._back_after = seed, augmentation, back_after
         self._labelled = Pool(cohort.labelled, self.patch, sliced, device, reading)
         self._unlabelled = Pool(cohort.unlabelled, self.patch, sliced, device) if unlabelled else None
 
@@ -83,16 +86,21 @@ class Batches:
         """The batch of this step: the same whenever it is asked for."""
         image, label, _ = self._draw(self._labelled, step, stream=0)
         if self._unlabelled is None:
-            return Batch(image, label.long())
-        unlabelled, _, views = self._draw(self._unlabelled, step, stream=1)
-        return Batch(image, label.long(), unlabelled, views)
+            return Batch(image, label.long(), mirror=self._mirror)
+        at = step % self._back_after if self._back_after else step
+        unlabelled, _, views = self._draw(self._unlabelled, step, stream=1, at=at)
+        return Batch(image, label.long(), unlabelled, views, self._mirror)
 
-    def _draw(self, pool: Pool, step: int, stream: int) -> tuple[Tensor, Tensor, View]:
-        rng = np.random.default_rng(np.random.SeedSequence([self._seed, step, stream]))
-        places = range(step * self.batch_size, (step + 1) * self.batch_size)
+    def _draw(self, pool: Pool, step: int, stream: int, at: int | None = None) -> tuple[Tensor, Tensor, View]:
+        """Patches at the places of step `at` (its own, if None), changed as this step draws it."""
+        at = step if at is None else at
+        rng = np.random.default_rng(np.random.SeedSequence([self._seed, at, stream]))
+        places = range(at * self.batch_size, (at + 1) * self.batch_size)
         cases = [_epoch(self._seed, stream, g // len(pool), len(pool))[g % len(pool)] for g in places]
         starts = [pool.start(case, rng) for case in cases]
         entries = [pool.entry(case, rng) for case in cases]
+        if at != step:
+            rng = np.random.default_rng(np.random.SeedSequence([self._seed, step, stream]))
         spatial = self._augmentation.draw_spatial(rng, pool.spacing[cases], self._mirror)
         intensity = self._augmentation.draw_intensity(rng, len(cases))
         if spatial is None:

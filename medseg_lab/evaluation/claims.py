@@ -11,7 +11,7 @@ from medseg_lab.evaluation.effects import Effect, effects
 from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.evaluation.pairing import NothingToPairError
 from medseg_lab.evaluation.statistics import holm
-from medseg_lab.evaluation.verdicts import Verdict, verdict
+from medseg_lab.evaluation.verdicts import Verdict, untested, verdict
 from medseg_lab.survey.claims import Claim
 from medseg_lab.survey.claims import claims as all_claims
 
@@ -21,8 +21,10 @@ class Judgement:
     """A claim with its verdict on each data set, and over all of them.
 
     Args:
-        verdict: over all data sets. Where they agree, theirs; where they do not, inconclusive.
-        by_data: one verdict a data set on which both sides have runs, in the order of their ids.
+        verdict: over all data sets. Where those that can decide agree, theirs; where they do not,
+            inconclusive. Of a claim that something exists: supported where it is found once.
+        by_data: one verdict a data set on which both sides have runs, in the order of their ids; of a side of
+            any of several methods, one each.
     """
 
     verdict: Verdict
@@ -37,8 +39,8 @@ class Judgement:
 def judged(ledger: Ledger, claims: Iterable[Claim] | None = None) -> list[Judgement]:
     """The verdicts on claims, from the runs that both of a claim's sides have on the same terms.
 
-    p values are corrected (Holm) over the claims of one section on one data set, apart from those whose
-    budget tests nothing.
+    p values are corrected (Holm) over what claims superiority in one section on one data set, and of a claim
+    that something exists over all that could show it; what was not tested does not count.
 
     Args:
         ledger: the runs.
@@ -53,7 +55,7 @@ def judged(ledger: Ledger, claims: Iterable[Claim] | None = None) -> list[Judgem
     places = {str(run): np.asarray(found) for run, found in rows.items()}
     found: dict[str, list[Effect]] = {}
     missing: dict[str, str] = {}
-    for claim in wanted:
+    for claim in (one for one in wanted if not one.identity):
         try:
             found[claim.id] = effects(ledger, claim, places)
         except NothingToPairError as reason:
@@ -61,11 +63,13 @@ def judged(ledger: Ledger, claims: Iterable[Claim] | None = None) -> list[Judgem
     corrected = _corrected([effect for of_claim in found.values() for effect in of_claim])
     judgements = []
     for claim in wanted:
-        if claim.id in missing:
+        if claim.identity:
+            judgements.append(Judgement(Verdict(claim, "supported", f"Exact: proved by {claim.identity}.")))
+        elif claim.id in missing:
             judgements.append(Judgement(Verdict(claim, "not run", missing[claim.id])))
         else:
-            verdicts = tuple(verdict(effect, corrected[id(effect)]) for effect in found[claim.id])
-            judgements.append(Judgement(_over_all(verdicts), verdicts))
+            verdicts = tuple(verdict(each, corrected.get(id(each), np.nan)) for each in found[claim.id])
+            judgements.append(Judgement(_over_all(claim, verdicts), verdicts))
     return judgements
 
 
@@ -73,8 +77,9 @@ def claims_table(judgements: Iterable[Judgement]) -> pd.DataFrame:
     """One row a claim and data set; one row for a claim without evidence.
 
     Columns: those of the claim (sides in words), `overall` (its state over all data sets), then dataset,
-    state, effect, low, high, p (Holm), seeds, cases, budget, steps, part, labelled_better, labelled_worse
-    and reason; they are missing where there is no evidence.
+    state, effect, low, high, p (Holm), margin (in the unit of the effect), activity, gap, seeds, patients,
+    cases, budget, steps, part, labelled_better, labelled_worse and reason; they are missing where there is no
+    evidence.
     """
     return pd.DataFrame(
         _row(one, judgement.verdict.state)
@@ -86,11 +91,11 @@ def claims_table(judgements: Iterable[Judgement]) -> pd.DataFrame:
 def _row(one: Verdict, overall: str) -> dict[str, object]:
     claim, found = one.claim, one.evidence
     terms = found.terms if found else None
-    sides = {"better": str(claim.better), "worse": str(claim.worse)}
+    sides = {"better": str(claim.better or ""), "worse": str(claim.worse or "")}
     return {
         **{name: getattr(claim, name) for name in ("id", "section", "statement")},
         **sides,
-        **{name: getattr(claim, name) for name in ("metric", "direction", "margin", "kind")},
+        **{name: getattr(claim, name) for name in ("metric", "direction", "kind", "own", "identity")},
         "overall": overall,
         "dataset": terms and terms.dataset,
         "state": one.state,
@@ -98,20 +103,26 @@ def _row(one: Verdict, overall: str) -> dict[str, object]:
         "low": found and found.low,
         "high": found and found.high,
         "p": one.p,
-        "seeds": found and found.seeds,
-        "cases": found and found.cases,
+        "margin": found and found.margin,
+        "activity": found and found.activity,
+        "gap": found and found.gap and found.gap.value,
+        **{name: getattr(found, name, None) for name in ("seeds", "patients", "cases")},
         **{name: getattr(terms, name, None) for name in ("budget", "steps", "part")},
         "labelled_better": terms and terms.labelled[0],
         "labelled_worse": terms and terms.labelled[1],
-        "reason": one.reason,
+        "reason": one.because,
     }
 
 
 def _corrected(effects: list[Effect]) -> dict[int, float]:
-    """Each effect's p, corrected over its family, by the effect's identity."""
+    """The p of what claims superiority, corrected over its family, by the effect's identity."""
     families: dict[tuple, list[Effect]] = defaultdict(list)
     for effect in effects:
-        families[effect.claim.section, effect.terms.dataset, effect.terms.proves_nothing].append(effect)
+        claim, terms = effect.claim, effect.terms
+        if untested(effect) or not effect.votes or claim.kind not in ("superior", "exists"):
+            continue
+        alone = claim.id if claim.kind == "exists" else terms.dataset
+        families[claim.section, claim.kind, alone, terms.proves_nothing].append(effect)
     return {
         id(effect): float(p)
         for family in families.values()
@@ -119,13 +130,27 @@ def _corrected(effects: list[Effect]) -> dict[int, float]:
     }
 
 
-def _over_all(found: tuple[Verdict, ...]) -> Verdict:
-    """One verdict from those of several data sets; what tests nothing does not count beside what does."""
-    counting = [one for one in found if one.evidence and not one.evidence.terms.proves_nothing] or list(found)
+def _over_all(claim: Claim, found: tuple[Verdict, ...]) -> Verdict:
+    """One verdict from those of several data sets; what can decide nothing does not count beside what can."""
+    counting = [one for one in found if _counts(one)] or list(found)
     if len(counting) == 1:
         return counting[0]
+    if claim.kind == "exists" and (shown := [one for one in counting if one.state == "supported"]):
+        on = [f"{one.claim.sides} on {one.evidence.terms.dataset}" for one in shown if one.evidence]
+        return Verdict(claim, "supported", f"So for {'; and for '.join(on)}.")
     on = {one.evidence.terms.dataset: one.state for one in counting if one.evidence}
-    if len(set(on.values())) == 1:
-        return Verdict(found[0].claim, counting[0].state, f"So on {' and '.join(on)}.")
+    states = {one.state for one in counting}
+    if len(states) == 1:
+        return Verdict(claim, counting[0].state, f"So on {' and '.join(on)}.")
+    if claim.kind == "exists":
+        return Verdict(claim, "inconclusive", "Not shown, and not excluded for all of them.")
     said = "; ".join(f"{state} on {dataset}" for dataset, state in on.items())
-    return Verdict(found[0].claim, "inconclusive", f"{said[:1].upper()}{said[1:]}.")
+    return Verdict(claim, "inconclusive", f"{said[:1].upper()}{said[1:]}.")
+
+
+def _counts(one: Verdict) -> bool:
+    """Whether what a verdict rests on could decide anything."""
+    found = one.evidence
+    if found is None or found.terms.proves_nothing or one.state == "not tested":
+        return False
+    return found.votes

@@ -1,24 +1,33 @@
 """Methods side by side: mean, interval, and differences paired by case and seed.
 
-A case's value is the mean of its foreground classes. Differences are taken case by case and seed by seed
-against a baseline. Their interval covers seeds and cases; their p comes from Wilcoxon's signed rank test on
-the patients' differences, averaged over the seeds, with Holm's correction over the methods. That test takes
-the trainings as given, so p alone decides nothing (`medseg_lab.evaluation.statistics`).
+A case's value is the mean of its foreground classes, of those that count (`medseg_lab.evaluation.results`);
+a patient's is the mean of their cases. Differences are taken patient by patient and seed by seed against a
+baseline. Mean, interval and p come from one model in which trainings and patients both vary
+(`medseg_lab.evaluation.crossed`), with Holm's correction over the methods. Two displays rest on other
+assumptions and decide nothing: the order of methods and its stability, from redrawn seeds and patients, and
+the p of Wilcoxon's signed rank test, which takes these trainings as given
+(`medseg_lab.evaluation.statistics`).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from medseg_lab.evaluation.crossed import estimate
 from medseg_lab.evaluation.ranking import Ranking, rank_stability
-from medseg_lab.evaluation.results import Results, collect, grid, with_penalty
+from medseg_lab.evaluation.results import Results, collect, grid, per_patient, with_penalty
 from medseg_lab.evaluation.statistics import Resampling, holm, signed_rank
 from medseg_lab.evaluation.wording import counted, joined, p_text, with_interval
 from medseg_lab.survey.measures import measure
+
+DECIMALS = 12
+"""Differences are rounded to so many: what is smaller is the noise of summation, and not to be tested."""
+TRAININGS = "trainings and patients; another training by itself may well fall outside"
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,9 @@ class Comparison:
         baseline: the method that the others are compared with.
         methods, seeds, cases, classes: the axes of `values`.
         patients: the patient of each case.
-        values: `(methods, seeds, cases, classes)`.
+        values: `(methods, seeds, cases, classes)`; NaN, for all methods alike, where a class does not count
+            (`medseg_lab.evaluation.results`).
+        judged: all cases that were judged; in those of `cases` a class counts.
         penalised: how many infinite distances stand in `values` as the image's diagonal.
     """
 
@@ -44,35 +55,55 @@ class Comparison:
     patients: tuple[str, ...]
     classes: tuple[str, ...]
     values: NDArray
+    judged: tuple[str, ...]
     penalised: int
 
     def of(self, method: str) -> NDArray:
         """A method's values, `(seeds, cases)`, as the mean over the classes."""
-        if method not in self.methods:
-            raise ValueError(f"method: expected one of {', '.join(self.methods)}, got {method!r}")
-        return self.by_case[self.methods.index(method)]
+        return self.by_case[self._place(method)]
+
+    def of_patients(self, method: str) -> NDArray:
+        """A method's values, `(seeds, patients)`: what means, intervals and tests rest on."""
+        return self.by_patient[self._place(method)]
 
     @cached_property
     def by_case(self) -> NDArray:
-        """`(methods, seeds, cases)`: the mean over the classes."""
-        return self.values.mean(axis=-1)
+        """`(methods, seeds, cases)`: the mean over the classes that count."""
+        return np.nanmean(self.values, axis=-1)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """For each class, the number of cases that count."""
+        counting = ~np.isnan(self.values[0, 0])
+        return dict(zip(self.classes, counting.sum(axis=0).tolist(), strict=True))
+
+    @cached_property
+    def by_patient(self) -> NDArray:
+        """`(methods, seeds, patients)`: the mean over a patient's cases."""
+        return per_patient(self.by_case, self.patients)
 
     @cached_property
     def resampling(self) -> Resampling:
-        """The redrawn seeds and patients that all intervals and the ranking share."""
-        return Resampling(len(self.seeds), self.patients)
+        """The redrawn seeds and patients that the ranking and the shares of a gap rest on."""
+        return Resampling(*self.by_patient.shape[1:])
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row a method: mean, low, high (95%), seeds, cases."""
-        return self._rows(self.by_case, pd.Index(self.methods, name="method"))
+        return self._rows(self.by_patient, len(self.cases)).set_index(pd.Index(self.methods, name="method"))
 
     @cached_property
     def by_class(self) -> pd.DataFrame:
-        """One row a method and class, as `table`."""
-        values = np.moveaxis(self.values, -1, 1).reshape(-1, len(self.seeds), len(self.cases))
-        return self._rows(
-            values, pd.MultiIndex.from_product([self.methods, self.classes], names=["method", "class"])
+        """One row a method and class, as `table`; cases are those that count for the class."""
+        tables = {}
+        for k, name in enumerate(self.classes):
+            counting = ~np.isnan(self.values[0, 0, :, k])
+            patients = tuple(compress(self.patients, counting))
+            found = self._rows(per_patient(self.values[:, :, counting, k], patients), len(patients))
+            tables[name] = found.set_index(pd.Index(self.methods, name="method"))
+        table = pd.concat(tables, names=["class"]).swaplevel()
+        return table.reindex(
+            pd.MultiIndex.from_product([self.methods, self.classes], names=table.index.names)
         )
 
     @cached_property
@@ -83,27 +114,28 @@ class Comparison:
     @cached_property
     def ranking(self) -> Ranking:
         """The methods' order, and how far it holds when seeds and patients are redrawn."""
-        return rank_stability(self.by_case, self.methods, self.resampling, self.title, self.lower_is_better)
+        return rank_stability(
+            self.by_patient, self.methods, self.resampling, self.title, self.lower_is_better
+        )
 
     def paired(self, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
         """`first - second` for each pair: what differs, how surely.
 
         Returns:
-            Columns first, second, mean, low, high, p, holm (p corrected over these pairs), agree (whether all
-            seeds have the sign of the mean). With one seed, all but the mean are missing: one training of
-            each method cannot tell methods apart.
+            Columns first, second, mean, low, high, p, holm (p corrected over these pairs), signed_rank (p of
+            Wilcoxon's test over patients, given these trainings: a display). With one seed, all but the mean
+            are missing: one training of each method cannot tell methods apart.
         """
         pairs = list(pairs)
-        values = np.array([self.of(first) - self.of(second) for first, second in pairs])
-        values = values.reshape(-1, len(self.seeds), len(self.cases))
+        values = [self.of_patients(first) - self.of_patients(second) for first, second in pairs]
+        values = np.round(np.reshape(values, (-1, *self.by_patient.shape[1:])), DECIMALS)
+        found, several = estimate(values), len(self.seeds) > 1
         frame = pd.DataFrame(pairs, columns=["first", "second"])
-        frame["mean"] = values.mean(axis=(1, 2))
-        several = len(self.seeds) > 1
-        frame[["low", "high"]] = self.resampling.intervals(values) if several else np.nan
-        frame["p"] = [signed_rank(row.mean(axis=0), self.patients) for row in values] if several else np.nan
+        frame["mean"] = found.mean
+        for name in ("low", "high", "p"):
+            frame[name] = getattr(found, name) if several else np.nan
         frame["holm"] = holm(frame["p"].to_numpy(dtype=float))
-        signs = np.sign(values.mean(axis=2)) == np.sign(frame["mean"].to_numpy())[:, None]
-        frame["agree"] = signs.all(axis=1) & several
+        frame["signed_rank"] = [signed_rank(row.mean(axis=0)) for row in values] if several else np.nan
         return frame
 
     @property
@@ -127,12 +159,18 @@ class Comparison:
         cases = counted(len(self.cases), f"{self.part} case")
         said = f"{self.title}, mean of {joined(self.classes)}; {cases} of {counted(n, 'patient')}; "
         said += "one seed, so no differences are tested." if seeds == 1 else f"{seeds} seeds."
+        if len(self.judged) > len(self.cases) or min(self.counts.values()) < len(self.cases):
+            of = [f"{name} {number}" for name, number in self.counts.items()]
+            said += (
+                " A case counts for a class that is there or that a method predicted: of"
+                f" {len(self.judged)} judged, {joined(of)}."
+            )
         if n > 1:
-            said += f" Brackets: 95% interval over {'cases' if seeds == 1 else 'seeds and cases'}."
+            said += f" Brackets: 95% interval of the mean over {'patients' if seeds == 1 else TRAININGS}."
         if seeds > 1 and n > 1:
-            said += " p: Wilcoxon's test over patients, given these trainings."
+            said += " p: from the same model of trainings and patients."
         if seeds == 2 and n > 1:
-            said += " Two seeds say little of how much trainings vary, so intervals may be too short."
+            said += " Two seeds say little of how much trainings vary."
         if self.penalised:
             said += (
                 " Where one of two masks is empty there is no distance, and the image's diagonal stands for"
@@ -149,10 +187,16 @@ class Comparison:
             lines.append(f"{row['first']} - {row['second']}: {said}")
         return "\n".join(lines)
 
-    def _rows(self, values: NDArray, index: pd.Index) -> pd.DataFrame:
-        low, high = self.resampling.intervals(values).T
-        counts = {"seeds": len(self.seeds), "cases": len(self.cases)}
-        return pd.DataFrame({"mean": values.mean(axis=(1, 2)), "low": low, "high": high, **counts}, index)
+    def _place(self, method: str) -> int:
+        if method not in self.methods:
+            raise ValueError(f"method: expected one of {', '.join(self.methods)}, got {method!r}")
+        return self.methods.index(method)
+
+    def _rows(self, values: NDArray, cases: int) -> pd.DataFrame:
+        """Of `(methods, seeds, patients)`."""
+        found = estimate(values)
+        numbers = {"seeds": len(self.seeds), "cases": cases}
+        return pd.DataFrame({"mean": found.mean, "low": found.low, "high": found.high, **numbers})
 
 
 def compare(

@@ -58,10 +58,10 @@ class Gap:
 def gap_closed(comparison: Comparison, ceiling: str, floor: str | None = None) -> Gap:
     """(method - floor) / (ceiling - floor) for each method, with its 95% interval.
 
-    Numerator and denominator are redrawn together, with the seeds and patients that all intervals of the
-    comparison share. A redrawn gap that is not above zero gives no share: it counts as one beyond either end
-    of the interval. A share may be below 0, worse than the floor, and above 1. Where lower is better, all
-    differences change their sign, and the shares stay what they are.
+    Numerator and denominator are redrawn together: a quotient has no interval in closed form. A redrawn gap
+    that is not above zero gives no share: it counts as one beyond either end of the interval. A share may be
+    below 0, worse than the floor, and above 1. Where lower is better, all differences change their sign, and
+    the shares stay what they are.
 
     Args:
         comparison: of the methods with few labels, and the ceiling (`compare(..., across_labels=True)`).
@@ -77,14 +77,14 @@ def gap_closed(comparison: Comparison, ceiling: str, floor: str | None = None) -
     floor = comparison.baseline if floor is None else floor
     if ceiling == floor:
         raise ValueError(f"ceiling: expected another method than the floor, got {ceiling!r}")
-    low, high = comparison.of(floor), comparison.of(ceiling)
+    low, high = comparison.of_patients(floor), comparison.of_patients(ceiling)
     width = comparison.paired([(ceiling, floor)])[["mean", "low", "high"]].iloc[0].to_dict()
     others = [name for name in comparison.methods if name not in (floor, ceiling)]
     shares = pd.DataFrame(np.nan, pd.Index(others, name="method"), ["share", "low", "high"])
     reason = _no_share(comparison, width)
     if not reason and others:
         sign = -1 if comparison.lower_is_better else 1
-        rises = sign * np.array([comparison.of(name) - low for name in others])
+        rises = sign * np.array([comparison.of_patients(name) - low for name in others])
         gap = sign * (high - low)
         shares["share"] = rises.mean(axis=(1, 2)) / gap.mean()
         redrawn = comparison.resampling.means(np.concatenate([gap[None], rises]))

@@ -44,7 +44,8 @@ def evaluate(
     Returns:
         A row for each case and foreground class, with columns case, patient, class, dice, iou, precision, and
         where the spacing is known hd95, assd, nsd and diagonal (the image's, in mm: what an infinite distance
-        counts as in a mean; see `medseg_lab.evaluation.metrics`).
+        counts as in a mean; see `medseg_lab.evaluation.metrics`). A class that is neither there nor predicted
+        has no scores: they are NaN.
     """
     rows = []
     for case, prediction in segmented(predict, cases):

@@ -5,14 +5,22 @@ The survey defines Dice in section 2.2.2, equation (6). The distances are those 
 distance, and the normalised surface Dice.
 
 A surface is the set of voxels of a mask with a face neighbour outside it; beyond the image counts as outside.
-Distances run between voxel centres.
+Distances run between voxel centres. NSD counts surface voxels, each as one, where its definition
+(Nikolov et al. 2021) measures surface area in square millimetres. Where slices are thick, top and bottom of
+a structure weigh more here than by their area, and its sides less; values of other software may differ.
 
-Empty masks have defined values, so that no case drops out of a mean:
+What empty masks give:
 
 | prediction | reference | Dice, IoU, precision | HD95, ASSD | NSD |
 | --- | --- | --- | --- | --- |
-| empty | empty | 1 | 0 | 1 |
+| empty | empty | none (NaN) | none (NaN) | none (NaN) |
 | one of the two is empty | | 0 | inf | 0 |
+
+A class that is not there, and was not predicted, says nothing of how well it is segmented. Counted as perfect
+it would lift a network that draws nothing: to a Dice of one half where half of the cases lack the class. So
+such a case has no value, and enters no mean of this class. Where methods are compared
+(`medseg_lab.evaluation.results`), a case counts for a class if it is there or if one of them predicted it;
+those that rightly drew nothing then have the best value (Dice 1, HD95 0), and the one that drew the worst.
 
 Precision is TP / (TP + FP): which share of what was predicted is there. Where nothing was predicted although
 something is there, 0 / 0 is defined as 0, so that a network that predicts nothing does not win.
@@ -22,8 +30,9 @@ neither for nor against. A mask that reaches into such a region ends at its bord
 Both masks are cut by the same border; where both reach it, their surfaces agree along it, and distances are
 0 there. So distances are those of the known part alone, and flatter where much is left open.
 
-A mean over cases (`medseg_lab.evaluation.comparison`) counts an infinite distance as the image's
-`diagonal`, the longest distance that the image could hold, and says how often it did.
+A mean over cases (`medseg_lab.evaluation.comparison`) counts an infinite distance, that of a class which was
+missed altogether or drawn where it is not, as the image's `diagonal`, the longest distance that the image
+could hold, and says how often it did.
 """
 
 from collections.abc import Sequence
@@ -66,7 +75,8 @@ def score(
         tolerance: millimetres within which two surfaces count as one, for `nsd`.
 
     Returns:
-        K-1 dictionaries, metric name to value, in the order of the classes.
+        K-1 dictionaries, metric name to value, in the order of the classes; NaN for a class that is neither
+        there nor predicted.
 
     Raises:
         ValueError: if shapes or class indices disagree, no voxel of the reference is known, a metric is
@@ -102,7 +112,7 @@ def _compare(
     """All metrics of one class; no distances where `spacing` is None."""
     both, either = np.count_nonzero(prediction & label), np.count_nonzero(prediction | label)
     if either == 0:
-        return dict.fromkeys(METRICS, 1.0) | dict.fromkeys(UNBOUNDED, 0.0)
+        return dict.fromkeys(METRICS, np.nan)
     values: dict[str, float] = {
         "dice": 2 * both / (both + either),
         "iou": both / either,

@@ -1,7 +1,7 @@
-"""Which runs of a ledger stand for the two sides of a claim, pair by pair."""
+"""Which runs of a ledger stand for the two sides of a claim, pair by pair: one method on each side."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,8 @@ from medseg_lab.training.budget import BUDGETS
 
 PARTS = ("test", "validation")
 """The part that decides, if both were scored: the first."""
+ENOUGH = 3
+"""Trainings of each side from which a claim can be supported."""
 
 
 class NothingToPairError(Exception):
@@ -62,13 +64,19 @@ def pairings(ledger: Ledger, claim: Claim) -> list[Pairing]:
     """The runs that decide a claim on each data set, in the order of the data sets' ids.
 
     On each, those of the largest budget; then of the test part rather than validation; then of the labels
-    that the sides ask for, which is the most where they do not ask. A budget that tests nothing, or a single
-    seed where several are needed, comes last.
+    that the sides ask for, which is the most where they do not ask. A budget that tests nothing comes last,
+    and so do fewer seeds than are needed.
+
+    Args:
+        ledger: the runs.
+        claim: with one method on each side (`Claim.pairs`).
 
     Raises:
         NothingToPairError: where there are none, with the reason.
     """
     better, worse = _sides(ledger, claim)
+    if claim.metric not in (ledger.cases if claim.measure.per == "case" else ledger.runs):
+        raise NothingToPairError(f"Nothing here measures {claim.measure.title} yet.")
     pairs = better.reset_index()
     shared: list[str] = []
     for what, columns in _ladder(claim):
@@ -103,9 +111,25 @@ def _ladder(claim: Claim) -> Iterator[tuple[str, list[str]]]:
     yield "seed", ["seed"]
 
 
+def ceiling(ledger: Ledger, claim: Claim, pair: Pairing) -> Pairing:
+    """The runs of the gap's third side, paired with those of the worse side that decide the claim.
+
+    Raises:
+        NothingToPairError: where there are none, with the reason.
+    """
+    assert claim.gap is not None
+    wide = claim.model_copy(update={"better": claim.gap, "gap": None, "acts": None, "kind": "superior"})
+    keep = {*pair.runs["run_worse"], *_of(ledger, wide, claim.gap).index}
+    among = replace(ledger, runs=ledger.runs[ledger.runs.index.isin(keep)])
+    for found in pairings(among, wide):
+        if (found.terms.dataset, found.terms.part) == (pair.terms.dataset, pair.terms.part):
+            return found
+    raise NothingToPairError(f"There are no runs of {claim.gap} on {pair.terms.dataset}.")
+
+
 def _sides(ledger: Ledger, claim: Claim) -> list[pd.DataFrame]:
     """Each side's runs, one row a part that was scored; of runs that agree in all else, the newest."""
-    runs = {side: _of(ledger, claim, side) for side in (claim.better, claim.worse)}
+    runs = {side: _of(ledger, claim, side) for side in (claim.better, claim.worse) if side}
     if absent := [str(side) for side, found in runs.items() if found.empty]:
         raise NothingToPairError(f"There are no runs of {' or of '.join(absent)}{_where(claim)}.")
     if claim.measure.per == "case":
@@ -159,11 +183,11 @@ def _terms(group: pd.DataFrame) -> Terms:
 def _order(group: pd.DataFrame, claim: Claim) -> tuple:
     """The group with the smallest key decides."""
     terms, first = _terms(group), group.iloc[0]
-    too_few = len(group) < 2 and not claim.measure.exact
+    lacking = 0 if claim.measure.exact else max(ENOUGH - len(group), 0)
     part = PARTS.index(terms.part) if terms.part in PARTS else len(PARTS)
     sides = zip((claim.better, claim.worse), terms.labelled, strict=True)
-    labels = [number if side.labelled == "part" else -number for side, number in sides]
+    labels = [number if side and side.labelled == "part" else -number for side, number in sides]
     draws = int(first["draw"]) + int(first["draw_worse"])
     spent = terms.steps * terms.voxels
     newest = np.datetime64(str(group["started"].max())[:19]).astype("datetime64[s]").astype(float)
-    return terms.proves_nothing, too_few, draws, -spent, part, labels, -len(group), -newest
+    return terms.proves_nothing, lacking, draws, -spent, part, labels, -len(group), -newest

@@ -1,14 +1,24 @@
-"""Results gathered from runs for a comparison, and refused where they must not be compared."""
+"""Results gathered from runs for a comparison, and refused where they must not be compared.
+
+**Which cases count.** A case counts for a class if the class is there, or if any method that is compared
+predicted it with any seed. Elsewhere no method has a value (`medseg_lab.evaluation.metrics`), and the case
+enters no mean of this class. Where only some predicted it, the others were right, and have the best value
+that the measure can take: a Dice of 1 beside the 0 of the one that drew. So all methods of a comparison are
+held against each other on the same cases, and which these are depends on who is compared: a method that draws
+where nothing is brings a case in. A case in which no class counts is left out.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from medseg_lab.evaluation.metrics import DISTANCES, UNBOUNDED
-from medseg_lab.survey.measures import measures
+from medseg_lab.survey.measures import measure, measures
 
 if TYPE_CHECKING:
     from medseg_lab.training.run import Run
@@ -25,7 +35,8 @@ def collect(
 ) -> pd.DataFrame:
     """All methods' results on one part: a table with method, seed, part, case, patient, class and metrics.
 
-    A metric that has values for some classes only (`rarest_dice`) keeps the rows of these.
+    A metric that has values for some classes only (`rarest_dice`) keeps the rows of these. Values are missing
+    (NaN) where a class is neither there nor predicted.
 
     Args:
         results: a method's name to its runs, or to a table of their cases.
@@ -46,11 +57,12 @@ def collect(
     if "part" not in frame:
         frame["part"] = "cases"
     frame = _one_part(frame, part, tuple(results))
-    if metric in frame:
-        frame = frame[frame[metric].groupby(frame["class"]).transform("count") > 0]
-    if metric not in frame or frame.empty or frame[metric].isna().any():
+    if metric not in frame or _unmeasured(frame, metric):
         why = ": a distance needs the case's spacing in mm" if metric in DISTANCES else ""
         raise ValueError(f"{metric}: not measured on every case{why}")
+    frame = frame[frame[metric].groupby(frame["class"]).transform("count") > 0]
+    if frame.empty:
+        raise ValueError(f"{metric}: no class is in any case, and no method predicted one")
     return frame
 
 
@@ -67,9 +79,10 @@ def with_penalty(frame: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, int]:
 
 
 def grid(frame: pd.DataFrame, metric: str) -> dict[str, Any]:
-    """A table of `collect` as an array: seeds, cases, patients, classes and values of a `Comparison`.
+    """A table of `collect` as an array, and its axes: what a `Comparison` takes.
 
-    Seeds are sorted; all else keeps its order.
+    Seeds are sorted; all else keeps its order. Of cases, those are kept in which a class counts; where one
+    does not count, the values of all methods are NaN.
 
     Raises:
         ValueError: where a method lacks a seed, a case or a class, or has one twice.
@@ -81,10 +94,50 @@ def grid(frame: pd.DataFrame, metric: str) -> dict[str, Any]:
         _explain(frame)
     values = np.empty(len(frame))
     values[cell] = frame[metric]
+    values = values.reshape(shape)
+    counts = ~np.isnan(values).all(axis=(0, 1))  # (cases, classes)
+    values[np.isnan(values) & counts] = measure(metric).empty
+    kept = counts.any(axis=1)
     seeds, cases, classes = (tuple(coded[name][1].tolist()) for name in AXES[1:])
-    patients = tuple(map(str, frame.drop_duplicates("case")["patient"]))
-    found = {"seeds": seeds, "cases": cases, "patients": patients, "classes": classes}
-    return {**found, "values": values.reshape(shape)}
+    patients = map(str, frame.drop_duplicates("case")["patient"])
+    return {
+        "seeds": seeds,
+        "cases": tuple(compress(cases, kept)),
+        "patients": tuple(compress(patients, kept)),
+        "classes": classes,
+        "values": values[:, :, kept],
+        "judged": cases,
+    }
+
+
+def per_patient(values: NDArray, patients: Sequence[str]) -> NDArray:
+    """The mean over each patient's cases, `(..., patients)`, in the order in which they are first met.
+
+    Args:
+        values: `(..., cases)`.
+        patients: the patient of each case.
+    """
+    codes, names = pd.factorize(np.asarray(patients))
+    share = (codes[:, None] == np.arange(len(names))).astype(float)
+    means: NDArray = values @ (share / share.sum(axis=0))
+    return means
+
+
+def _unmeasured(frame: pd.DataFrame, metric: str) -> bool:
+    """Whether a value is missing for another reason than that a class is neither there nor predicted."""
+    missing = frame[metric].isna()
+    if not missing.any():
+        return False
+    if (of := frame.groupby("method")[metric].count()).min() == 0 < of.max():
+        return True
+    if metric in DISTANCES:  # where a spacing is not known, neither is the diagonal
+        return "diagonal" not in frame or bool(frame["diagonal"].isna().any())
+    if measure(metric).empty is None:  # what no method has is left out
+        some = (~missing).groupby([frame["case"], frame["class"]]).transform("any")
+        return bool((missing & some).any() or missing.all())
+    # of one class only (`rarest_dice`), and not of the same one for all methods
+    classes = frame[~missing].groupby("method")["class"].agg(set)
+    return len(classes) > 1 and not set.intersection(*classes)
 
 
 def _conditions(run: "Run", across_labels: bool) -> dict[str, Any]:

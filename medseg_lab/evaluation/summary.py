@@ -86,7 +86,7 @@ class Summary:
             columns[f"minus {found.baseline}\n[95%]"] = [interval(row, *ends, signed=True) for row in rows]
             columns["Holm p"] = ["" if pd.isna(row["holm"]) else p_text(row["holm"]) for row in rows]
             columns["rank\n[95%]"] = [_rank(row) for row in rows]
-            columns["first"] = [f"{row['first']:.0%}" for row in rows]
+            columns["first"] = ["" if pd.isna(row["first"]) else f"{row['first']:.0%}" for row in rows]
         columns["seeds"] = [str(row["seeds"]) for row in rows]
         columns["cases"] = [str(row["cases"]) for row in rows]
         if self.costs.notna().any(axis=None):

@@ -24,6 +24,10 @@ STATE = {
         "the runs contradict it: the difference is ruled out, or smaller than the margin",
     ),
     "inconclusive": ("bdg-warning", "the runs cannot decide, or the data sets do not agree"),
+    "not tested": (
+        "bdg-info",
+        "the runs could not have decided: the idea did not act, or there was no gap to close",
+    ),
     "not run": ("bdg-muted-line", "one side or both have no runs; what is missing is named"),
 }
 """Each state's badge, and what it means."""
@@ -73,13 +77,13 @@ def claims_page(chapters: Sequence[Chapter], ledger: Ledger) -> str:
 
 def _said(found: Judgement) -> str:
     """The statement, then its evidence or why there is none."""
-    said = [escape(found.claim.statement)]
+    said = [f"{escape(found.claim.statement)}{' *(ours, not the survey’s)*' if found.claim.own else ''}"]
     if not found.by_data:
         said.append(f"*{escape(found.verdict.reason)}*")
     for one in found.by_data:
         mark = f"{MARKS[one.state]} " if len(found.by_data) > 1 else ""
         sides, finding, place = escape(one.claim.sides), escape(one.finding), escape(one.place)
-        said.append(f"{mark}{sides}: **{finding}** ({place}). {escape(one.reason)}")
+        said.append(f"{mark}{sides}: **{finding}** ({place}). {escape(one.because)}")
     return "<br>".join(said)
 
 

@@ -14,9 +14,9 @@ class Consistency(Supervised):
     """L = L_S(labelled) + w(step) L_U(unlabelled), equation (10) of the survey.
 
     L_S is computed first and alone, on the labelled patches as they are: with `weight=0` the network moves
-    exactly as its supervised twin. The ramp-up w is `ramp_up`. Weight and ramp were tuned once for all
-    methods, on validation cases (`book/design.md`); in a short training, a term that comes in early slows
-    learning.
+    exactly as its supervised twin, and no unlabelled patch is drawn. The ramp-up w is `ramp_up`. Weight and
+    ramp were tuned once for all methods, on validation cases (`book/design.md`); in a short training, a term
+    that comes in early slows learning.
 
     Departure from equation (10): L_U is taken over the unlabelled patches alone, as the authors of UA-MT [20]
     do, except where a method says otherwise.
@@ -32,8 +32,12 @@ class Consistency(Supervised):
     weight: Annotated[float, Field(ge=0)] = 10.0
     ramp: Annotated[float, Field(gt=0, le=1)] = 1.0
 
-    wants_unlabelled = True
     term = "consistency"
+
+    def build(self) -> None:
+        """The network; unlabelled patches are asked for where they count."""
+        super().build()
+        self.wants_unlabelled = self.weight > 0
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """The supervised term and the weighted unlabelled one."""
@@ -44,7 +48,9 @@ class Consistency(Supervised):
         return Supervised.losses(self, batch, step)
 
     def unsupervised(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        """w(step) L_U."""
+        """w(step) L_U; nothing where the weight is 0."""
+        if self.weight == 0:
+            return {}
         return {self.term: self.weight * self.ramp_weight(step) * self.consistency_loss(batch, step)}
 
     def student(self, image: Tensor) -> Tensor:

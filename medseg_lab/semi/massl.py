@@ -1,7 +1,10 @@
 """Multi-task attention-based semi-supervised learning: MASSL [67] (section 3.2, figure 14)."""
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
@@ -18,9 +21,14 @@ class MASSL(Consistency):
     patches, then encoder and second decoder from all patches. The predicted mask is a gate, which no gradient
     passes. The second decoder reads the deepest features alone: with skip connections it would copy.
 
-    The network is any `EncoderDecoder`. The optimiser of the second phase is its own and scales its
-    gradients, so that any weight above 0 does much the same.
+    The network is any `EncoderDecoder`. The second phase has an optimiser of its own, AdamW, in whose steps
+    any factor of the loss cancels. So weight and ramp are factors of its learning rate.
+
+    Args:
+        weight: the second phase's learning rate over the first's, once it has come in.
     """
+
+    weight: Annotated[float, Field(ge=0)] = 1.0
 
     term = "error"
 
@@ -33,13 +41,21 @@ class MASSL(Consistency):
         self.rebuilt_image = CONV[dims](network.widths[0], channels, 1)
 
     def phases(self) -> list[Phase]:
-        """Segment; then rebuild."""
+        """Segment; then rebuild, at w(step) times the learning rate."""
+        segment = Phase("segment", self.network.parameters(), self.supervised)
+        if self.weight == 0:
+            return [segment]
         parts = (self.network.encoder, self.rebuilder, self.rebuilt_image)
         shared = [parameter for part in parts for parameter in part.parameters()]
-        return [
-            Phase("segment", self.network.parameters(), self.supervised),
-            Phase("rebuild", shared, self.unsupervised),
-        ]
+        return [segment, Phase("rebuild", shared, self.unsupervised, rate=self.rebuilding_rate)]
+
+    def rebuilding_rate(self, step: int) -> float:
+        """w(step): what of the learning rate the second phase has."""
+        return self.weight * self.ramp_weight(step)
+
+    def unsupervised(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """L_U without a factor."""
+        return {self.term: self.consistency_loss(batch, step)}
 
     def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """The mean over all patches of g_k (r_k - x)^2: r_k rebuilt for class k, g_k its gate."""

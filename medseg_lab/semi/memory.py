@@ -33,14 +33,16 @@ class Memory(nn.Module):
             self.register_buffer(f"mean{case}", torch.zeros((classes, *shape), dtype=torch.float16))
             self.register_buffer(f"times{case}", torch.zeros(shape, dtype=torch.uint8))
 
-    def recall(self, view: View) -> tuple[Tensor, Tensor]:
+    def recall(self, view: View) -> tuple[Tensor, Tensor, Tensor]:
         """What is remembered of what is in view.
 
         Returns:
-            Probabilities `(N, K, *P)`, and where there are any, `(N, *P)`, as booleans.
+            Probabilities `(N, K, *P)`; where there are any, `(N, *P)`, as booleans; likewise, where the case
+            is: beyond it there is nothing to remember.
         """
-        both, _ = view.of(self)
-        return both[:, :-1], both[:, -1] > 1 - 1e-4  # at the rim zeros of what was never seen are mixed in
+        found, _ = view.of(self)
+        known, inside = found[:, -2:].unbind(1)
+        return found[:, :-2], known > 1 - 1e-4, inside > 1 - 1e-4  # at a rim zeros from beyond are mixed in
 
     @torch.no_grad()
     def remember(self, view: View, seen: Tensor) -> None:
@@ -68,10 +70,10 @@ class Memory(nn.Module):
         """Patches of what is remembered, for a `View` to turn.
 
         Returns:
-            The corrected means and, as one channel more, 1 where there are any, `(N, K + 1, *P)`; and how
-            often each voxel was predicted, `(N, *P)`.
+            The corrected means and, as two channels more, 1 where there are any and 1 inside of the case,
+            `(N, K + 2, *P)`; and how often each voxel was predicted, `(N, *P)`.
         """
-        sources = [Source(self._cutter(case), self.classes + 1, self.shapes[case], [], 0) for case in cases]
+        sources = [Source(self._cutter(case), self.classes + 2, self.shapes[case], [], 0) for case in cases]
         return cut(sources, range(len(cases)), starts, patch, self._of(0)[0].device, margin, skip)
 
     def _cutter(self, case: int) -> Callable[[Window], tuple[Tensor, Tensor]]:
@@ -81,7 +83,7 @@ class Memory(nn.Module):
             count = times[window]
             share = 1 - self.momentum ** count.float()
             corrected = mean[(slice(None), *window)].float() / share.clamp(min=1e-6)
-            return torch.cat((corrected, (count > 0).float()[None])), count
+            return torch.cat((corrected, torch.stack((count > 0, torch.ones_like(count))).float())), count
 
         return cut_out
 

@@ -13,13 +13,14 @@ from medseg_lab.semi.transforms.similarity import draw_similarity
 class TCSM(Consistency):
     """The prediction of the turned image must equal the turned prediction of the image.
 
-    T turns, flips and scales. The gradient flows through both sides.
+    T turns and scales, and flips along the axes that the data's card says may be; the authors' flips
+    along all. The gradient flows through both sides.
     """
 
     def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """||T(f(x)) - f(T(x))||^2, each image under noise of its own."""
         image = self.unlabelled(batch)
-        turn = draw_similarity(tuple(image.shape[2:]))
+        turn = draw_similarity(tuple(image.shape[2:]), batch.mirror)
         first, second = turn(self.student(noisy(image))), self.student(noisy(turn(image)))
         return squared_error(first, second, kept=turn.inside(image).expand(len(image), *image.shape[2:]))
 
@@ -30,6 +31,6 @@ class TCSMv2(TeacherStudent):
     def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """||T(f_t(x)) - f_s(T(x))||^2."""
         image = self.unlabelled(batch)
-        turn = draw_similarity(tuple(image.shape[2:]))
+        turn = draw_similarity(tuple(image.shape[2:]), batch.mirror)
         target, found = turn(self.teacher_probabilities(noisy(image))), self.student(noisy(turn(image)))
         return squared_error(found, target, kept=turn.inside(image).expand(len(image), *image.shape[2:]))

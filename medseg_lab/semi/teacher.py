@@ -20,7 +20,8 @@ class TeacherStudent(Consistency):
     Args:
         decay: alpha at the end; see `decay_at`.
         predicts: who predicts after training. The papers [66, 19] take the teacher. A mean of weights may be
-            better than the weights by itself, without an unlabelled image: `weight=0` is that control.
+            better than the weights by itself, without an unlabelled image: `weight=0` is that control, the
+            supervised twin with its weights averaged, at the twin's cost.
     """
 
     decay: Annotated[float, Field(ge=0, lt=1)] = 0.99

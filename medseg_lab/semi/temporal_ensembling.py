@@ -18,14 +18,19 @@ class TemporalEnsembling(Consistency):
     """A prediction must agree with the running mean of its own past.
 
     One pass a step, where the Pi-model has two; the price is a memory of every unlabelled voxel. A voxel seen
-    for the first time has no past and does not count: before each case has been seen twice, the term is
-    small. The paper updates its memory once an epoch, we whenever a voxel is seen, which is as often.
+    for the first time has no past and does not count.
+
+    The paper meets every image once an epoch, for hundreds of epochs. Patches drawn anew in each step would
+    hardly ever meet a voxel again: so the unlabelled ones come from a few places, each of which is visited
+    in turn. The share of voxels with a past is noted as `known`.
 
     Args:
         momentum: a of `Memory`.
+        visits: how often a place is visited in the training. More of them are fewer places.
     """
 
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.6
+    visits: Annotated[int, Field(ge=1)] = 10
 
     def build(self) -> None:
         """The network; the memory follows, once the shapes of the cases are known."""
@@ -48,7 +53,8 @@ class TemporalEnsembling(Consistency):
         if self.memory is None or batch.views is None:
             raise ValueError("TemporalEnsembling: expected `prepare` to be called, and a batch with views")
         found = self.student(noisy(self.unlabelled(batch)))
-        past, known = self.memory.recall(batch.views)
+        past, known, inside = self.memory.recall(batch.views)
+        self.note(known=known.sum() / inside.sum().clamp(min=1))
         self.memory.remember(batch.views, found.detach())
         # a mean over all voxels, so that a few known ones do not weigh as much as a whole patch
         return squared_error(found, torch.where(known.unsqueeze(1), past, found.detach()))

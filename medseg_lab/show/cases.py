@@ -94,9 +94,10 @@ def telling_slice(reference: NDArray, others: Sequence[NDArray], axis: int) -> i
 
 
 def case_dice(prediction: NDArray, reference: NDArray, task: Task) -> float:
-    """Dice of a whole case, mean over the foreground classes."""
+    """Dice of a whole case, mean over the classes that are there or were predicted; 1 if there are none."""
     rows = score(prediction, reference, len(task.classes), None, metrics=["dice"])
-    return float(np.mean([row["dice"] for row in rows]))
+    values = [row["dice"] for row in rows if not np.isnan(row["dice"])]
+    return float(np.mean(values)) if values else 1.0
 
 
 def _dice(

@@ -36,11 +36,13 @@ def forest(
         raise ValueError("comparison: expected two methods or more, got one; there is no difference to show")
     against = {row["second"] for row in rows}
     with house():
-        fig, ax, text = rows_of(_names(rows), 0.36, text=0.7)
+        fig, ax, text = rows_of(_names(rows), 0.36, text=0.8)
         said = []
         for y, row in enumerate(rows):
             ax.errorbar(row["mean"], y, xerr=bars(row), fmt="s", color=COLOURS[0], elinewidth=2.2)
-            seeds = (comparison.of(row["first"]) - comparison.of(row["second"])).mean(axis=1)
+            seeds = (comparison.of_patients(row["first"]) - comparison.of_patients(row["second"])).mean(
+                axis=1
+            )
             ax.plot(seeds, np.full(len(seeds), y + 0.24), "|", color="#555555", markersize=6)
             difference = with_interval(row, signed=True, digits=comparison.digits)
             text.text(0, y, difference, va="center", fontsize=9)

@@ -120,8 +120,13 @@ def check(comparisons: Mapping[int, Comparison]) -> None:
         raise ValueError(f"comparisons: expected 1 labelled patient or more, got {min(comparisons)}")
     (count, first), *others = comparisons.items()
     for other_count, other in others:
-        for what in ("metric", "part", "cases", "classes"):
-            if getattr(first, what) != getattr(other, what):
+        for what, name in (
+            ("metric", "metric"),
+            ("part", "part"),
+            ("cases", "judged"),
+            ("classes", "classes"),
+        ):
+            if getattr(first, name) != getattr(other, name):
                 raise ValueError(
                     f"comparisons: expected the same {what} with {other_count} labelled patients as with "
                     f"{count}, got others"

@@ -66,7 +66,7 @@ def teacher_confidence(
         return teacher_entropy(checked[step], case, place, seed)
 
     def draw(step: int) -> "Figure":
-        threshold, found = checked[step].threshold(step), entropy(step)
+        threshold, found = checked[step].limit(step), entropy(step)
         kept = found < threshold
         maps = {"reference": reference, "entropy": found / largest, "masked": ~kept}
         shares = f"used: {kept.mean():.1%}", f"of the foreground: {kept[inside].mean():.1%}"

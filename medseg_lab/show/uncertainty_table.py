@@ -100,8 +100,8 @@ def _first(comparisons: Mapping[str, Comparison]) -> Comparison:
         raise ValueError("comparisons: expected one or more, got none")
     name, first = next(iter(comparisons.items()))
     for metric, other in comparisons.items():
-        for what in ("methods", "part", "seeds", "cases"):
-            if getattr(first, what) != getattr(other, what):
+        for what, held in (("methods", "methods"), ("part", "part"), ("seeds", "seeds"), ("cases", "judged")):
+            if getattr(first, held) != getattr(other, held):
                 raise ValueError(
                     f"comparisons: expected the same {what} for all, got others for {metric} than for {name}"
                 )

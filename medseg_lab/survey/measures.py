@@ -18,6 +18,8 @@ class Measure(BaseModel):
         per: what one value belongs to.
         digits: decimals that are worth printing, of a measure of cases.
         exact: the same for all seeds of a method, so that one run tells it and nothing is estimated.
+        empty: what it is where a class is neither there nor predicted, which a judge leaves out (NaN); None
+            where it always has a value.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +30,7 @@ class Measure(BaseModel):
     per: Literal["case", "run"] = "case"
     digits: int = 3
     exact: bool = False
+    empty: float | None = None
 
     @model_validator(mode="after")
     def _only_a_run_is_exact(self) -> "Measure":

@@ -1,5 +1,6 @@
 """How a training starts: a new learner and its batches."""
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,15 +22,17 @@ def begin(
     """A learner before its first step, and its batches: this process's share of each step's voxels."""
     torch.manual_seed(stream(seed, BUILD))
     learner: Learner = recipe.build(cohort.task)
+    everywhere = budget.steps * fabric.world_size
     batches = Batches(
         cohort,
         learner.task,
-        budget.voxels // fabric.world_size,
+        round(budget.voxels * learner.batch_share) // fabric.world_size,
         budget.patch,
         fabric.device,
         seed,
         unlabelled=learner.wants_unlabelled,
         augmentation=learner.augmentation,
         reading=learner.reading,
+        back_after=math.ceil(everywhere / learner.visits) if learner.visits > 1 else None,
     )
     return learner, batches

@@ -54,6 +54,9 @@ class Learner(Segmenter):
     Attributes:
         steps: how long the training is, for schedules of the method's own; set by `prepare`.
         wants_unlabelled: whether batches are to carry unlabelled patches.
+        visits: how often an unlabelled patch is met in a training. 1: each step has new ones. More: there are
+            fewer places, visited in turn, for a learner that compares with what it saw there before.
+        batch_share: labelled patches of a step over what the budget gives: a control at another's cost.
 
     Args:
         task: the problem as the cohort poses it. `self.task` has the dimension of the patches.
@@ -61,7 +64,8 @@ class Learner(Segmenter):
             a learner that makes its own modules; most bases require one.
         loss: as a recipe: of logits `(N, K, *S)` against labels `(N, *S)`.
         learning_rate: the peak of the schedule (`medseg_lab.training.schedule`).
-        weight_decay: of AdamW.
+        weight_decay: of AdamW; none by default. A step takes a share `learning_rate * weight_decay` off each
+            weight: 1e-5 would take less than 0.002% in 600 steps, and what a norm follows is scaled anyway.
         clip_norm: the gradient of a phase is scaled down to this Euclidean norm if it is longer.
         spatial_dims: 2 to learn slice by slice on a cohort of volumes; None for the cohort's own dimension.
         reading: which labels it is taught, where a case has several raters.
@@ -72,13 +76,15 @@ class Learner(Segmenter):
     network: Any = None
     loss: Loss = default(DiceCE)
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
     clip_norm: Annotated[float, Field(ge=0)] = 12.0
     spatial_dims: Literal[2, 3] | None = None
     reading: Reading = "reference"
     augmentation: Augmentation = default(Augmentation)
 
     wants_unlabelled = False
+    visits = 1
+    batch_share = 1.0
     steps = 0
 
     def build(self) -> None:

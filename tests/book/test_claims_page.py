@@ -42,21 +42,30 @@ def chapters(*path: str) -> list:
 
 def test_every_claim_has_one_row_with_its_state_in_words_and_the_states_are_counted(page):
     found = judged(STORE)
-    assert len(re.findall(r"^\| \{bdg-", page, re.MULTILINE)) == len(found) + 4  # four rows sum them up
+    assert len(re.findall(r"^\| \{bdg-", page, re.MULTILINE)) == len(found) + 5  # five rows sum them up
     for one in found:
         assert f" {one.verdict.state}` |" in row(page, one.claim.id)
     states = [one.verdict.state for one in found]
     for state in STATES:
         assert re.search(rf" {state}` \| {states.count(state)} \|", page)
-    assert {states.count("supported"), states.count("not supported")} == {1}
+    exact = sum(bool(claim.identity) for claim in claims())
+    assert (states.count("supported"), states.count("not supported")) == (exact + 1, 1)
 
 
 def test_a_row_holds_effect_interval_data_budget_labels_and_reason(page):
     (skips,) = [one for one in judged(STORE) if one.claim.id == "skips-help"]
     said = row(page, "skips-help")
     assert f"**{escape(skips.verdict.finding)}**" in said
-    assert "virtual-brain, class budget, 20 patients labelled, 2 seeds, 10 validation cases" in said
+    assert "virtual-brain, class budget, 20 patients labelled, 3 seeds, 10 validation cases" in said
     assert escape(skips.verdict.reason) in said
+
+
+def test_what_is_ours_and_what_a_test_proves_are_marked(page):
+    assert "*(ours, not the survey’s)*" in row(page, "finer-strides-help")
+    assert "ours" not in row(page, "skips-help")
+    proved = row(page, "one-group-is-layer-norm")
+    assert "supported`" in proved
+    assert "Exact: proved by tests/networks" in proved
 
 
 def test_what_was_not_run_says_what_is_missing(page):

@@ -166,6 +166,7 @@ def test_without_weight_it_moves_as_its_supervised_twin(target, dims, tmp_path):
     wanted, curves = trained(twin, COHORT, tmp_path / "twin", **ROOM)
     for weight in (0.0, 10.0):
         one = Recipe(target.target, arguments | {"weight": weight})
+        assert (started(one)[1].batch(0).unlabelled is None) == (weight == 0)  # nothing is drawn for nothing
         found, its = trained(one, COHORT, tmp_path / f"weight {weight}", **ROOM)
         assert (differing(found.network, wanted.network) == []) == (weight == 0)
     key = "segment.dice_ce" if isinstance(found, MASSL) else "dice_ce"

@@ -202,6 +202,23 @@ def test_the_labelled_patches_are_the_same_with_unlabelled_ones_beside_them():
         assert torch.equal(alone.batch(step).label, beside.batch(step).label)
 
 
+def test_places_come_back_and_are_changed_in_another_way_each_time():
+    of = {"unlabelled": True, "back_after": 3}
+    source, always_new = batches(toy(unlabelled=2), **of), batches(toy(unlabelled=2), unlabelled=True)
+    first, again = (source.batch(step) for step in (1, 4))
+    places = [(one.views.cases, one.views.starts) for one in (first, again)]
+    assert places[0] == places[1] != (source.batch(2).views.cases, source.batch(2).views.starts)
+    assert not torch.equal(first.unlabelled, again.unlabelled)
+    for step in (1, 4):  # labelled patches do not come back
+        assert torch.equal(source.batch(step).image, always_new.batch(step).image)
+    assert torch.equal(first.unlabelled, always_new.batch(1).unlabelled)
+
+
+def test_a_batch_says_along_which_of_its_axes_it_may_be_mirrored():
+    assert batches(toy(slice_axis=1, mirror=[0, 2])).batch(0).mirror == (0, 2)
+    assert batches(toy(slice_axis=1, mirror=[0, 2]), dims=2).batch(0).mirror == (0, 1)
+
+
 def test_the_shapes_of_the_unlabelled_cases_are_those_a_view_counts_in():
     cohort = toy(unlabelled=2, slice_axis=1)
     assert batches(cohort, unlabelled=True).unlabelled_shapes == ((20, 24, 18),) * 2

@@ -56,8 +56,8 @@ def test_a_constant_advantage_is_found_exactly():
     (row,) = compared.differences.to_dict("records")
     assert (row["first"], row["second"]) == ("better", "base")
     np.testing.assert_allclose([row["mean"], row["low"], row["high"]], 0.05)
-    assert row["p"] == pytest.approx(2 / 2**12)  # 12 patients, all signs alike, exact and two-sided
-    assert row["agree"]
+    assert row["p"] == pytest.approx(0, abs=1e-12)
+    assert row["signed_rank"] == pytest.approx(2 / 2**12)  # 12 patients, all signs alike, two-sided
 
 
 def test_pairing_takes_out_what_the_cases_share():
@@ -101,13 +101,67 @@ def test_one_seed_says_so_and_tests_nothing():
     assert "b - a" not in str(compared)
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_seeds_that_disagree_are_told(sign):
-    made = sign * np.array([[[0.3]] * 6, [[-0.1]] * 6])
-    compared = compare({"a": results(np.zeros((2, 6, 1))), "b": results(made)})
-    assert not compared.differences["agree"].item()
-    compared = compare({"a": results(np.zeros((2, 6, 1))), "b": results(np.abs(made) * sign)})
-    assert compared.differences["agree"].item()
+def test_a_patients_cases_are_averaged_first():
+    """Two patients, of whom one has three cases: each counts for one half."""
+    frame = results([[[0.2], [0.4], [0.6], [0.8]]] * 2).assign(patient=["p0", "p0", "p0", "p1"] * 2)
+    compared = compare({"a": frame, "b": frame.assign(dice=frame["dice"] + [0, 0, 0.3, 0.5] * 2)})
+    assert compared.of_patients("a")[0] == pytest.approx([0.4, 0.8])
+    assert compared.table["mean"].tolist() == pytest.approx([0.6, 0.9])
+    assert compared.differences["mean"].item() == pytest.approx(0.3)
+    assert compared.by_class.loc[("a", "k0"), "mean"] == pytest.approx(0.6)
+
+
+def test_noise_of_summation_is_no_difference():
+    """(0.1 + 0.2) - 0.3 is not 0 in floating point."""
+    compared = compare({"a": results(np.full((3, 6, 1), 0.3)), "b": results(np.full((3, 6, 1), 0.1 + 0.2))})
+    assert compared.differences[["mean", "p"]].to_numpy().tolist() == [[0, 1]]
+
+
+NOTHING = np.nan
+
+
+def test_a_case_without_the_class_counts_only_if_somebody_drew_it():
+    """Case 0 has the class; of the others none has it, and `b` draws it in case 1 with its second seed."""
+    calm = results([[[0.8], [NOTHING], [NOTHING]]] * 2)
+    rash = results([[[0.8], [NOTHING], [NOTHING]], [[0.8], [0.0], [NOTHING]]])
+    compared = compare({"a": calm, "b": rash})
+    assert (compared.cases, compared.judged) == (("c0", "c1"), ("c0", "c1", "c2"))
+    assert compared.of("a").tolist() == [[0.8, 1.0]] * 2
+    assert compared.of("b").tolist() == [[0.8, 1.0], [0.8, 0.0]]
+    assert compared.table["cases"].tolist() == [2, 2]
+    assert "of 3 judged, k0 2." in compared.describe()
+    assert compare({"a": calm}).table["mean"].item() == pytest.approx(0.8)
+
+
+def test_a_network_that_draws_nothing_is_not_lifted_by_what_is_not_there():
+    """Counted as 1, the absent class would give it (0 + 1) / 2."""
+    compared = compare({"nothing": results([[[0.0, NOTHING], [NOTHING, 0.0], [NOTHING, NOTHING]]])})
+    assert compared.table.loc["nothing", ["mean", "cases"]].tolist() == [0, 2]
+    assert compared.by_class["cases"].tolist() == [1, 1]
+    assert compared.by_class["mean"].tolist() == [0, 0]
+
+
+def test_what_is_there_for_no_class_has_no_comparison():
+    with pytest.raises(ValueError, match="dice: no class is in any case, and no method predicted one"):
+        compare({"a": results([[[NOTHING], [NOTHING]]])})
+
+
+def test_a_distance_where_one_drew_and_the_other_rightly_did_not():
+    drew = results([[[2.0], [np.inf]]] * 2, metric="hd95", diagonal=40.0)
+    rightly = results([[[2.0], [NOTHING]]] * 2, metric="hd95", diagonal=40.0)
+    compared = compare({"a": drew, "b": rightly}, "hd95")
+    assert compared.of("a").tolist() == [[2.0, 40.0]] * 2
+    assert compared.of("b").tolist() == [[2.0, 0.0]] * 2
+    unknown = rightly.assign(diagonal=[40.0, NOTHING] * 2)
+    with pytest.raises(ValueError, match="hd95: not measured on every case"):
+        compare({"a": drew, "b": unknown}, "hd95")
+
+
+def test_a_measure_without_a_value_for_nothing_must_be_there_for_all_or_none():
+    first = results([[[0.3], [NOTHING]]], metric="ged")
+    assert compare({"a": first, "b": first}, "ged").cases == ("c0",)
+    with pytest.raises(ValueError, match="ged: not measured on every case"):
+        compare({"a": first, "b": results([[[0.3], [0.4]]], metric="ged")}, "ged")
 
 
 def test_an_infinite_distance_counts_as_the_diagonal_and_is_told():

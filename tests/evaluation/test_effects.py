@@ -25,9 +25,20 @@ def sides(ahead, metric="dice", seeds=2, cases=10, spread=0.0):
 def test_a_constant_lead_is_the_effect_and_its_interval():
     found = case_effect(CLAIM, TERMS, *sides(0.05))
     np.testing.assert_allclose([found.value, found.low, found.high], 0.05)
-    assert found.p == pytest.approx(2 / 2**10)  # ten patients, all signs alike
-    assert found.agree
-    assert (found.seeds, found.cases) == (2, 10)
+    assert found.p == pytest.approx(0, abs=1e-12)
+    assert (found.seeds, found.patients, found.cases, found.margin) == (2, 10, 10, 0.01)
+
+
+def test_a_relative_margin_is_a_share_of_the_worse_side():
+    relative = CLAIM.model_copy(update={"margin": None, "margin_share": 0.15})
+    better, worse = sides(0.05)
+    assert case_effect(relative, TERMS, better, worse).margin == pytest.approx(0.15 * worse["dice"].mean())
+
+
+def test_a_data_set_votes_from_six_patients_on():
+    votes = [case_effect(CLAIM, TERMS, *sides(0.05, cases=n, spread=0.01)).votes for n in (3, 5, 6)]
+    assert votes == [False, False, True]
+    assert run_effect(COST, TERMS, np.array([5.0]), np.array([10.0])).votes
 
 
 def test_of_a_distance_less_is_better():
@@ -37,10 +48,6 @@ def test_of_a_distance_less_is_better():
     assert found.value == pytest.approx(-mirrored.value)
     assert (found.low, found.high) == (pytest.approx(-mirrored.high), pytest.approx(-mirrored.low))
     assert found.low < found.value < found.high
-
-
-def test_seeds_that_point_apart_do_not_agree():
-    assert not case_effect(CLAIM, TERMS, *sides([0.1, -0.02])).agree
 
 
 def test_one_seed_has_no_interval():
@@ -78,8 +85,12 @@ def test_the_interval_is_students_on_the_logarithm_of_the_ratio():
         pytest.approx(1 - np.exp(ends.low)),
     )
     assert found.p == pytest.approx(test.pvalue)
-    assert found.agree
-    assert not run_effect(COST, TERMS, np.array([7.0, 11.0]), np.array([10.0, 10.0])).agree
+
+
+@pytest.mark.parametrize("cost", [0.0, np.nan, -1.0])
+def test_a_cost_that_was_not_counted_is_refused(cost):
+    with pytest.raises(ValueError, match="seconds: expected numbers above 0"):
+        run_effect(COST, TERMS, np.array([cost, 1.0]), np.array([1.0, 1.0]))
 
 
 def test_one_run_tells_a_time_but_not_how_surely():

@@ -161,7 +161,7 @@ def test_shares_are_a_column_of_the_table():
 def test_the_interval_of_a_share_holds_the_truth_as_often_as_it_says():
     """A method that closes half of a gap of 1; 20 patients with preferences, three trainings that vary."""
     rng = np.random.default_rng(0)
-    resampling = Resampling(3, tuple(map(str, range(20))))
+    resampling = Resampling(3, 20)
     levels, trials, shown, held = np.array([0, 0.5, 1])[:, None, None], 120, 0, 0
     for _ in range(trials):
         values = levels + rng.normal(0, 0.3, (3, 1, 20)) + rng.normal(0, 0.2, (3, 3, 1))

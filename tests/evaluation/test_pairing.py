@@ -71,7 +71,7 @@ def test_runs_that_differ_in_their_terms_are_not_paired_and_the_reason_is_named(
 
 @pytest.mark.parametrize("other", [{"judge": "other"}, {"parts": ("test",)}, {"parts": ()}])
 def test_how_cases_were_scored_is_nothing_to_a_measure_of_runs(other):
-    assert len(only(COST, runs("A"), runs("B", **other)).runs) == 2
+    assert len(only(COST, runs("A"), runs("B", **other)).runs) == 3
 
 
 def test_times_on_different_devices_are_not_paired_but_counts_are():
@@ -118,6 +118,8 @@ def test_each_data_set_is_a_pairing_of_its_own():
         ({}, SMOKE),
         (LONG, {"parts": ("test",)}),  # the budget before the part
         ({"seeds": (0, 1)}, LONG | {"seeds": (0,)}),  # one seed tells nothing
+        ({"seeds": (0, 1, 2)}, LONG | {"seeds": (0, 1)}),  # two support nothing
+        (LONG, {"seeds": range(5)}),  # three do
         ({"seeds": (0,)}, SMOKE),  # smoke tells less
     ],
 )
@@ -137,7 +139,7 @@ def test_the_newest_of_equal_runs_counts():
     later = {"started": "2026-02-02T00:00:00+00:00", "device": "cuda"}
     found = only(CLAIM, runs("A", **later), runs("A"), runs("B"))
     assert set(found.runs["device"]) == {"cuda"}
-    assert len(found.runs) == 2
+    assert len(found.runs) == 3
 
 
 def test_a_part_labelled_is_the_fewest_labels_beside_unlabelled_cases():

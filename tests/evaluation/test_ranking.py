@@ -117,11 +117,11 @@ def test_a_draw_without_order_is_left_out_of_kendalls_tau():
     assert _kendall(np.array([1.0, 2.0]), drawn) == 1
 
 
-def test_ranks_are_drawn_as_intervals_are():
-    """How often a's redrawn mean is above b's, from the interval's own draws."""
+def test_ranks_are_drawn_as_redrawn_means_are():
+    """How often a's redrawn mean is above b's, from the comparison's own draws."""
     rng = np.random.default_rng(4)
     both = compared(a=rng.uniform(size=(3, 9)), b=rng.uniform(size=(3, 9)))
-    means = both.resampling.means(both.by_case)
+    means = both.resampling.means(both.by_patient)
     assert both.ranking.table.loc["a", "best"] == (means[0] > means[1]).mean()
 
 
@@ -129,7 +129,7 @@ def test_the_interval_of_a_rank_leaves_out_the_tails_of_an_interval():
     rng = np.random.default_rng(8)
     made = {f"m{i}": rng.uniform(size=(3, 9)) for i in range(8)}
     both = compared(**made)
-    drawn = stats.rankdata(-both.resampling.means(both.by_case), axis=0)
+    drawn = stats.rankdata(-both.resampling.means(both.by_patient), axis=0)
     tail = both.resampling.tail()
     for ranks, name in zip(drawn, made, strict=True):
         low, high = both.ranking.table.loc[name, ["low", "high"]]

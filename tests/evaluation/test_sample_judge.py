@@ -11,8 +11,9 @@ from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.cohort import load_cohort
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.judge import Judge
+from medseg_lab.evaluation.pooled import pooled_reliability
 from medseg_lab.evaluation.sample_judge import SampleJudge, scores
-from medseg_lab.evaluation.sampling import Drawn, surroundings
+from medseg_lab.evaluation.sampling import Drawn, drawn, surroundings
 from medseg_lab.survey.measures import measure
 from medseg_lab.training.learner import Learner
 
@@ -73,9 +74,20 @@ def test_measures_of_voxels_by_hand():
     assert row["nll"] == pytest.approx(log(2) / 4, abs=1e-5)
     assert row["brier"] == pytest.approx(1 / 2 / 4)  # (1/2)^2 for each of the two classes
     assert row["rater_ncc"] == pytest.approx(1)
-    assert row["ece"] == pytest.approx(0, abs=1e-6)
+    assert row["spread_ncc"] == pytest.approx(1)
     # the only error (the tie) has the only doubt
     assert row["error_auroc"] == pytest.approx(1)
+
+
+def test_a_noise_map_is_held_against_where_raters_differ():
+    """Noise 1, 3, 1, 3; the raters differ on the second voxel of four."""
+    found = Drawn(case(NONE, [[0, 1], [0, 0]]), one_hot(NONE), torch.tensor([[1.0, 3.0], [1.0, 3.0]]))
+    (row,) = scores(found, TASK)
+    assert row["noise_ncc"] == pytest.approx(4 / (4 * 12) ** 0.5)  # -1, 1, -1, 1 and -1, 3, -1, -1
+    assert row["noise_variation"] == pytest.approx(1 / 2)
+    (same,) = scores(replace(found, noise=torch.ones(2, 2)), TASK)
+    assert (same["noise_ncc"], same["noise_variation"]) == (0, 0)
+    assert "noise_ncc" not in scores(replace(found, noise=None), TASK)[0]
 
 
 def test_voxels_far_from_what_was_marked_do_not_count():
@@ -122,8 +134,8 @@ def test_where_the_distribution_is_known_samples_are_held_against_it():
 
 def test_everything_scored_is_a_measure_of_cases():
     known = replace(case(NONE, LEFT), distribution=torch.full((2, 2, 2), 0.5))
-    (row,) = scores(Drawn(known, one_hot(NONE, LEFT)), TASK)
-    assert {measure(name).per for name in row} == {"case"}
+    (row,) = scores(Drawn(known, one_hot(NONE, LEFT), torch.ones(2, 2)), TASK)
+    assert {measure(name).per for name in [*row, "ece"]} == {"case"}
 
 
 class Coin(Learner):
@@ -150,6 +162,19 @@ def test_the_judge_gives_a_row_a_case_and_class_of_each_part():
     assert not table.drop(columns="rarest_dice").isna().any().any()
     assert table["rarest_dice"].notna().sum() == table["case"].nunique()
     assert not cohort.openings
+
+
+def test_the_calibration_error_is_that_of_all_cases_together():
+    cohort = load_cohort("virtual-brain+raters", cases=5)
+    learner = Coin(Task(1, cohort.task.classes, 2))
+    torch.manual_seed(0)
+    table = SampleJudge(("labelled",), samples=3)(learner, cohort)
+    torch.manual_seed(0)
+    cases = list(drawn(learner, cohort, cohort.labelled, 3))
+    assert len(cases) > 1
+    pooled = pooled_reliability(cases, cohort.card.preprocessing.slice_axis)
+    assert table["ece"].mean() == pytest.approx(pooled.ece)
+    assert table.groupby("case")["ece"].nunique().eq(1).all()
 
 
 def test_the_test_part_is_opened_and_said():

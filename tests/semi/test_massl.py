@@ -1,5 +1,7 @@
 """MASSL: the gated error by hand, what each phase moves, and weight decay that acts once."""
 
+from math import exp
+
 import pytest
 import torch
 from torch import Tensor
@@ -20,9 +22,9 @@ NETWORKS = [recipe(UNet, features=WIDTHS), recipe(UNetPlusPlus, features=WIDTHS)
 of_both_networks = pytest.mark.parametrize("network", NETWORKS, ids=["U-Net", "U-Net++"])
 
 
-def made(dims: int = 2, classes: int = 2, channels: int = 1, network=NETWORKS[0]) -> MASSL:
+def made(dims: int = 2, classes: int = 2, channels: int = 1, network=NETWORKS[0], **arguments) -> MASSL:
     torch.manual_seed(0)
-    learner = MASSL(Task(channels, NAMES[:classes], dims), network=network)
+    learner = MASSL(Task(channels, NAMES[:classes], dims), network=network, **arguments)
     learner.prepare(10, [])
     return learner
 
@@ -132,6 +134,26 @@ def test_a_strong_weight_decay_leaves_the_network_that_of_the_supervised_twin(tm
     twin, _ = trained(recipe(Supervised, **more), tiny_cohort(2), tmp_path / "twin")
     same, _ = trained(recipe(MASSL, weight=0.0, **more), tiny_cohort(2), tmp_path / "same")
     assert all(map(torch.equal, same.network.parameters(), twin.network.parameters()))
+
+
+def test_weight_and_ramp_are_factors_of_the_second_phases_learning_rate():
+    learner = made(weight=0.5)
+    segment, rebuild = learner.phases()
+    assert segment.rate(0) == segment.rate(9) == 1
+    assert [rebuild.rate(step) for step in (0, 5, 10)] == pytest.approx(
+        [0.5 * exp(-5), 0.5 * exp(-5 / 4), 0.5]
+    )
+    assert [phase.name for phase in made(weight=0.0).phases()] == ["segment"]
+
+
+def test_another_weight_gives_another_network(tmp_path):
+    """As a factor of the loss it would not: AdamW divides each gradient by its own size."""
+    one, other = (
+        trained(recipe(MASSL, network=SMALL, weight=weight), tiny_cohort(2), tmp_path / str(weight))[0]
+        for weight in (1.0, 0.5)
+    )
+    pairs = zip(one.network.encoder.parameters(), other.network.encoder.parameters(), strict=True)
+    assert max((a - b).abs().max().item() for a, b in pairs) > 1e-4
 
 
 @pytest.mark.parametrize("network", [UNet, UNetPlusPlus])

@@ -43,7 +43,7 @@ def test_the_memory_moves_by_the_formula_and_is_corrected(momentum):
         seen = drawn(2, 3, seed=step)
         z = momentum * z + (1 - momentum) * seen
         memory.remember(place, two_classes(seen))
-        past, known = memory.recall(place)
+        past, known, _ = memory.recall(place)
         assert known.all()
         torch.testing.assert_close(past, two_classes(z / (1 - momentum**step)), atol=2e-3, rtol=0)
         torch.testing.assert_close(memory.mean0[1, 1:3, 1:4].float(), z, atol=1e-3, rtol=0)
@@ -51,11 +51,11 @@ def test_the_memory_moves_by_the_formula_and_is_corrected(momentum):
 
 def test_nothing_is_known_before_it_was_seen():
     memory = Memory([(4, 5)], 2, 0.6)
-    past, known = memory.recall(view([0, 0], (4, 5)))
+    past, known, _ = memory.recall(view([0, 0], (4, 5)))
     assert not known.any()
     assert torch.equal(past, torch.zeros(1, 2, 4, 5))
     memory.remember(view([0, 0], (2, 2)), two_classes(drawn(2, 2)))
-    _, known = memory.recall(view([0, 0], (4, 5)))
+    _, known, _ = memory.recall(view([0, 0], (4, 5)))
     wanted = torch.zeros(4, 5, dtype=torch.bool)
     wanted[:2, :2] = True
     assert torch.equal(known[0], wanted)
@@ -90,7 +90,7 @@ def test_a_mirrored_patch_is_remembered_in_the_frame_of_its_case():
     mean, times = whole(memory)
     torch.testing.assert_close(mean[1, 1:3, 2:5], seen.flip(1), atol=1e-3, rtol=0)
     assert int(times.sum()) == 6
-    past, _ = memory.recall(view([1, 2], (2, 3), mirrored=(0,)))
+    past, _, _ = memory.recall(view([1, 2], (2, 3), mirrored=(0,)))
     torch.testing.assert_close(past[0, 1], seen.flip(1).flip(0), atol=1e-3, rtol=0)
 
 
@@ -108,7 +108,7 @@ def test_a_turned_patch_is_remembered_in_the_frame_of_its_case(mirrored):
     mean, times = whole(memory)
     torch.testing.assert_close(mean[1, 1:4, 2:5], window, atol=2e-3, rtol=0)
     assert int(times.sum()) == int(times[1:4, 2:5].sum()) == 9
-    past, known = memory.recall(turned)  # turned again, it is what was seen
+    past, known, _ = memory.recall(turned)  # turned again, it is what was seen
     assert known.all()
     torch.testing.assert_close(past[0, 1], seen, atol=2e-3, rtol=0)
 
@@ -134,10 +134,11 @@ def test_a_patch_that_hangs_over_the_border_is_cut_off_there():
     mean, times = whole(memory)
     torch.testing.assert_close(mean[1, :, 2:], seen[1:4, :2], atol=1e-3, rtol=0)
     assert times.tolist() == [[0, 0, 1, 1]] * 3
-    past, known = memory.recall(over)
+    past, known, inside = memory.recall(over)
     wanted = torch.zeros(5, 3, dtype=torch.bool)
     wanted[1:4, :2] = True
     assert torch.equal(known[0], wanted)
+    assert torch.equal(inside[0], wanted)
     torch.testing.assert_close(past[0, 1][wanted], seen[wanted], atol=1e-3, rtol=0)
 
 
@@ -148,7 +149,7 @@ def test_slices_are_remembered_in_their_volume():
     mean, times = whole(memory)
     torch.testing.assert_close(mean[1, 2, 1:3, 1:4], seen.flip(0), atol=1e-3, rtol=0)
     assert int(times.sum()) == int(times[2, 1:3, 1:4].sum()) == 6
-    past, known = memory.recall(place)
+    past, known, _ = memory.recall(place)
     assert known.all()
     torch.testing.assert_close(past, two_classes(seen), atol=1e-3, rtol=0)
 
@@ -172,7 +173,7 @@ def test_where_there_is_a_past_it_is_one_of_probabilities(dims):
     for _ in range(12):
         spatial = draw_spatial(rng, np.ones((1, dims)), (0, 1), Augmentation(resampled=1.0))
         place = View([0], [rng.integers(-2, 7, dims).tolist()], patch, spatial.matrix, spatial.mirrored)
-        past, known = memory.recall(place)
+        past, known, _ = memory.recall(place)
         counts.append(int(known.sum()))
         torch.testing.assert_close(past[:, 1][known], torch.full((counts[-1],), 0.8), atol=1e-2, rtol=0)
         memory.remember(place, torch.cat((1 - everywhere, everywhere), dim=1))

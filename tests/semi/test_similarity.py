@@ -137,7 +137,7 @@ def test_a_scale_of_a_smooth_map_is_undone_within_the_error_of_linear_interpolat
 @pytest.mark.parametrize("shape", [(6, 6), (6, 8), (6, 6, 6), (4, 6, 6)])
 def test_a_draw_reaches_every_turn_every_flip_and_both_ends_of_the_scale(shape):
     torch.manual_seed(0)
-    drawn = [draw_similarity(shape) for _ in range(600)]
+    drawn = [draw_similarity(shape, tuple(range(len(shape)))) for _ in range(600)]
     for number, (a, b) in enumerate(combinations(range(len(shape)), 2)):
         quarters = [transformation.turns[number] for transformation in drawn]
         allowed = range(4) if shape[a] == shape[b] else (0, 2)
@@ -153,19 +153,25 @@ def test_a_draw_reaches_every_turn_every_flip_and_both_ends_of_the_scale(shape):
     assert 1.24 < max(scales) <= 1.25
 
 
+def test_only_axes_that_may_be_mirrored_are_flipped():
+    torch.manual_seed(0)
+    assert {draw_similarity((6, 8), ()).flipped for _ in range(20)} == {()}
+    assert {draw_similarity((6, 8), (1,)).flipped for _ in range(20)} == {(), (1,)}
+
+
 def test_halving_is_as_likely_as_doubling():
     # of 1/2 to 8, evenly in the logarithm: one of four is below 1, one of two below 2
     torch.manual_seed(0)
-    scales = torch.tensor([draw_similarity((4, 4), (0.5, 8.0)).scale for _ in range(2000)])
+    scales = torch.tensor([draw_similarity((4, 4), (), (0.5, 8.0)).scale for _ in range(2000)])
     assert (scales < 1).float().mean().item() == pytest.approx(0.25, abs=0.03)
     assert (scales < 2).float().mean().item() == pytest.approx(0.5, abs=0.03)
 
 
 def test_chance_comes_from_pytorchs_global_generator():
     torch.manual_seed(3)
-    first, second = draw_similarity((4, 4, 4)), draw_similarity((4, 4, 4))
+    first, second = draw_similarity((4, 4, 4), (0,)), draw_similarity((4, 4, 4), (0,))
     torch.manual_seed(3)
-    assert draw_similarity((4, 4, 4)) == first != second
+    assert draw_similarity((4, 4, 4), (0,)) == first != second
 
 
 def test_the_scale_is_as_fine_under_autocast():

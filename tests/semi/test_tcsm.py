@@ -16,6 +16,11 @@ SHAPES = [(16, 16), (8, 12, 8)]
 FLIP = Similarity(flipped=(1,))
 
 
+def every(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """All axes."""
+    return tuple(range(len(shape)))
+
+
 def slope(x: float) -> float:
     return sigmoid(x) * (1 - sigmoid(x))
 
@@ -39,7 +44,9 @@ def quiet(monkeypatch):
 @pytest.fixture
 def unscaled(monkeypatch):
     """T turns and flips, and interpolates nothing."""
-    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: draw_similarity(shape, (1.0, 1.0)))
+    monkeypatch.setattr(
+        tcsm, "draw_similarity", lambda shape, mirror: draw_similarity(shape, every(shape), (1.0, 1.0))
+    )
 
 
 @by_method
@@ -85,7 +92,7 @@ TURNED, SEEN = (X[1] - 0.2, X[0] + 0.1), (X[1] + 0.05, X[0] + 0.15)
 
 def test_tcsms_gradient_flows_through_both_sides(monkeypatch):
     monkeypatch.setattr(tcsm, "noisy", in_turn(*noises()))
-    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: FLIP)
+    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape, mirror: FLIP)
     learner = one_weight(TCSM, W)
     loss = learner.consistency_loss(pixels(*X), 0)
     loss.backward()
@@ -102,7 +109,7 @@ def test_tcsms_gradient_flows_through_both_sides(monkeypatch):
 @pytest.mark.parametrize("teachers", [0.8, 0.3, 1.5])
 def test_tcsm_v2s_gradient_flows_through_the_student_alone(monkeypatch, teachers):
     monkeypatch.setattr(tcsm, "noisy", in_turn(*noises()))
-    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: FLIP)
+    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape, mirror: FLIP)
     learner = one_weight(TCSMv2, W)
     with torch.no_grad():
         learner.teacher.weight.fill_(teachers)
@@ -123,7 +130,7 @@ def test_the_mean_is_over_the_voxels_from_inside_every_patch(method, monkeypatch
     # All images are 1; turned ones become 2 (they are noised second), but not in the second patch.
     plus = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1)
     monkeypatch.setattr(tcsm, "noisy", in_turn(0.0, plus))
-    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape: Similarity(scale=0.5))
+    monkeypatch.setattr(tcsm, "draw_similarity", lambda shape, mirror: Similarity(scale=0.5))
     found = one_weight(method, W).consistency_loss(unlabelled(torch.ones(2, 1, 4, 4)), 0).item()
     assert found == pytest.approx((sigmoid(2 * W) - sigmoid(W)) ** 2 / 2, rel=1e-4)
 
@@ -132,14 +139,14 @@ def test_the_mean_is_over_the_voxels_from_inside_every_patch(method, monkeypatch
 def test_t_is_drawn_anew_for_the_patches_shape(method, monkeypatch):
     drawn = []
 
-    def draw(shape: tuple[int, ...]) -> Similarity:
-        drawn.append((shape, draw_similarity(shape)))
-        return drawn[-1][1]
+    def draw(shape: tuple[int, ...], mirror: tuple[int, ...]) -> Similarity:
+        drawn.append((shape, mirror, draw_similarity(shape, mirror)))
+        return drawn[-1][2]
 
     monkeypatch.setattr(tcsm, "draw_similarity", draw)
     torch.manual_seed(0)
     learner = one_weight(method, W)
     for _ in range(5):
-        learner.consistency_loss(unlabelled(torch.randn(2, 1, 8, 12)), 0)
-    assert [shape for shape, _ in drawn] == [(8, 12)] * 5
-    assert len({turn for _, turn in drawn}) == 5
+        learner.consistency_loss(unlabelled(torch.randn(2, 1, 8, 12))._replace(mirror=(1,)), 0)
+    assert [given for *given, _ in drawn] == [[(8, 12), (1,)]] * 5
+    assert len({turn for *_, turn in drawn}) == 5

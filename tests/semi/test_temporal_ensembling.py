@@ -86,6 +86,21 @@ def test_the_memory_is_of_every_unlabelled_case_and_a_training_fills_it(tmp_path
     assert curves.rows[-1]["consistency"] > 0
 
 
+@pytest.mark.parametrize("dims", [2, 3])
+def test_most_voxels_have_a_past_in_the_second_half_and_hardly_any_where_places_are_new(dims, tmp_path):
+    """Few patches against the cases: two a step, in cases of 40 voxels along each axis."""
+
+    def known(visits: int) -> float:
+        target = recipe(TemporalEnsembling, network=SMALL, spatial_dims=dims, visits=visits)
+        cohort = tiny_cohort(3, 3, shape=(40, 40, 40))
+        how = {"steps": 20, "voxels": 2 * 8**dims}
+        _, curves = trained(target, cohort, tmp_path / str(visits), **how)
+        return sum(row["noted.known"] for row in curves.rows[10:]) / 10
+
+    assert known(visits=5) > 0.8
+    assert known(visits=1) < 0.2
+
+
 def test_the_memory_is_not_part_of_a_run(tmp_path):
     target = recipe(TemporalEnsembling, network=SMALL)
     run = fit(target, tiny_cohort(2), tiny_budget(steps=1), 0, store=RunStore(tmp_path), progress=False)

@@ -47,7 +47,7 @@ def test_the_loss_is_the_mean_over_the_pixels_below_the_threshold(classes, step,
     uncertainty = learner.uncertainty(pixels(*logits).unlabelled)
     assert uncertainty.shape == (1, 1, len(SHARES))
     assert uncertainty.flatten().tolist() == pytest.approx([s * log(classes) for s in SHARES], abs=1e-5)
-    assert int((uncertainty < learner.threshold(step)).sum()) == kept
+    assert int((uncertainty < learner.limit(step)).sum()) == kept
     # of class 1 the two differ by d, of each other class by d / (K - 1)
     apart = [probability(x / 2, classes) - probability(x, classes) for x in logits[:kept]]
     wanted = sum(d**2 * (1 + 1 / (classes - 1)) / classes for d in apart) / kept
@@ -58,8 +58,28 @@ def test_the_loss_is_the_mean_over_the_pixels_below_the_threshold(classes, step,
 def test_the_threshold_rises_from_three_quarters_of_the_largest_entropy_to_all_of_it(classes):
     learner = one_weight(UAMT, classes=classes, ramp=0.4)
     learner.prepare(20, [])
-    found = [learner.threshold(step) / log(classes) for step in (0, 4, 8, 19)]
+    found = [learner.limit(step) / log(classes) for step in (0, 4, 8, 19)]
     assert found == pytest.approx([0.75 + 0.25 * exp(-5), 0.75 + 0.25 * exp(-1.25), 1, 1])
+
+
+def test_another_threshold_goes_from_its_first_value_to_its_last():
+    learner = one_weight(UAMT, ramp=0.4, threshold=(0.1, 0.3))
+    learner.prepare(20, [])
+    found = [learner.limit(step) / log(2) for step in (0, 4, 8)]
+    assert found == pytest.approx([0.1 + 0.2 * exp(-5), 0.1 + 0.2 * exp(-1.25), 0.3])
+    with pytest.raises(ValueError, match="UAMT: threshold: expected less than or equal to 1, got"):
+        one_weight(UAMT, threshold=(0.5, 1.5))
+
+
+def test_noted_are_the_share_of_the_pixels_kept_and_what_they_hold_of_the_error(quiet):
+    # pixels 3 (kept) and 0.1 (not), student 1/2 and teacher 2
+    learner = one_weight(UAMT, 0.5)
+    learner.teacher.weight.data.fill_(2.0)
+    learner.prepare(10, [])
+    learner.consistency_loss(pixels(3.0, 0.1), 0)
+    first, second = ((probability(0.5 * x) - probability(2 * x)) ** 2 for x in (3.0, 0.1))
+    assert learner.noted["kept"].item() == 0.5
+    assert learner.noted["kept_of_error"].item() == pytest.approx(first / (first + second), rel=1e-4)
 
 
 def test_the_gradient_reaches_the_student_through_what_is_kept_alone(monkeypatch):

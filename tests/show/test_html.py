@@ -33,7 +33,7 @@ def test_a_table_holds_mean_interval_difference_p_seeds_and_cases(shown):
     assert head == ["method", "Dice, mean [95%]", "minus U-Net", "Holm p", "parameters"]
     assert first[2:] == ["", "", "0.5 M"]
     assert second[0] == "V&lt;Net&gt;"
-    assert second[2:] == ["+0.050 [+0.050, +0.050]", "0.008", "1.1 M"]
+    assert second[2:] == ["+0.050 [+0.050, +0.050]", "&lt; 0.001", "1.1 M"]
     for form in ("text/plain", "text/html"):
         assert "8 validation cases of 8 patients; 2 seeds" in shown[0][form]
 
@@ -171,7 +171,7 @@ def test_a_frame_needs_words():
 def test_state_and_evidence_are_words_not_colour_alone(state, shown):
     claim = claims("2.1.1")[0]
     terms = Terms("acdc", "class", 300, 100_000, "test", (20, 20))
-    effect = Effect(claim, terms, 0.04, 0.02, 0.06, p=0.01, agree=True, seeds=2, cases=10)
+    effect = Effect(claim, terms, 0.04, 0.02, 0.06, p=0.01, margin=0.01, seeds=3, patients=10, cases=10)
     evidence = None if state == "not run" else effect
     show_verdicts([Verdict(claim, state, "Because.", evidence, 0.01)])
     (output,) = shown

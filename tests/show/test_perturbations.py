@@ -62,7 +62,7 @@ def test_the_two_noises_are_small_and_not_alike():
 
 def test_the_similarity_is_the_one_that_its_title_names(monkeypatch):
     turn = Similarity(((0, 1, 1),))
-    monkeypatch.setattr("medseg_lab.show.perturbations.draw_similarity", lambda shape: turn)
+    monkeypatch.setattr("medseg_lab.show.perturbations.draw_similarity", lambda shape, mirror: turn)
     image, fig = smooth(), perturbations(smooth(), upright=False)
     assert shown(fig.axes[3]) == pytest.approx(np.rot90(image[0].numpy()))
     assert title(fig.axes[3]) == "turned 90°\nscaled 1.00"

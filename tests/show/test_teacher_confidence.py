@@ -118,7 +118,7 @@ def test_what_is_above_the_threshold_is_painted_over_and_the_rest_counted(step):
         values, np.rot90(teacher_entropy(learner(), case(), PLACE, 2)) / log(3), rtol=1e-6
     )
     assert fig.axes[1].images[1].get_clim() == (0, 1)
-    share = learner().threshold(step) / log(3)
+    share = learner().limit(step) / log(3)
     covered = painted[..., 3] == 1
     np.testing.assert_array_equal(covered, ~(values < share))
     assert 0 < covered.mean() < 1

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,11 +41,12 @@ def test_claims_are_in_the_surveys_order():
 
 def test_a_claim_says_what_decides_and_which_way():
     for row in rows("claim"):
-        assert {"metric", "direction", "margin"} <= set(row.values), row.values["id"]
+        if "identity" not in row.values:
+            assert {"metric", "direction"} <= set(row.values), row.values["id"]
 
 
 def test_no_two_claims_compare_the_same_sides_by_the_same_measure():
-    compared = [(c.better, c.worse, c.metric, c.kind) for c in claims()]
+    compared = [(c.better, c.worse, c.metric, c.kind) for c in claims() if not c.identity]
     assert len(set(compared)) == len(compared)
 
 
@@ -54,7 +56,7 @@ def test_data_sets_named_by_claims_exist():
 
 
 def test_every_planned_configuration_is_a_side_of_some_claim():
-    used = {side.method for claim in claims() for side in (claim.better, claim.worse)}
+    used = {name for claim in claims() for name in claim.methods}
     assert [one.name for one in configurations() if not one.recipe and one.name not in used] == []
 
 
@@ -62,6 +64,20 @@ def test_what_learns_from_unlabelled_images_is_compared_where_labels_are_few():
     for claim in (claim for claim in claims() if claim.section.startswith("3")):
         assert claim.better.labelled in ("part", 2), claim.id
         assert claim.same_labels, claim.id
+
+
+def test_what_is_held_against_labels_alone_needs_a_gap_to_close():
+    floors = {"U-Net", "U-Net with dropout"}
+    for claim in claims():
+        if claim.section.startswith("3") and claim.worse and claim.worse.method in floors:
+            assert getattr(claim.gap, "labelled", None) == "all", claim.id
+
+
+def test_an_identity_is_proved_by_a_test_that_is_there():
+    proved = [claim.identity for claim in claims() if claim.identity]
+    assert proved
+    for path, _, name in (text.partition("::") for text in proved):
+        assert f"def {name}(" in (Path(__file__).parents[2] / path).read_text(encoding="utf-8")
 
 
 def test_sections_can_be_picked():
@@ -75,6 +91,23 @@ def test_sections_can_be_picked():
     ("change", "said"),
     [
         ({"margin": 0}, "greater than 0"),
+        ({"margin": None}, "x: expected either margin or margin_share"),
+        ({"margin_share": 0.1}, "x: expected either margin or margin_share"),
+        ({"margin": None, "margin_share": 1.5}, "margin_share"),
+        ({"better": None}, "x: expected better and worse, or an identity"),
+        ({"better": {"labelled": "all"}}, "side: expected one of method, any and best"),
+        ({"better": {"method": "U-Net", "any": ["FCN-8s"]}}, "side: expected one of method, any and best"),
+        ({"worse": {"best": ["U-Net", "V-Net"]}}, "x: expected two methods"),
+        ({"better": {"best": ["U-Net", "FCN-8s"]}}, "x: expected the best of several as the worse side"),
+        ({"worse": {"any": ["FCN-8s", "V-Net"]}}, "x: expected kind = 'exists' for a side of any"),
+        ({"acts": {"below": 0.9}}, "acts: expected either noted or measure"),
+        ({"acts": {"noted": "kept"}}, "acts: expected below or above"),
+        ({"acts": {"measure": "seconds", "above": 1}}, "acts: expected a measure of cases, got 'seconds'"),
+        ({"gap": {"any": ["U-Net"]}}, "x: expected one method as the ceiling of the gap"),
+        ({"metric": "parameters", "direction": "lower", "gap": "FCN-8s"}, "x: expected acts and gap with"),
+        ({"matched": "time"}, "matched"),
+        ({"identity": "tests/a.py::test_b"}, "x: expected an identity alone, got better, margin, worse, too"),
+        ({"identity": "somewhere"}, "identity"),
         ({"better": "V-Net"}, "x: expected two methods, got V-Net on both sides"),
         ({"metric": "hd95"}, "x: expected the direction 'lower' for hd95, got 'higher'"),
         ({"metric": "dicee"}, "metric: expected one of dice"),
@@ -102,6 +135,10 @@ def test_sides_are_said_in_words():
     assert str(Side(method="U-Net", labelled=1)) == "U-Net (one patient labelled)"
     assert Claim(**PLAIN).sides == "U-Net against V-Net"
     few = PLAIN | {"better": {"method": "U-Net", "labelled": 8}, "worse": {"method": "V-Net", "labelled": 8}}
+    several = PLAIN | {"worse": {"best": ["FCN-8s", "V-Net", "FCN-32s"], "labelled": "part"}}
+    assert Claim(**several).sides == (
+        "U-Net against the best of FCN-8s, V-Net and FCN-32s (some patients labelled)"
+    )
     assert Claim(**few).sides == "U-Net against V-Net, 8 patients labelled"
     part = PLAIN | {"better": {"method": "U-Net", "labelled": "all"}}
     part |= {"worse": {"method": "U-Net", "labelled": "part"}}

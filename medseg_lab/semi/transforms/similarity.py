@@ -55,16 +55,19 @@ class Similarity:
         return F.grid_sample(maps, grid, align_corners=False)
 
 
-def draw_similarity(shape: tuple[int, ...], scale: tuple[float, float] = SCALE) -> Similarity:
+def draw_similarity(
+    shape: tuple[int, ...], mirror: tuple[int, ...], scale: tuple[float, float] = SCALE
+) -> Similarity:
     """A random one for patches of `shape`, from PyTorch's global generator.
 
-    Every plane is turned by 0 to 3 quarters (0 or 2 where its edges differ), every axis flipped or not, and
-    the scale is drawn evenly in its logarithm.
+    Every plane is turned by 0 to 3 quarters (0 or 2 where its edges differ), every axis in `mirror` flipped
+    or not, and the scale is drawn evenly in its logarithm. A patient who lies in another way is still the
+    same; a mirrored one has the heart on the right. So all data is turned, and flipped where its card allows.
     """
     turns = []
     for first, second in combinations(range(len(shape)), 2):
         step = 1 if shape[first] == shape[second] else 2
         turns.append((first, second, step * int(torch.randint(4 // step, ()))))
-    flipped = tuple(axis for axis in range(len(shape)) if torch.rand(()) < 0.5)
+    flipped = tuple(axis for axis in mirror if torch.rand(()) < 0.5)
     low, high = scale
     return Similarity(tuple(turns), flipped, low * (high / low) ** float(torch.rand(())))
