@@ -13,11 +13,23 @@ from medseg_lab.data.task import Task
 from medseg_lab.evaluation.judge import Judge
 from medseg_lab.evaluation.metrics import OVERLAPS, score
 from medseg_lab.evaluation.sampling import MARGIN, Drawn, drawn, surroundings
-from medseg_lab.uncertainty.measures.calibration import brier, negative_log_likelihood, reliability
-from medseg_lab.uncertainty.measures.energy_distance import energy_distance, matched_iou
+from medseg_lab.uncertainty.measures.calibration import (
+    Reliability,
+    brier,
+    ece_parts,
+    negative_log_likelihood,
+    reliability,
+)
+from medseg_lab.uncertainty.measures.energy_distance import distances, matched_iou
 from medseg_lab.uncertainty.measures.entropy_split import entropy_split
 from medseg_lab.uncertainty.measures.error_detection import error_auroc, error_retention
-from medseg_lab.uncertainty.measures.readings import rater_correlation
+from medseg_lab.uncertainty.measures.readings import (
+    label_variance,
+    map_correlation,
+    rater_correlation,
+    shares,
+    spread_correlation,
+)
 from medseg_lab.uncertainty.measures.truth import against_truth
 
 if TYPE_CHECKING:
@@ -46,17 +58,22 @@ class SampleJudge(Judge):
         self.samples, self.margin = samples, margin
 
     def table(self, learner: "Segmenter", cohort: "Cohort", cases: Sequence[Case]) -> pd.DataFrame:
-        """A row for each case and foreground class; see `scores`."""
-        rows = []
+        """A row for each case and foreground class; see `scores`.
+
+        Besides, `ece`: what a case adds to the calibration error of all cases together (`ece_parts`).
+        """
+        tables, bins = [], []
         sliced = learner.task.spatial_dims < cohort.task.spatial_dims
         across = cohort.card.preprocessing.slice_axis % 3 if sliced else None
         for found in drawn(learner, cohort, cases, self.samples):
             case = {"case": found.case.id, "patient": found.case.patient}
-            for name, values in zip(
+            of_class = zip(
                 cohort.task.foreground, scores(found, cohort.task, self.margin, across), strict=True
-            ):
-                rows.append({**case, "class": name, **values})
-        return pd.DataFrame(rows)
+            )
+            tables.append([{**case, "class": name, **values} for name, values in of_class])
+            bins.append(calibration(found, self.margin, across))
+        parts = zip(tables, ece_parts(bins, [case.patient for case in cases]), strict=True)
+        return pd.DataFrame(row | {"ece": error} for rows, error in parts for row in rows)
 
 
 def scores(
@@ -71,9 +88,11 @@ def scores(
         across: the axis of S along which the slices kept do not touch, if any.
 
     Returns:
-        K-1 dictionaries: the overlaps, ged and matched_iou of the class; and of the image rater_ncc, ece,
-        brier, nll, error_auroc, error_retention, predictive_entropy, expected_entropy, mutual_information;
-        and where the raters' distribution is known, entropy_error and truth_kl.
+        K-1 dictionaries: overlaps, ged, matched_iou and diversity of the class, ged_marked and drawn where
+        at least half of the raters marked it, else NaN; and of the image rater_ncc, spread_ncc, brier, nll,
+        error_auroc, error_retention, predictive_entropy, expected_entropy, mutual_information; where the
+        raters' distribution is known, entropy_error and truth_kl; and of a learner that predicts its noise,
+        noise_ncc and noise_variation.
     """
     readings, classes = found.case.labels.cpu(), len(task.classes)
     agreed = consensus(readings)
@@ -82,8 +101,13 @@ def scores(
     # `max` takes a seventh of the time of `argmax` over a dimension that is not the last
     segmented = found.samples.max(dim=1).indices.to(torch.uint8)[:, known]
     marked = readings[:, known]
+    apart = distances(segmented, marked, classes)
+    often = shown_by(marked, classes) >= 0.5
     by_class = {
-        "ged": energy_distance(segmented, marked, classes),
+        "ged": apart.energy,
+        "ged_marked": apart.energy.where(often, torch.nan),
+        "drawn": (shown_by(segmented, classes) > 0).float().where(often, torch.nan),
+        "diversity": apart.samples,
         "matched_iou": matched_iou(segmented, marked, classes),
     }
     near = known & surroundings(readings, margin, across)
@@ -91,7 +115,14 @@ def scores(
     image = voxelwise(samples, readings[:, near], agreed[near])
     if found.case.distribution is not None:
         image |= truthful(samples, found.case.distribution.cpu()[:, near])
+    if found.noise is not None:
+        image |= noisy(found.noise[near], readings[:, near], classes)
     return [row | {name: float(of[k]) for name, of in by_class.items()} | image for k, row in enumerate(rows)]
+
+
+def shown_by(segmentations: Tensor, n_classes: int) -> Tensor:
+    """The share of segmentations `(n, V)` that have a voxel of each foreground class, `(K-1,)`."""
+    return torch.stack([(segmentations == k).any(dim=1).float().mean() for k in range(1, n_classes)])
 
 
 def voxelwise(samples: Tensor, readings: Tensor, agreed: Tensor) -> dict[str, float]:
@@ -100,7 +131,7 @@ def voxelwise(samples: Tensor, readings: Tensor, agreed: Tensor) -> dict[str, fl
     wrong = mean.argmax(dim=0) != agreed
     return {
         "rater_ncc": float(rater_correlation(samples, readings)),
-        "ece": float(reliability(mean, readings).ece),
+        "spread_ncc": float(spread_correlation(samples, readings)),
         "brier": float(brier(mean, readings)),
         "nll": float(negative_log_likelihood(mean, readings)),
         "error_auroc": float(error_auroc(split.total, wrong)),
@@ -115,3 +146,19 @@ def truthful(samples: Tensor, distribution: Tensor) -> dict[str, float]:
     """How close samples `(n, K, V)` come to the raters' distribution `(K, V)`."""
     found = against_truth(samples, distribution)
     return {"entropy_error": found.mean_absolute_error, "truth_kl": found.divergence}
+
+
+def noisy(noise: Tensor, readings: Tensor, classes: int) -> dict[str, float]:
+    """Whether a noise map `(V,)` is high where readings `(R, V)` differ, and how much it varies at all."""
+    among_raters = label_variance(shares(readings, classes))
+    return {
+        "noise_ncc": float(map_correlation(noise, among_raters)),
+        "noise_variation": float(noise.std(correction=0) / noise.mean()),
+    }
+
+
+def calibration(found: Drawn, margin: int = MARGIN, across: int | None = None) -> Reliability:
+    """Confidence against accuracy in the judged voxels of one case; arguments as in `scores`."""
+    readings = found.case.labels.cpu()
+    near = (readings != IGNORE).all(dim=0) & surroundings(readings, margin, across)
+    return reliability(found.mean[:, near], readings[:, near])

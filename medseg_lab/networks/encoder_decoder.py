@@ -94,10 +94,15 @@ class Decoder(nn.Module):
 
     def forward(self, encoded: Sequence[Tensor]) -> Tensor:
         """The finest decoded features, `(N, F_0, *S)`, of encoded ones, finest first."""
-        *finer, x = encoded
+        return self.levels(encoded)[0]
+
+    def levels(self, encoded: Sequence[Tensor]) -> list[Tensor]:
+        """The decoded features of each level, finest first; the coarsest are the encoded ones as they are."""
+        *finer, coarsest = encoded
+        decoded = [coarsest]
         for level in reversed(range(len(finer))):
-            x = self.step(level, x, finer[level])
-        return x
+            decoded.insert(0, self.step(level, decoded[0], finer[level]))
+        return decoded
 
     def step(self, level: int, below: Tensor, skip: Tensor) -> Tensor:
         """The features of one level, `(N, F_i, *S_i)`, from those of the next coarser one."""

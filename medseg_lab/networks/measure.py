@@ -1,4 +1,4 @@
-"""The cost and the receptive field of a network: parameters, floating point operations, voxels seen."""
+"""What a network costs and sees: parameters, floating point operations, kept activations, receptive field."""
 
 import copy
 from collections.abc import Sequence
@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -37,14 +39,48 @@ def flops(network: nn.Module, image_shape: Sequence[int], **forward: Any) -> int
     return int(counter.get_total_flops())
 
 
+def activations(network: nn.Module, image_shape: Sequence[int]) -> int:
+    """Bytes that one training step on an image `(N, C, *S)` keeps until the gradients are computed.
+
+    Counted in float32: each tensor that an operation of the forward pass saves for its backward pass, once,
+    the image included, the weights left out. A network with `heads` computes all of them, as in training. The
+    loss adds a few maps with a channel for each class. The pass runs on PyTorch's meta device, as in `flops`.
+    """
+    on_meta: Any = copy.deepcopy(network).to("meta").train()
+    weights = {StorageWeakRef(w.untyped_storage()) for w in on_meta.state_dict().values()}
+    kept: dict[StorageWeakRef, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[StorageWeakRef(tensor.untyped_storage())] = tensor
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        outputs = getattr(on_meta, "heads", on_meta)(torch.empty(*image_shape, device="meta"))
+    del outputs
+    return sum(found.untyped_storage().nbytes() for ref, found in kept.items() if ref not in weights)
+
+
+def influence(network: nn.Module, image: Tensor) -> Tensor:
+    """How much each voxel of an image `(1, C, *S)` changes the output at the centre: `(*S)`, up to 1.
+
+    The absolute gradient of the logits there, of the network as it is. Without norms it is zero beyond the
+    receptive field. An instance norm takes mean and variance of the whole map, so with it no voxel has none.
+    """
+    image = image.clone().requires_grad_()
+    centre = (..., *(size // 2 for size in image.shape[2:]))
+    (gradient,) = torch.autograd.grad(network(image)[centre].sum(), image)
+    size = gradient.abs().sum(dim=(0, 1))
+    return size / size.max()
+
+
 def receptive_field(network: nn.Module, extent: int = 512, **forward: Any) -> tuple[int, ...]:
     """Voxels along each axis that can change the output at the centre of an image, by gradient.
 
-    The field depends on the structure alone, so it is measured on a linear copy of the network: norms,
-    activations and dropout become the identity (an instance norm reads the whole map), max pooling becomes
-    mean pooling, and weights become equal and positive, so that no two paths cancel. Then every voxel that is
-    connected to the output has a positive gradient. Each axis is measured on an image that is `extent` voxels
-    long there and one voxel wide elsewhere, which is cheap in 3D, too. Other modules are left unchanged.
+    The field is that of the structure without its norms (`influence` has them), so it is measured on a linear
+    copy of the network: norms, activations and dropout become the identity, max pooling becomes mean pooling,
+    and weights become equal and positive, so that no two paths cancel. Then every voxel that is connected to
+    the output has a positive gradient. Each axis is measured on an image that is `extent` voxels long there
+    and one voxel wide elsewhere, which is cheap in 3D, too. Other modules are left unchanged.
 
     Raises:
         ValueError: if the field reaches the end of the image, because it may be larger.

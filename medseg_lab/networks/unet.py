@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from medseg_lab.networks.blocks import (
     CONV,
@@ -35,6 +36,8 @@ class UNet(nn.Module):
         norm: "instance", "batch" or "none".
         dropout: probability with which a channel of the coarsest features is left out in training. UA-MT [20]
             drops channels of the last features, too; with sixteen of them, that costs more than it gives.
+        deep_supervision: gives each coarser level of the decoder a head of its own, for training alone: the
+            supervision of U-Net++ [28] without its nested skips.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class UNet(nn.Module):
         skips: bool = True,
         norm: NormName = "instance",
         dropout: float = 0.0,
+        deep_supervision: bool = False,
     ) -> None:
         super().__init__()
         check_network(spatial_dims, features)
@@ -58,6 +62,8 @@ class UNet(nn.Module):
         self.pool = MAX_POOL[spatial_dims](2)
         self.decoder = Decoder(spatial_dims, self.widths, self.strides, skips, norm)
         self.head = CONV[spatial_dims](features[0], out_channels, 1)
+        supervised = features[1:-1] if deep_supervision else ()
+        self.auxiliary = nn.ModuleList(CONV[spatial_dims](width, out_channels, 1) for width in supervised)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits `(N, K, *S)` of an image `(N, C, *S)`."""
@@ -75,13 +81,24 @@ class UNet(nn.Module):
         """Logits `(N, K, *shape)` of encoded images."""
         return crop(self.head(self.decoder(encoded)), shape)
 
+    def heads(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The logits of every head, coarsest first, enlarged to `(N, K, *S)`; the last are `forward`'s."""
+        if not self.auxiliary:
+            return (self(image),)
+        finest, *coarser = self.decoder.levels(self.encode(image))
+        found = [self.head(finest)]
+        for level, (head, features) in enumerate(zip(self.auxiliary, coarser[:-1], strict=True), start=1):
+            mode = "bilinear" if image.ndim == 4 else "trilinear"
+            found.insert(0, F.interpolate(head(features), scale_factor=2**level, mode=mode))
+        return tuple(crop(logits, image.shape[2:]) for logits in found)
+
     def decode(self, encoded: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
         """The features that the head reads, `(N, F_0, *shape)`, of encoded images."""
         return crop(self.decoder(encoded), shape)
 
     def encoder_alone(self) -> "UNet":
-        """Without decoder and head, in place."""
-        for part in ("decoder", "head"):
+        """Without decoder and heads, in place."""
+        for part in ("decoder", "head", "auxiliary"):
             self.register_module(part, nn.Identity())
         return self
 
@@ -90,5 +107,6 @@ class UNet(nn.Module):
         return {
             **{f"encoder {i}": stage for i, stage in enumerate(self.encoder)},
             **{f"decoder {i}": stage for i, stage in enumerate(self.decoder.stage)},
+            **{f"logits {i}": head for i, head in enumerate(self.auxiliary, start=1)},
             "logits": self.head,
         }

@@ -56,8 +56,8 @@ class VNet(nn.Module):
 
     Against the U-Net: PReLU for the activation, a 2^d convolution at stride 2 for the max pooling, and a
     shortcut around each stage. A decoder stage keeps the channels of its concatenated input, twice those of
-    the encoder. The default is slim, with 3^d kernels: it costs no more than the default `UNet`. `PAPER`
-    holds the paper's.
+    the encoder. The default is slim, with 3^d kernels, and has as many FLOPs as the default `UNet` in 3D, so
+    that the two are compared at one cost. `PAPER` holds the paper's.
 
     Padding and cropping as in `UNet`. Departures from the paper: a norm after each convolution (the paper
     has none; MONAI has batch norm) and no dropout (MONAI's cannot be switched off everywhere). As in the
@@ -79,7 +79,7 @@ class VNet(nn.Module):
         in_channels: int,
         out_channels: int,
         spatial_dims: int = 2,
-        features: Sequence[int] = (8, 16, 32, 64),
+        features: Sequence[int] = (12, 24, 48, 96),
         convs: Sequence[int] = (1, 2, 3, 3),
         kernel: int = 3,
         norm: NormName = "instance",

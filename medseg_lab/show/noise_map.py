@@ -10,9 +10,7 @@ from medseg_lab.show.contours import handles, panel, small_title
 from medseg_lab.show.disagreement import consensus_of, disagreement_window, filled_readings
 from medseg_lab.show.heat_map import heat_map, ratio
 from medseg_lab.show.style import canvas, house
-from medseg_lab.training.learner import Learner
 from medseg_lab.uncertainty.measures.readings import label_variance, shares
-from medseg_lab.uncertainty.noise import LogitNoise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,35 +19,29 @@ LEAST = 0.01
 """The lowest top of a scale: where raters agree, or there is one, the variance is 0 everywhere."""
 
 
-def show_noise(
-    learner: Learner, one: Drawn, task: Task, *, slice_axis: int = 2, channel: int | None = None
-) -> "Figure":
+def show_noise(one: Drawn, task: Task, *, slice_axis: int = 2, channel: int | None = None) -> "Figure":
     """An image with the consensus; the raters' variance; sigma of the logits; the variance of the prediction.
 
     Variances are those of the label as a one-hot vector, summed over the classes, 1 - sum_k p_k^2. Sigma is
     the mean over the classes, in units of the logits.
 
     Args:
-        learner: a trained `LogitNoise`.
-        one: a case with its samples; the learner sees a whole slice of it.
+        one: a case with samples and noise, of a `LogitNoise`.
         task: names the classes.
         slice_axis: axis across which a volume is cut; the slice is that of `disagreement_window`.
         channel: of the image; by default the first, or the colours of a photograph.
 
     Raises:
-        ValueError: for a learner without noise.
+        ValueError: where the learner predicts no noise.
     """
-    if not isinstance(learner, LogitNoise):
-        raise ValueError(f"learner: expected one with noise on its logits, got {type(learner).__name__}")
+    if one.noise is None:
+        raise ValueError(f"case {one.case.id}: expected a learner that predicts its noise, got none")
     case, classes = one.case, len(task.classes)
     place = disagreement_window(case, [one.prediction], slice_axis)
-    flat = case.image if place.axis is None else case.image.select(place.axis + 1, place.index)
-    with torch.no_grad():
-        sigma = learner.eval().noise_std(flat[None].float())[0].mean(dim=0)[place.box]
     among_raters = label_variance(shares(torch.from_numpy(filled_readings(case)), classes))
     maps = {
         "raters' variance": place.of(among_raters.numpy()),
-        "sigma of the logits": sigma.numpy(),
+        "sigma of the logits": place.of(one.noise.numpy()),
         "predicted variance": place.of(label_variance(one.mean).numpy()),
     }
     cut = place.cut(case, {"consensus": place.of(consensus_of(case)), **maps}, channel)

@@ -64,7 +64,8 @@ class Learner(Segmenter):
             a learner that makes its own modules; most bases require one.
         loss: as a recipe: of logits `(N, K, *S)` against labels `(N, *S)`.
         learning_rate: the peak of the schedule (`medseg_lab.training.schedule`).
-        weight_decay: of AdamW.
+        weight_decay: of AdamW; none by default. A step takes a share `learning_rate * weight_decay` off each
+            weight: 1e-5 would take less than 0.002% in 600 steps, and what a norm follows is scaled anyway.
         clip_norm: the gradient of a phase is scaled down to this Euclidean norm if it is longer.
         spatial_dims: 2 to learn slice by slice on a cohort of volumes; None for the cohort's own dimension.
         reading: which labels it is taught, where a case has several raters.
@@ -75,7 +76,7 @@ class Learner(Segmenter):
     network: Any = None
     loss: Loss = default(DiceCE)
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
     clip_norm: Annotated[float, Field(ge=0)] = 12.0
     spatial_dims: Literal[2, 3] | None = None
     reading: Reading = "reference"

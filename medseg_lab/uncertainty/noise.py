@@ -97,10 +97,13 @@ class HeteroscedasticNoise(LogitNoise):
 
 
 class HomoscedasticNoise(LogitNoise):
-    """One sigma for each class, learned, the same in all images and voxels of the task.
+    """One sigma for each class, learned, the same everywhere: our control, not a paper's method.
 
-    The network can undo it by larger logits, so it tells nothing of one image; it is the control of
-    `HeteroscedasticNoise`: the same loss, without a map.
+    Kendall and Gal's homoscedastic noise is a quantity of regression: the variance of the measurements, and,
+    in their later work, what weighs the losses of several tasks against each other. In classification the
+    network can undo it by larger logits, so it tells nothing, of one image or of the task. The survey names
+    both kinds side by side, so it stands here as the control of `HeteroscedasticNoise`: the same loss,
+    without a map.
     """
 
     def build(self) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from math import log
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,8 +11,9 @@ from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.cohort import load_cohort
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.judge import Judge
+from medseg_lab.evaluation.pooled import pooled_reliability
 from medseg_lab.evaluation.sample_judge import SampleJudge, scores
-from medseg_lab.evaluation.sampling import Drawn, surroundings
+from medseg_lab.evaluation.sampling import Drawn, drawn, surroundings
 from medseg_lab.survey.measures import measure
 from medseg_lab.training.learner import Learner
 
@@ -43,6 +45,25 @@ def test_measures_of_a_class_by_hand():
     assert row["matched_iou"] == pytest.approx(1 / 2)
 
 
+def test_samples_as_far_apart_as_the_readings_are_as_diverse():
+    (row,) = scores(Drawn(case(NONE, LEFT), one_hot(NONE, LEFT)), TASK)
+    assert (row["ged"], row["diversity"]) == (0, 1 / 2)  # none-left 1, each with itself 0
+    (row,) = scores(Drawn(case(NONE, LEFT), one_hot(LEFT, LEFT)), TASK)
+    assert row["diversity"] == 0
+
+
+def test_what_half_of_the_raters_marked_is_scored_apart():
+    """Two of four are half, one is not; a place that they share is not asked for."""
+    elsewhere = [[0, 0], [0, 1]]
+    for readings, often in (((NONE, NONE, NONE, LEFT), False), ((NONE, NONE, elsewhere, LEFT), True)):
+        for samples, seen in (((NONE, NONE), 0.0), ((NONE, BOTH), 1.0)):
+            (row,) = scores(Drawn(case(*readings), one_hot(*samples)), TASK)
+            assert np.isnan(row["ged_marked"]) != often
+            assert np.isnan(row["drawn"]) != often
+            if often:
+                assert (row["ged_marked"], row["drawn"]) == (row["ged"], seen)
+
+
 def test_measures_of_voxels_by_hand():
     """Probabilities 1/2 on one voxel and 1 on three; half of the readings mark the first voxel."""
     samples = one_hot(NONE, LEFT)
@@ -53,9 +74,20 @@ def test_measures_of_voxels_by_hand():
     assert row["nll"] == pytest.approx(log(2) / 4, abs=1e-5)
     assert row["brier"] == pytest.approx(1 / 2 / 4)  # (1/2)^2 for each of the two classes
     assert row["rater_ncc"] == pytest.approx(1)
-    assert row["ece"] == pytest.approx(0, abs=1e-6)
+    assert row["spread_ncc"] == pytest.approx(1)
     # the only error (the tie) has the only doubt
     assert row["error_auroc"] == pytest.approx(1)
+
+
+def test_a_noise_map_is_held_against_where_raters_differ():
+    """Noise 1, 3, 1, 3; the raters differ on the second voxel of four."""
+    found = Drawn(case(NONE, [[0, 1], [0, 0]]), one_hot(NONE), torch.tensor([[1.0, 3.0], [1.0, 3.0]]))
+    (row,) = scores(found, TASK)
+    assert row["noise_ncc"] == pytest.approx(4 / (4 * 12) ** 0.5)  # -1, 1, -1, 1 and -1, 3, -1, -1
+    assert row["noise_variation"] == pytest.approx(1 / 2)
+    (same,) = scores(replace(found, noise=torch.ones(2, 2)), TASK)
+    assert (same["noise_ncc"], same["noise_variation"]) == (0, 0)
+    assert "noise_ncc" not in scores(replace(found, noise=None), TASK)[0]
 
 
 def test_voxels_far_from_what_was_marked_do_not_count():
@@ -86,7 +118,7 @@ def test_voxels_that_a_rater_left_open_enter_no_measure():
     tame = one_hot([[0, 0], [0, 0]], [[1, 0], [0, 0]])
     rows = [scores(Drawn(open_, samples), TASK)[0] for samples in (wild, tame)]
     for name in set(rows[0]) - {"dice", "iou", "precision"}:
-        assert rows[0][name] == pytest.approx(rows[1][name]), name
+        assert rows[0][name] == pytest.approx(rows[1][name], nan_ok=True), name
 
 
 def test_where_the_distribution_is_known_samples_are_held_against_it():
@@ -102,8 +134,8 @@ def test_where_the_distribution_is_known_samples_are_held_against_it():
 
 def test_everything_scored_is_a_measure_of_cases():
     known = replace(case(NONE, LEFT), distribution=torch.full((2, 2, 2), 0.5))
-    (row,) = scores(Drawn(known, one_hot(NONE, LEFT)), TASK)
-    assert {measure(name).per for name in row} == {"case"}
+    (row,) = scores(Drawn(known, one_hot(NONE, LEFT), torch.ones(2, 2)), TASK)
+    assert {measure(name).per for name in [*row, "ece"]} == {"case"}
 
 
 class Coin(Learner):
@@ -130,6 +162,19 @@ def test_the_judge_gives_a_row_a_case_and_class_of_each_part():
     assert not table.drop(columns="rarest_dice").isna().any().any()
     assert table["rarest_dice"].notna().sum() == table["case"].nunique()
     assert not cohort.openings
+
+
+def test_the_calibration_error_is_that_of_all_cases_together():
+    cohort = load_cohort("virtual-brain+raters", cases=5)
+    learner = Coin(Task(1, cohort.task.classes, 2))
+    torch.manual_seed(0)
+    table = SampleJudge(("labelled",), samples=3)(learner, cohort)
+    torch.manual_seed(0)
+    cases = list(drawn(learner, cohort, cohort.labelled, 3))
+    assert len(cases) > 1
+    pooled = pooled_reliability(cases, cohort.card.preprocessing.slice_axis)
+    assert table["ece"].mean() == pytest.approx(pooled.ece)
+    assert table.groupby("case")["ece"].nunique().eq(1).all()
 
 
 def test_the_test_part_is_opened_and_said():

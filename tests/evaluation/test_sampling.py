@@ -8,7 +8,10 @@ from medseg_lab.data.case import Case
 from medseg_lab.data.cohort import load_cohort
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.sampling import Drawn, drawn, thinned
+from medseg_lab.networks.unet import UNet
 from medseg_lab.training.learner import Learner
+from medseg_lab.training.recipe import recipe
+from medseg_lab.uncertainty.noise import HomoscedasticNoise
 
 
 def volume(marked: range, depth: int = 20) -> Case:
@@ -87,3 +90,15 @@ def test_a_case_gets_samples_that_its_seed_decides():
         assert torch.equal(one.samples, other.samples)
     free = [one.samples for _ in range(2) for one in drawn(learner, cohort, cases[:1], 3)]
     assert not torch.equal(*free)
+
+
+def test_a_learner_that_predicts_its_noise_is_asked_for_the_map():
+    """Sigma 1, 2, ... of the classes: their mean, on the whole of an image of several windows."""
+    cohort = load_cohort("virtual-brain+raters", cases=5)
+    learner = HomoscedasticNoise(Task(1, cohort.task.classes, 2), network=recipe(UNet, features=(2, 4)))
+    learner.patch = (48, 48)
+    learner.log_variance.data[:] = 2 * torch.arange(1.0, 1 + len(cohort.task.classes)).log()
+    (found,) = drawn(learner, cohort, cohort.validation[:1], 2)
+    assert found.noise.shape == found.case.image.shape[1:]
+    mean = (1 + len(cohort.task.classes)) / 2
+    torch.testing.assert_close(found.noise, torch.full_like(found.noise, mean))

@@ -14,6 +14,7 @@ NETWORKS = {
     "FCN-16s": lambda c, k, d: FCN(c, k, d, stride=16, features=(4, 4, 6, 6, 6)),
     "FCN-8s": lambda c, k, d: FCN(c, k, d, stride=8, features=(4, 4, 6, 6, 6)),
     "U-Net": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8)),
+    "U-Net with auxiliary heads": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8), deep_supervision=True),
     "U-Net without skips": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8), skips=False),
     "V-Net": lambda c, k, d: VNet(c, k, d, features=(4, 6, 8), convs=(1, 2, 3)),
     "U-Net++": lambda c, k, d: UNetPlusPlus(c, k, d, features=(4, 6, 8)),

@@ -14,6 +14,7 @@ from medseg_lab.networks.vnet import VNet
 WIDTHS = (4, 6, 8)
 NETWORKS = {
     "U-Net": lambda dims: UNet(2, 3, dims, features=WIDTHS, dropout=0.5),
+    "U-Net with auxiliary heads": lambda dims: UNet(2, 3, dims, features=WIDTHS, deep_supervision=True),
     "U-Net without skips": lambda dims: UNet(2, 3, dims, features=WIDTHS, skips=False),
     "U-Net++": lambda dims: UNetPlusPlus(2, 3, dims, features=WIDTHS),
     "U-Net++ cut": lambda dims: UNetPlusPlus(2, 3, dims, features=(*WIDTHS, 9)).pruned(2),
@@ -102,6 +103,7 @@ def test_the_decoder_leads_from_the_coarsest_level_to_the_finest(dims, strides, 
     middle = decoder.step(1, encoded[2], encoded[1])
     assert middle.shape == encoded[1].shape
     assert torch.equal(decoder.step(0, middle, encoded[0]), found)
+    assert all(map(torch.equal, decoder.levels(encoded), (found, middle, encoded[2])))
     # a stage reads the features of its level, if there are skips, and the up-sampled ones
     reads = [stage[0][0].in_channels for stage in decoder.stage]
     assert reads == ([8, 12] if skips else [4, 6])

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from medseg_lab.networks.fcn import FCN
-from medseg_lab.networks.measure import flops, parameters, receptive_field
+from medseg_lab.networks.measure import activations, flops, influence, parameters, receptive_field
 from medseg_lab.networks.unet import UNet
 from medseg_lab.networks.unetpp import UNetPlusPlus
 from medseg_lab.networks.vnet import VNet
@@ -23,11 +23,40 @@ def test_a_multiply_add_counts_as_two():
     assert flops(nn.Conv3d(1, 1, 1), (4, 1, 5, 5, 5)) == 2 * 4 * 125
 
 
+def test_what_a_step_keeps_by_hand():
+    # The first convolution keeps the image; its output is activated in place, and kept once for both that
+    # and the second convolution; the second keeps nothing more. 4 bytes a value; weights are not counted.
+    layers = [nn.Conv2d(1, 2, 3, padding=1), nn.LeakyReLU(inplace=True), nn.Conv2d(2, 3, 3, padding=1)]
+    assert activations(nn.Sequential(*layers), (1, 1, 8, 8)) == 4 * 64 * (1 + 2)
+    # A norm keeps its input, besides its output, and a mean and a deviation of each channel.
+    normed = activations(nn.Sequential(layers[0], nn.BatchNorm2d(2), *layers[1:]), (1, 1, 8, 8))
+    assert normed == 4 * 64 * (1 + 2 + 2) + 2 * 2 * 4
+
+
+@pytest.mark.parametrize(
+    "network", [UNet(1, 2, 3, features=(4, 4, 8)), UNetPlusPlus(1, 2, features=(4, 4, 8))]
+)
+def test_what_a_step_keeps_grows_with_the_image_and_not_with_the_weights(network):
+    dims = 3 if network.head.weight.ndim == 5 else 2
+    small, large = (activations(network, (1, 1, *[edge] * dims)) for edge in (16, 32))
+    assert large == pytest.approx(2**dims * small, rel=0.01)
+
+
+def test_all_heads_count_as_in_training():
+    shape = (1, 1, 32, 32)
+    plain, headed = (UNet(1, 2, features=(4, 4, 4), deep_supervision=deep) for deep in (False, True))
+    enlarged_features = 4 * 4 * 16 * 16  # what the auxiliary head reads is kept already; nothing else is
+    assert 0 <= activations(headed, shape) - activations(plain, shape) <= enlarged_features
+
+
 def test_measuring_does_not_change_the_network():
     network = UNet(1, 2, features=(2, 4)).train()
     before = {k: v.clone() for k, v in network.state_dict().items()}
     flops(network, (1, 1, 16, 16))
     receptive_field(network, 64)
+    activations(network, (1, 1, 16, 16))
+    influence(network, torch.randn(1, 1, 16, 16))
+    assert all(p.grad is None for p in network.parameters())
     assert network.training
     assert all(torch.equal(v, network.state_dict()[k]) for k, v in before.items())
 
@@ -104,3 +133,13 @@ def test_the_field_of_fcn_32s_is_252_pixels_in_2d_and_3d():
 def test_a_field_larger_than_the_image_is_not_reported():
     with pytest.raises(ValueError, match="extent: expected more than the receptive field, got 32"):
         receptive_field(UNet(1, 2, features=(2, 2, 2, 2)), 32)
+
+
+def test_without_norms_influence_ends_with_the_receptive_field_and_with_them_it_does_not():
+    image = torch.randn(1, 1, 48, 48)
+    none, instance = (UNet(1, 2, features=(4, 4, 4), norm=norm) for norm in ("none", "instance"))
+    field = receptive_field(none, 128)[0]
+    rows = influence(none, image).any(dim=1).nonzero().flatten()
+    assert rows[-1] - rows[0] + 1 == field < 48
+    assert (influence(instance, image) > 0).all()
+    assert influence(instance, image).max() == 1

@@ -3,9 +3,11 @@
 import pytest
 import torch
 from monai.networks.nets import BasicUNet
+from torch.nn import functional as F
 
-from medseg_lab.networks.measure import parameters
+from medseg_lab.networks.measure import flops, parameters
 from medseg_lab.networks.unet import UNet
+from medseg_lab.training.names import recipe_called
 
 
 @pytest.mark.parametrize("spatial_dims", [2, 3])
@@ -101,3 +103,45 @@ def test_dropout_is_nowhere_else():
     dropping, plain = twins(0.5)
     encoded = plain.encode(torch.randn(1, 1, 8, 8))
     assert torch.equal(dropping.scores(encoded, (8, 8)), plain.scores(encoded, (8, 8)))
+
+
+@pytest.mark.parametrize(("size", "mode"), [((13, 18), "bilinear"), ((9, 8, 6), "trilinear")])
+def test_auxiliary_heads_score_the_decoders_coarser_levels(size, mode):
+    network, image = (
+        UNet(1, 3, len(size), features=(2, 3, 4, 5), deep_supervision=True),
+        torch.randn(1, 1, *size),
+    )
+    coarsest, coarser, finest = network.heads(image)
+    assert torch.equal(finest, network(image))
+    encoded = network.encode(image)
+    decoded = [encoded[3]]
+    for level in (2, 1):
+        decoded.append(network.decoder.step(level, decoded[-1], encoded[level]))
+    for logits, features, head, factor in zip(
+        (coarser, coarsest), decoded[:0:-1], network.auxiliary, (2, 4), strict=True
+    ):
+        enlarged = F.interpolate(head(features), scale_factor=factor, mode=mode)
+        assert torch.equal(logits, enlarged[(..., *map(slice, size))])
+
+
+def test_auxiliary_heads_change_neither_the_prediction_nor_what_it_costs():
+    torch.manual_seed(0)
+    plain = UNet(1, 2, features=(2, 3, 4))
+    torch.manual_seed(0)
+    headed, image = UNet(1, 2, features=(2, 3, 4), deep_supervision=True), torch.randn(1, 1, 8, 8)
+    assert torch.equal(headed(image), plain(image))
+    assert flops(headed, (1, 1, 8, 8)) == flops(plain, (1, 1, 8, 8))
+    assert parameters(headed) == parameters(plain) + 3 * 2 + 2
+    (alone,) = plain.heads(image)
+    assert torch.equal(alone, plain(image))
+
+
+def test_the_controls_cost_what_they_are_compared_with():
+    """The FLOPs of the configurations that claims call matched in FLOPs."""
+
+    def cost(name):
+        network = recipe_called(name).arguments["network"]
+        return flops(network.build(in_channels=1, out_channels=3, spatial_dims=2), (1, 1, 48, 64))
+
+    assert cost("Wide U-Net with auxiliary heads") == pytest.approx(cost("U-Net++"), rel=0.03)
+    assert cost("U-Net without skips") == pytest.approx(cost("U-Net"), rel=0.03)

@@ -85,11 +85,9 @@ def test_monais_count_is_ours_less_the_convolutions_that_it_leaves_out():
     assert ours == monai + left_out + first_activation - up_biases - monais_head + (32 * 2 + 2)
 
 
-def test_the_slim_default_costs_no_more_than_the_u_net():
+def test_the_slim_default_has_as_many_flops_as_the_3d_u_net():
     shape = (1, 1, 48, 48, 48)
-    slim, unet = VNet(1, 3, 3), UNet(1, 3, 3)
-    assert flops(slim, shape) <= flops(unet, shape)
-    assert parameters(slim) <= parameters(unet)
+    assert flops(VNet(1, 3, 3), shape) == pytest.approx(flops(UNet(1, 3, 3), shape), rel=0.03)
 
 
 def test_a_stage_with_silent_convolutions_is_its_shortcut():
@@ -109,10 +107,10 @@ def test_nothing_is_dropped_in_training():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"convs": (1, 2)}, r"convs: expected one number for each of \(8, 16, 32, 64\), got \(1, 2\)"),
+        ({"convs": (1, 2)}, r"convs: expected one number for each of \(12, 24, 48, 96\), got \(1, 2\)"),
         ({"kernel": 4}, "kernel: expected an odd size, got 4"),
         ({"features": (8,), "convs": (1,)}, "features: expected at least 2 positive widths"),
-        ({"in_channels": 9}, "in_channels: expected at most 8, the first width, got 9"),
+        ({"in_channels": 13}, "in_channels: expected at most 12, the first width, got 13"),
     ],
 )
 def test_impossible_arguments_are_refused(wrong, said):

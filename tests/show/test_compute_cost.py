@@ -20,10 +20,11 @@ PASSES = dict(zip(SECONDS, (1, 5, 16, 1, 16, 16, 16), strict=True))
 
 def runs(seconds: dict[str, float]) -> dict[str, list]:
     """Two seeds, one of which took a quarter longer than the other."""
-    return {
-        name: [SimpleNamespace(record=SimpleNamespace(seconds=s * by)) for by in (8 / 9, 10 / 9)]
-        for name, s in seconds.items()
-    }
+
+    def run(seconds: float) -> SimpleNamespace:
+        return SimpleNamespace(record=SimpleNamespace(seconds=seconds, parameters=9))
+
+    return {name: [run(s * by) for by in (8 / 9, 10 / 9)] for name, s in seconds.items()}
 
 
 def comparison(metric="error_auroc", methods=tuple(SECONDS)) -> Comparison:
@@ -108,5 +109,5 @@ def test_it_is_said_in_words():
 def test_what_is_missing_is_refused():
     with pytest.raises(ValueError, match="runs: expected one or more of each method, got none of U-Net"):
         show_value_for_compute(comparison(), {**runs(SECONDS), "U-Net": []}, PASSES)
-    with pytest.raises(ValueError, match="passes of MC dropout: expected 1 or more, got 0"):
-        show_value_for_compute(comparison(), runs(SECONDS), {**PASSES, "MC dropout": 0})
+    with pytest.raises(ValueError, match="passes of MC dropout: expected 0 or more, got -1"):
+        show_value_for_compute(comparison(), runs(SECONDS), {**PASSES, "MC dropout": -1})

@@ -31,9 +31,10 @@ def test_measures_of_runs_are_columns_of_the_ledger():
 def test_a_measure_is_scored_by_a_judge_or_stands_for_a_claim():
     labels = torch.zeros(1, 2, 2, dtype=torch.uint8)
     case = Case("c", "p", torch.zeros(1, 2, 2), labels, None, torch.full((2, 2, 2), 0.5))
-    (row,) = scores(Drawn(case, torch.full((1, 2, 2, 2), 0.5)), Task(1, ("background", "a"), 2))
+    one = Drawn(case, torch.full((1, 2, 2, 2), 0.5), torch.ones(2, 2))
+    (row,) = scores(one, Task(1, ("background", "a"), 2))
     assert set(row) <= {one.id for one in measures() if one.per == "case"}
-    scored = {*METRICS, *row, "seconds"}  # the last is shown, and decides nothing
+    scored = {*METRICS, *row, "ece", "seconds"}  # of all cases together; shown, and decides nothing
     assert {one.id for one in measures()} - scored <= {claim.metric for claim in claims()}
 
 

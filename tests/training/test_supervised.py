@@ -76,7 +76,7 @@ class Quiet(Supervised):
 
 def test_another_default_needs_no_annotation_and_a_tuple_may_be_given_as_a_list():
     assert Quiet(TASK, network=SMALL).weight_decay == 0.0
-    assert Supervised(TASK, network=SMALL).weight_decay == 1e-5
+    assert Supervised(TASK, network=SMALL).weight_decay == 0.0
     assert Quiet(TASK, network=SMALL, levels=[3]).levels == (3,)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from latent_toys import divergence
 
-from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, ToGaussian, latent_kl
+from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, ToGaussian, latent_kl, warmed_up
 
 
 def gaussian(seed: int, *shape: int) -> LatentGaussian:
@@ -49,10 +49,26 @@ def test_the_gradient_flows_through_a_draw():
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-def test_the_initial_standard_deviation_is_that_of_features_of_zero(dims):
-    found = ToGaussian(dims, 4, 3, initial_std=0.2)(torch.zeros(2, 4, *[5] * dims))
+@pytest.mark.parametrize("std", [0.2, 1.0, 30.0])
+def test_before_training_all_gaussians_are_nearly_the_same(dims, std):
+    torch.manual_seed(0)
+    found = ToGaussian(dims, 4, 3, initial_std=std)(10 * torch.randn(2, 4, *[5] * dims))
     assert found.mean.shape == found.log_std.shape == (2, 3, *[5] * dims)
-    torch.testing.assert_close(found.log_std.exp(), torch.full_like(found.log_std, 0.2))
+    assert 0 < found.mean.abs().max() < 0.3
+    torch.testing.assert_close(found.log_std.exp(), torch.full_like(found.log_std, std), rtol=0, atol=0.3)
+
+
+def test_a_step_that_is_too_long_makes_a_large_deviation_not_an_enormous_one():
+    layer = ToGaussian(2, 1, 1)
+    for read, std in ((100.0, 100.0), (-100.0, 1e-3)):
+        torch.nn.init.constant_(layer.conv.bias, read)
+        assert layer(torch.zeros(1, 1, 1, 1)).log_std.exp().item() == pytest.approx(std, rel=1e-4)
+
+
+def test_the_weight_of_the_divergence_grows_over_a_share_of_the_training():
+    assert [warmed_up(step, 8, 0.5) for step in range(8)] == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]
+    assert [warmed_up(step, 8, 0.0) for step in range(3)] == [1, 1, 1]
+    assert warmed_up(0, 0, 0.5) == 1  # outside of a training
 
 
 def test_means_and_deviations_are_told_apart():
@@ -62,7 +78,9 @@ def test_means_and_deviations_are_told_apart():
         layer.conv.bias.zero_()
     found = layer(torch.ones(1, 1, 1, 1))
     assert found.mean.flatten().tolist() == [1, 2]
-    assert found.log_std.flatten().tolist() == [3, 4]
+    # softplus(3) and softplus(4), and the least deviation
+    wanted = torch.tensor([3.0, 4.0]).exp().log1p() + 1e-3
+    torch.testing.assert_close(found.log_std.exp().flatten(), wanted)
 
 
 def test_gaussians_are_in_float32_under_autocast():

@@ -73,7 +73,7 @@ def test_a_coarse_cell_moves_a_wide_area_and_a_fine_one_detail(level, reach):
     # Two 3^2 convolutions a level: a cell reaches 5 cells of its own level, those are 10 of the next one, 14
     # with its convolutions; and again, 28 and 32.
     torch.manual_seed(0)
-    likelihood = Likelihood(2, 2, 3, (4, 6, 8))
+    likelihood = Likelihood(2, 2, 3, (4, 6, 8), (2, 2))
     latents = [torch.randn(1, 2, 64 // 2**k, 64 // 2**k) for k in range(3)]
     other = [z.clone() for z in latents]
     middle = 32 // 2**level
@@ -116,7 +116,7 @@ def test_the_terms_are_the_bound_per_voxel(deep, levels):
     torch.manual_seed(7)
     divergences, latents = learner.inferred(seen.image, seen.label)
     logits = learner.logits(latents, seen.image)
-    expected = sum(F.cross_entropy(logits[level], seen.label) for level in levels) / len(levels)
+    expected = sum(F.cross_entropy(logits[level], seen.label) for level in levels)
     torch.testing.assert_close(terms["cross_entropy"], expected)
     for level, each in enumerate(divergences):
         torch.testing.assert_close(terms[f"kl {level}"], 2 * 3**level * each.mean() / (16 * 12))

@@ -38,16 +38,26 @@ def latent_kl(posterior: LatentGaussian, prior: LatentGaussian) -> Tensor:
     return (0.5 * (torch.expm1(2 * log_ratio) + distance**2) - log_ratio).flatten(1).sum(dim=1)
 
 
+SMALL = 0.01
+"""What initial weights of a Gaussian's layer are multiplied by: zero would let no gradient pass."""
+LEAST_STD = 1e-3
+"""No standard deviation is smaller: the divergence divides by the prior's."""
+
+
 class ToGaussian(nn.Module):
-    """A 1x1 convolution from features to mean and log standard deviation, in float32.
+    """A 1x1 convolution from features to mean and standard deviation, in float32.
 
     Bfloat16 would keep 8 bits of each, and the divergence takes differences of them.
+
+    Before training all Gaussians are nearly the same, N(0, initial_std^2), so the divergence begins near 0
+    whatever the scale of the features. The deviation is the softplus of what is read, as in the released code
+    of [82]; that of [81] has an exponential, by which a step that is too long multiplies the divergence.
 
     Args:
         spatial_dims: 2 or 3.
         features: channels of what comes in.
         latents: L, the latent variables at each place.
-        initial_std: standard deviation before training, roughly.
+        initial_std: standard deviation before training, nearly.
     """
 
     def __init__(self, spatial_dims: int, features: int, latents: int, initial_std: float = 1.0) -> None:
@@ -57,13 +67,33 @@ class ToGaussian(nn.Module):
         with torch.no_grad():
             bias = self.conv.bias
             assert bias is not None
-            bias[latents:] = torch.tensor(initial_std).log()
+            self.conv.weight.mul_(SMALL)
+            bias[:latents] = 0
+            bias[latents:] = torch.tensor(initial_std).expm1().log()  # softplus gives initial_std
 
     def forward(self, x: Tensor) -> LatentGaussian:
         """`(N, F, *S)` to Gaussians over `(N, L, *S)`."""
         with torch.autocast(x.device.type, enabled=False):
-            mean, log_std = self.conv(x.float()).split(self.latents, dim=1)
-        return LatentGaussian(mean, log_std)
+            mean, read = self.conv(x.float()).split(self.latents, dim=1)
+            return LatentGaussian(mean, (F.softplus(read) + LEAST_STD).log())
+
+
+def with_he_weights(module: nn.Module) -> nn.Module:
+    """The module, its convolutions with He's first weights: what has no norm needs them.
+
+    Under PyTorch's own weights, what is seen fades layer by layer, where no norm brings it back.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.Conv3d):
+            nn.init.kaiming_normal_(part.weight, a=0.01)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+    return module
+
+
+def warmed_up(step: int, steps: int, share: float) -> float:
+    """From 0 to 1 over the first `share` of the steps, in equal steps; 1 where there is no training."""
+    return min(1.0, (step + 1) / (share * steps)) if share * steps else 1.0
 
 
 def with_label(image: Tensor, label: Tensor, classes: int) -> Tensor:

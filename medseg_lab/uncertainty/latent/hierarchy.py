@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from medseg_lab.networks.blocks import CONV, DoubleConv, up
 from medseg_lab.networks.encoder_decoder import Decoder, EncoderDecoder
-from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, ToGaussian
+from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, ToGaussian, with_he_weights
 
 LINEAR = {2: "bilinear", 3: "trilinear"}
 
@@ -25,7 +25,7 @@ class Hierarchy(nn.Module):
         spatial_dims: 2 or 3.
         levels: how many levels have a latent map, from the finest on.
         latents: channels of each map.
-        initial_std: standard deviation of all Gaussians before training, roughly.
+        initial_std: standard deviation of all Gaussians before training, nearly.
     """
 
     def __init__(
@@ -78,14 +78,22 @@ class Likelihood(nn.Module):
         latents: channels of each map.
         classes: K.
         sizes: channels of each level, finest first.
+        strides: how many times coarser each level is than the one before.
     """
 
-    def __init__(self, spatial_dims: int, latents: int, classes: int, sizes: Sequence[int]) -> None:
+    def __init__(
+        self, spatial_dims: int, latents: int, classes: int, sizes: Sequence[int], strides: Sequence[int]
+    ) -> None:
         super().__init__()
-        self.up = nn.ModuleList(up(spatial_dims, below, here) for here, below in pairwise(sizes))
-        self.read = nn.ModuleList(
-            DoubleConv(spatial_dims, latents + (size if level < len(sizes) - 1 else 0), size, "none")
-            for level, size in enumerate(sizes)
+        self.up = nn.ModuleList(
+            up(spatial_dims, below, here, stride)
+            for (here, below), stride in zip(pairwise(sizes), strides, strict=True)
+        )
+        self.read = with_he_weights(
+            nn.ModuleList(
+                DoubleConv(spatial_dims, latents + (size if level < len(sizes) - 1 else 0), size, "none")
+                for level, size in enumerate(sizes)
+            )
         )
         self.score = nn.ModuleList(CONV[spatial_dims](size, classes, 1) for size in sizes)
 

@@ -11,7 +11,7 @@ from medseg_lab.data.batch import Batch
 from medseg_lab.networks.blocks import crop
 from medseg_lab.networks.encoder_decoder import encoder_decoder
 from medseg_lab.uncertainty.bayes_conv import standard_normal
-from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, latent_kl, with_label
+from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, latent_kl, warmed_up, with_label
 from medseg_lab.uncertainty.latent.hierarchy import Hierarchy, Likelihood, partial_sums
 from medseg_lab.uncertainty.sampled import Sampled
 
@@ -27,21 +27,24 @@ class PHiSeg(Sampled):
 
     level 0 the finest.
 
-    The paper's: the factors of prior, posterior and likelihood, and the sum over levels. Recalled rather than
-    read: two channels a map; the cross-entropy of each level (`deep`), of the sum of its logits and all
-    coarser ones; and the released code's weights 4^l, which make up for the fewer variables of coarse maps.
-    Ours: prior and posterior have the encoder of the `network` and a decoder of their own, to whose features
-    the maps are added; the mean in place of the sum over levels and voxels, as in `ProbabilisticUNet`; and no
-    norm in the likelihood.
+    The paper's: the factors of prior, posterior and likelihood, and the sum over levels. The released code's:
+    two channels a map; to the loss each level adds the cross-entropy of the sum of its logits and all coarser
+    ones, all with weight 1 (`deep`); its divergences have the weights 4^l, which make up for the fewer
+    variables of coarse maps; batch norm, a learning rate of 1e-3, millions of steps; and the energy distance
+    is that of 50 samples (ours, of as many as the judge draws). Ours: prior and posterior have the encoder of
+    the `network` and a decoder of their own, to whose features the maps are added; the mean in place of the
+    sum over voxels, and a growing weight of the divergences, as in `ProbabilisticUNet`; and no norm in the
+    likelihood. Prior and posterior have norms, so they keep pace with the rest.
 
     Args:
         network: an `EncoderDecoder`; its levels are those of the hierarchy.
         latents: L, the channels of each latent map.
         levels: how many levels have one, from the finest on; None for all. Those below are deterministic.
         beta: weight of the divergences; each is divided by the voxels of a patch, as in `ProbabilisticUNet`.
-        growth: w; 1 gives the bound itself.
+        warm_up: as in `ProbabilisticUNet`.
+        growth: w; 1 gives the bound itself, 4 is the released code's.
         deep: False takes the cross-entropy of the sum over all levels alone, which is the bound's.
-        initial_std: standard deviation of all Gaussians before training, roughly.
+        initial_std: standard deviation of all Gaussians before training, nearly.
 
     Raises:
         ValueError: for a network that is no `EncoderDecoder`, or more levels than it has.
@@ -52,6 +55,7 @@ class PHiSeg(Sampled):
     beta: Annotated[float, Field(ge=0)] = 1.0
     growth: Annotated[float, Field(gt=0)] = 1.0
     deep: bool = True
+    warm_up: Annotated[float, Field(ge=0, le=1)] = 0.5
     initial_std: Annotated[float, Field(gt=0)] = 1.0
 
     def build(self) -> None:
@@ -72,7 +76,9 @@ class PHiSeg(Sampled):
         self.posterior = hierarchy(
             encoder_decoder(self.new_network(in_channels=self.task.channels + classes))
         )
-        self.likelihood = Likelihood(dims, self.latents, classes, widths[:levels])
+        self.likelihood = Likelihood(
+            dims, self.latents, classes, widths[:levels], network.strides[: levels - 1]
+        )
 
     @property
     def prior(self) -> Hierarchy:
@@ -85,8 +91,9 @@ class PHiSeg(Sampled):
         divergences, latents = self.inferred(batch.image, batch.label)
         logits = self.logits(latents, batch.image)
         terms = [self.loss(each, batch.label) for each in (logits if self.deep else logits[:1])]
-        scale = self.beta / batch.label[0].numel()
-        return {self.loss_name: torch.stack(terms).mean()} | {
+        self.note(kl=torch.stack(divergences).sum(dim=0).mean())
+        scale = self.beta * warmed_up(step, self.steps, self.warm_up) / batch.label[0].numel()
+        return {self.loss_name: torch.stack(terms).sum()} | {
             f"kl {level}": scale * self.growth**level * each.mean() for level, each in enumerate(divergences)
         }
 
@@ -96,21 +103,30 @@ class PHiSeg(Sampled):
         def draw(level: int, gaussian: LatentGaussian) -> Tensor:
             return gaussian.draw(standard_normal(gaussian.mean))
 
-        seen = self.posterior.encode(with_label(image, label, len(self.task.classes)))
-        posterior, latents = self.posterior.descend(seen, draw)
+        posterior, latents = self.posterior.descend(self.told(image, label), draw)
         prior, _ = self.prior.descend(self.prior.encode(image), lambda level, _: latents[level])
         return [latent_kl(q, p) for q, p in zip(posterior, prior, strict=True)], latents
 
+    def told(self, image: Tensor, label: Tensor) -> list[Tensor]:
+        """The posterior's features of an image and its label, finest first."""
+        return self.posterior.encode(with_label(image, label, len(self.task.classes)))
+
     def sample(self, image: Tensor, n: int) -> Tensor:
         """`n` descents of the prior; the image is encoded once."""
-        encoded = self.prior.encode(image)
-        noise = [torch.randn((n, 1, self.latents, *x.shape[2:]), device=image.device) for x in encoded]
-        return torch.stack([self.once(image, encoded, [each[i] for each in noise]) for i in range(n)])
+        return self.sample_of(self.prior, self.prior.encode(image), image, n)
 
-    def once(self, image: Tensor, encoded: list[Tensor], noise: list[Tensor]) -> Tensor:
-        """Probabilities `(N, K, *S)` under noise `(1, L, *S_l)`, finest first."""
-        _, latents = self.prior.descend(encoded, lambda level, gaussian: gaussian.draw(noise[level]))
-        return self.logits(latents, image)[0].softmax(dim=1)
+    def sample_posterior(self, image: Tensor, label: Tensor, n: int) -> Tensor:
+        """As `sample`, of the posterior that a label `(N, *S)` has: is it told what the label says?"""
+        return self.sample_of(self.posterior, self.told(image, label), image, n)
+
+    def sample_of(self, hierarchy: Hierarchy, encoded: list[Tensor], image: Tensor, n: int) -> Tensor:
+        """Probabilities `(n, N, K, *S)` of `n` descents of prior or posterior."""
+        noise = [torch.randn((n, 1, self.latents, *x.shape[2:]), device=image.device) for x in encoded]
+        found = []
+        for i in range(n):
+            _, latents = hierarchy.descend(encoded, lambda level, g, i=i: g.draw(noise[level][i]))
+            found.append(self.logits(latents, image)[0].softmax(dim=1))
+        return torch.stack(found)
 
     def logits(self, latents: list[Tensor], image: Tensor) -> Tensor:
         """Logits `(levels, N, K, *S)`, float32: the sums over each level and the coarser ones."""

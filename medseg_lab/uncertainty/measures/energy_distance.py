@@ -1,6 +1,7 @@
 """Sets of segmentations, samples and readings, compared by IoU: energy distance [81, 82] and matched IoU."""
 
 from math import lcm
+from typing import NamedTuple
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -33,6 +34,35 @@ def overlap(samples: Tensor, readings: Tensor, n_classes: int) -> Tensor:
     return torch.stack([_iou(samples.flatten(1) == k, readings.flatten(1) == k) for k in range(1, n_classes)])
 
 
+class Distances(NamedTuple):
+    """Mean distances d = 1 - IoU between two segmentations, for each foreground class, `(K-1,)`.
+
+    Attributes:
+        across: of a sample and a reading, E d(s, y).
+        samples: of two samples, E d(s, s'): how much they differ, 0 where all are the same.
+        readings: of two readings, E d(y, y').
+    """
+
+    across: Tensor
+    samples: Tensor
+    readings: Tensor
+
+    @property
+    def energy(self) -> Tensor:
+        """GED^2 = 2 E d(s, y) - E d(s, s') - E d(y, y'); rounding errors are clipped at 0."""
+        return (2 * self.across - self.samples - self.readings).clamp(min=0)
+
+
+def distances(samples: Tensor, readings: Tensor, n_classes: int) -> Distances:
+    """The three mean distances of which the energy distance is made; arguments as there."""
+    check_labels("samples", samples, n_classes)
+    check_labels("readings", readings, n_classes, samples.shape[1:])
+    n, everyone = len(samples), torch.cat([samples, readings])
+    distance = 1 - overlap(everyone, everyone, n_classes)
+    quarters = distance[:, :n, n:], distance[:, :n, :n], distance[:, n:, n:]
+    return Distances(*(each.mean(dim=(1, 2)) for each in quarters))
+
+
 def energy_distance(samples: Tensor, readings: Tensor, n_classes: int) -> Tensor:
     """GED^2 = 2 E d(s, y) - E d(s, s') - E d(y, y') of each foreground class, with d = 1 - IoU.
 
@@ -53,14 +83,7 @@ def energy_distance(samples: Tensor, readings: Tensor, n_classes: int) -> Tensor
     Raises:
         ValueError: if shapes or class indices disagree.
     """
-    check_labels("samples", samples, n_classes)
-    check_labels("readings", readings, n_classes, samples.shape[1:])
-    n, everyone = len(samples), torch.cat([samples, readings])
-    distance = 1 - overlap(everyone, everyone, n_classes)
-    across = distance[:, :n, n:].mean(dim=(1, 2))
-    among_samples = distance[:, :n, :n].mean(dim=(1, 2))
-    among_readings = distance[:, n:, n:].mean(dim=(1, 2))
-    return (2 * across - among_samples - among_readings).clamp(min=0)
+    return distances(samples, readings, n_classes).energy
 
 
 def matched_iou(samples: Tensor, readings: Tensor, n_classes: int) -> Tensor:

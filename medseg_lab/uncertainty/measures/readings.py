@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 ROUNDING = 1e-6
-"""Variances that differ by less than this count as equal."""
+"""Values of a map that differ by less than this count as equal; by this share of the largest, if above 1."""
 
 
 def check_labels(name: str, labels: Tensor, n_classes: int, shape: Sequence[int] | None = None) -> None:
@@ -65,9 +65,33 @@ def rater_correlation(samples: Tensor, readings: Tensor) -> Tensor:
     Raises:
         ValueError: as `check_labels` does.
     """
-    among_raters = label_variance(shares(readings, samples.shape[1], samples.shape[2:])).flatten()
-    variances = torch.stack([label_variance(samples.mean(dim=0)).flatten(), among_raters])
-    if bool((variances.amax(dim=1) - variances.amin(dim=1) <= ROUNDING).any()):
-        return variances.new_tensor(float(variances.max() <= ROUNDING))
+    among_raters = label_variance(shares(readings, samples.shape[1], samples.shape[2:]))
+    predicted = label_variance(samples.mean(dim=0))
+    if max(float(predicted.max()), float(among_raters.max())) <= ROUNDING:
+        return predicted.new_tensor(1.0)
+    return map_correlation(predicted, among_raters)
+
+
+def spread_correlation(samples: Tensor, readings: Tensor) -> Tensor:
+    """As `rater_correlation`, of the variance *between* samples: where they differ, not where each is unsure.
+
+    The variance of the label is the mean variance within samples, and that between them: of the probability
+    of each class over the samples, summed over the classes. 0 where samples do not differ, or raters do not.
+
+    Arguments and errors as in `rater_correlation`; returns a scalar.
+    """
+    among_raters = label_variance(shares(readings, samples.shape[1], samples.shape[2:]))
+    return map_correlation(samples.var(dim=0, correction=0).sum(dim=0), among_raters)
+
+
+def map_correlation(found: Tensor, among_raters: Tensor) -> Tensor:
+    """Pearson's correlation of any map with the raters' variance, both `(*S)`; 0 where either is constant.
+
+    So a map that says nothing about places, one noise for all voxels, has 0.
+    """
+    maps = torch.stack([found.flatten(), among_raters.flatten()]).double()
+    low, high = maps.aminmax(dim=1)
+    if bool((high - low <= ROUNDING * high.clamp(min=1)).any()):
+        return found.new_tensor(0.0)
     # In float64: float32 loses two or three digits over a million voxels.
-    return torch.corrcoef(variances.double())[0, 1].float()
+    return torch.corrcoef(maps)[0, 1].to(found.dtype)

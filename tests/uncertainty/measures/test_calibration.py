@@ -1,4 +1,6 @@
+from functools import reduce
 from math import log
+from operator import add
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from sklearn.metrics import brier_score_loss, log_loss
 from medseg_lab.uncertainty.measures.calibration import (
     FLOOR,
     brier,
+    ece_parts,
     negative_log_likelihood,
     reliability,
 )
@@ -68,6 +71,60 @@ def test_the_sum_of_two_cases_is_that_of_all_their_voxels():
     assert parts.ece == pytest.approx(whole.ece)
     with pytest.raises(ValueError, match="bins: expected 10 as in the first, got 5"):
         whole + reliability(p, readings, bins=5)
+
+
+def cases_of(n, stretch=1.0):
+    """Images of 300 voxels with labels drawn from p; predicted are the logits of p, stretched."""
+    logits = 2 * torch.randn(n, 300)
+    label = torch.bernoulli(logits.sigmoid()).long()
+    found = (stretch * logits).sigmoid()
+    return [reliability(two_classes(*p), y[None]) for p, y in zip(found, label, strict=True)]
+
+
+def of_patients(cases):
+    """One case a patient."""
+    return ece_parts(cases, [str(number) for number in range(len(cases))])
+
+
+def test_what_cases_add_to_the_pooled_error_by_hand():
+    # .9 sure and right, twice; .9 sure and wrong: pooled 2.7 against 2 of 3 voxels
+    right = reliability(two_classes(0.9, 0.9), torch.tensor([[1, 1]]))
+    wrong = reliability(two_classes(0.9), torch.tensor([[0]]))
+    assert (right + wrong).ece == pytest.approx(0.7 / 3)
+    found = of_patients([right, wrong])
+    # -.2 and .9 of the gap, less .7 / 3 for each voxel, over 1.5 voxels a case
+    assert found == pytest.approx([0.7 / 3 + (-0.2 - 1.4 / 3) / 1.5, 0.7 / 3 + (0.9 - 0.7 / 3) / 1.5])
+    assert sum(found) / 2 == pytest.approx(0.7 / 3)
+    assert ece_parts([], []) == []
+
+
+def test_patients_count_alike_in_the_pooled_error():
+    right, wrong = (reliability(two_classes(0.9), torch.tensor([[label]])) for label in (1, 0))
+    # of two voxels of one patient and one of another, the second counts for two: 2 of 4 wrong
+    first, second, other = ece_parts([right, right, wrong], ["a", "a", "b"])
+    assert ((first + second) / 2 + other) / 2 == pytest.approx(0.9 - 0.5)
+
+
+def test_who_predicts_the_true_probabilities_has_no_pooled_error_though_each_image_seems_to():
+    torch.manual_seed(0)
+    perfect = cases_of(100)
+    pooled = sum(of_patients(perfect)) / 100
+    assert pooled == pytest.approx(reduce(add, perfect).ece)
+    assert pooled < 0.006
+    assert sum(case.ece for case in perfect) / 100 > 0.03
+    overconfident = cases_of(100, stretch=3.0)
+    assert sum(of_patients(overconfident)) / 100 > 0.1
+
+
+def test_means_of_the_parts_spread_as_the_pooled_error_of_redrawn_cases_does():
+    torch.manual_seed(0)
+    cases = cases_of(40, stretch=1.5)
+    parts = torch.tensor(of_patients(cases))
+    draws = torch.randint(40, (400, 40))
+    pooled = torch.tensor([reduce(add, [cases[i] for i in draw]).ece for draw in draws])
+    means = parts[draws].mean(dim=1)
+    assert means.std().item() == pytest.approx(pooled.std().item(), rel=0.1)
+    assert torch.corrcoef(torch.stack([means, pooled]))[0, 1] > 0.95
 
 
 def test_brier_and_likelihood_by_hand():

@@ -4,7 +4,14 @@ import torch
 from measure_toys import labels, probabilities
 from scipy.stats import pearsonr
 
-from medseg_lab.uncertainty.measures.readings import check_labels, label_variance, rater_correlation, shares
+from medseg_lab.uncertainty.measures.readings import (
+    check_labels,
+    label_variance,
+    map_correlation,
+    rater_correlation,
+    shares,
+    spread_correlation,
+)
 
 
 def binary(*foreground):
@@ -114,3 +121,37 @@ def test_wrong_arguments_of_the_correlation_are_named():
         rater_correlation(samples, torch.zeros(2, 3, dtype=torch.uint8))
     with pytest.raises(ValueError, match="readings: expected classes 0 to 1, got 0 to 2"):
         rater_correlation(samples, torch.tensor([[0, 2]]))
+
+
+def test_the_correlation_of_the_spread_by_hand():
+    """Samples differ on the third voxel alone, as raters do; on the second each is unsure."""
+    samples = binary([0.0, 0.5, 0.3, 1.0], [0.0, 0.5, 0.7, 1.0])
+    readings = torch.tensor([[0, 0, 0, 1], [0, 0, 1, 1]])
+    between = samples.var(dim=0, correction=0).sum(dim=0)
+    assert between.tolist() == pytest.approx([0, 0, 2 * 0.04, 0])
+    within = label_variance(samples.movedim(1, 0)).mean(dim=0)
+    # what the docstring says
+    torch.testing.assert_close(between, label_variance(samples.mean(dim=0)) - within)
+    assert spread_correlation(samples, readings).item() == pytest.approx(1)
+    # variances 0, 1/2, 1/2, 0 and 0, 0, 1/2, 0
+    # centred, in quarters and in eighths: -1, 1, 1, -1 and -1, -1, 3, -1
+    assert rater_correlation(samples, readings).item() == pytest.approx(4 / (4 * 12) ** 0.5)
+    elsewhere = binary([0.3, 0.5, 0.5, 1.0], [0.7, 0.5, 0.5, 1.0])
+    # centred: 3, -1, -1, -1 and -1, -1, 3, -1, twelve squared each
+    assert spread_correlation(elsewhere, readings).item() == pytest.approx(-4 / 12)
+
+
+def test_one_who_does_not_vary_finds_no_place_where_raters_differ():
+    readings = torch.tensor([[0, 1, 1], [0, 0, 1]])
+    assert spread_correlation(binary([0.1, 0.5, 0.9]).repeat(4, 1, 1), readings) == 0
+    agreed = torch.tensor([[0, 1, 1]])
+    assert spread_correlation(binary([0.1, 0.5, 0.9], [0.1, 0.4, 0.9]), agreed) == 0
+
+
+def test_the_correlation_of_a_map_by_hand():
+    # centred: -1, 0, 1 and -1, 1, 0
+    assert map_correlation(torch.tensor([1.0, 2, 3]), torch.tensor([0, 0.5, 0.25])).item() == pytest.approx(
+        1 / 2
+    )
+    noise = torch.full((4,), 19.0) + torch.tensor([0, 2e-6, 0, -2e-6])  # rounding errors of windows
+    assert map_correlation(noise, torch.tensor([0, 0.5, 0, 0])) == 0
