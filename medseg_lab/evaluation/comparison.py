@@ -128,8 +128,8 @@ class Comparison:
             are missing: one training of each method cannot tell methods apart.
         """
         pairs = list(pairs)
-        values = [self.of_patients(first) - self.of_patients(second) for first, second in pairs]
-        values = np.round(np.reshape(values, (-1, *self.by_patient.shape[1:])), DECIMALS)
+        apart = [self.of_patients(first) - self.of_patients(second) for first, second in pairs]
+        values = np.reshape(apart, (-1, *self.by_patient.shape[1:])).round(DECIMALS)
         found, several = estimate(values), len(self.seeds) > 1
         frame = pd.DataFrame(pairs, columns=["first", "second"])
         least, most = measure(self.metric).range

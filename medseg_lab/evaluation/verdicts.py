@@ -32,14 +32,14 @@ from medseg_lab.evaluation.wording import counted, joined, p_text
 from medseg_lab.survey.claims import Claim
 
 State = Literal["supported", "not supported", "inconclusive", "not tested", "not run"]
-MARKS: dict[State, str] = {
+MARKS = {
     "supported": "✓",
     "not supported": "✗",
     "inconclusive": "?",
     "not tested": "○",
     "not run": "–",
 }
-STATES: tuple[State, ...] = tuple(MARKS)
+STATES = tuple(MARKS)
 GAP = 3
 """Margins that there are to be between floor and ceiling."""
 MATCHED = {
