@@ -109,7 +109,7 @@ def test_interrupted_stored_and_loaded_it_is_the_same(name, tmp_path):
             trained(part, COHORT, stop=2, checkpoint_seconds=0, **where)
         learner, curves = trained(part, COHORT, **where)
         learner.forget()
-        learner.patch = (8, 8)
+        learner.patch = stored.patch
         bases.append(learner.eval())
     if target.changes:
         again = changed(target, bases)
