@@ -22,11 +22,15 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 from medseg_lab.data.batches import patches
 from medseg_lab.data.cohort import Cohort, load_cohort
 from medseg_lab.evaluation.claims import judged
+from medseg_lab.evaluation.comparison import Comparison
 from medseg_lab.evaluation.judge import PARTS
 from medseg_lab.evaluation.ledger import ledger_of
-from medseg_lab.evaluation.protocol import Protocol
+from medseg_lab.evaluation.protocol import Protocol, named
 from medseg_lab.evaluation.verdicts import Verdict
 from medseg_lab.evaluation.wording import counted
+from medseg_lab.record.comparison import NothingOnRecord, recorded
+from medseg_lab.record.comparison import wanted as wanted_of
+from medseg_lab.record.verdicts import Judged, judged_on_record
 from medseg_lab.show.page import show_note, show_verdicts
 from medseg_lab.survey.claims import claims
 from medseg_lab.survey.methods import sections
@@ -93,6 +97,7 @@ class Lesson:
         terms: the section's own terms on this data set, which say why; None where it has none, or another
             budget sets them.
         verdicts: what became of the survey's claims, once `judge_claims` was called.
+        on_record: the record's verdicts on the same claims, by their ids.
         others: the protocols with other numbers of labelled patients, once `with_labels` was called.
     """
 
@@ -107,6 +112,7 @@ class Lesson:
     labelled: int | None = None
     terms: Terms | None = None
     verdicts: list[Verdict] = field(default_factory=list)
+    on_record: dict[str, Judged] = field(default_factory=dict)
     others: dict[int | None, KeptProtocol] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     memory: PeakMemory = field(default_factory=peak_memory)
@@ -144,6 +150,8 @@ class Lesson:
     def judge_claims(self, *others: str) -> list[Verdict]:
         """The verdicts on this section's claims, from the runs of this lesson so far.
 
+        Those of the record on the same claims are noted beside them.
+
         They are found as those of the book's page of claims are, which rests on all runs of the store.
 
         Args:
@@ -151,12 +159,15 @@ class Lesson:
         """
         runs = {run.folder: run for run in self.protocol.kept}
         ledger = ledger_of(list(runs.values()), self.store.root)
-        found = [judged(ledger, claims(section)) for section in (self.section, *others)]
-        self.verdicts = [one.verdict for judgements in found for one in judgements]
+        wanted = [claims(section) for section in (self.section, *others)]
+        self.verdicts = [one.verdict for of_section in wanted for one in judged(ledger, of_section)]
+        self.on_record = {
+            name: one for of_section in wanted for name, one in judged_on_record(of_section).items()
+        }
         return self.verdicts
 
     def answer(self, *claim_ids: str) -> None:
-        """Show what became of these claims, in the words of their verdicts.
+        """Show what became of these claims, in the words of their verdicts: here, and on record.
 
         Raises:
             ValueError: for a claim that `judge_claims` did not judge, naming those it did.
@@ -167,7 +178,49 @@ class Lesson:
             raise ValueError(
                 f"claim: expected one of {', '.join(found) or 'none: none judged yet'}, got {unknown[0]!r}"
             )
-        show_verdicts([found[name] for name in claim_ids])
+        show_verdicts([found[name] for name in claim_ids], self.on_record)
+
+    def recorded(
+        self,
+        *methods: str | Mapping[str, str | Recipe],
+        metric: str = "dice",
+        baseline: str | None = None,
+        labelled: int | Mapping[str, int | None] | None = 0,
+        across_labels: bool = False,
+        dataset: str | None = None,
+    ) -> Comparison | None:
+        """The comparison of these methods on record: longer trainings, with more seeds; says which they were.
+
+        None, which is said, where the record has none on this data set. The largest budget counts that all
+        have in common.
+
+        Args:
+            methods: as of `run`.
+            metric, baseline, across_labels: as of `medseg_lab.evaluation.comparison.compare`.
+            labelled: patients whose labels were used: 0 for as many as in this lesson, None for all; or by
+                the method's name.
+            dataset: the id of another data set than this lesson's.
+
+        Raises:
+            ValueError: for an unknown method or measure.
+        """
+        wanted = wanted_of(named(methods), labelled, self.labelled)
+        cohorts = [self.cohort.fingerprint, *(one.cohort.fingerprint for one in self.others.values())]
+        try:
+            found, basis = recorded(
+                wanted,
+                dataset or self.cohort.id,
+                metric=metric,
+                baseline=baseline,
+                across_labels=across_labels,
+                part=self.protocol.parts[0],
+                cohorts=cohorts,
+            )
+        except NothingOnRecord as reason:
+            print(f"on record: {reason}")
+            return None
+        print(f"on record: {basis}")
+        return found
 
     def close(self) -> None:
         """Show what the lesson cost, and end its workers."""

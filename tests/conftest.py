@@ -1,4 +1,4 @@
-"""Tests leave the user's run store alone, and compute on one thread: two processes share two cores."""
+"""Tests leave the user's run store and the record alone, and compute on one thread."""
 
 import os
 import tempfile
@@ -14,6 +14,7 @@ settings.register_profile("loaded machine", deadline=None)
 settings.load_profile("loaded machine")
 _store = tempfile.TemporaryDirectory(prefix="medseg-test-runs-")
 os.environ["MEDSEG_RUNS"] = _store.name
+os.environ["MEDSEG_RECORD"] = f"{_store.name}/.record"
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from medseg_lab.cli.claims import claims
 from medseg_lab.cli.compare import compare
 from medseg_lab.cli.data import data
+from medseg_lab.cli.record import record
 from medseg_lab.cli.sweep import INTERRUPTED, sweep
 from medseg_lab.cli.tables import show
 
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 
 app.add_typer(data, name="data")
+app.add_typer(record, name="record")
 app.command()(compare)
 app.command()(sweep)
 app.command()(claims)

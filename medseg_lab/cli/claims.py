@@ -1,7 +1,7 @@
-"""`medseg claims`: the verdicts of the run store on the survey's statements."""
+"""`medseg claims`: the verdicts of the run store and of the record on the survey's statements."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ from medseg_lab.cli.tables import table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from medseg_lab.evaluation.claims import Judgement
+    from medseg_lab.record.verdicts import Judged
     from medseg_lab.survey.claims import Claim
 
 STYLES = {
@@ -25,6 +25,7 @@ STYLES = {
     "not run": "dim",
 }
 """Each state's colour."""
+HERE, RECORD = "here", "record"
 
 
 def claims(
@@ -39,16 +40,17 @@ def claims(
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Count the runs on this data set only.")] = None,
     store: Annotated[Path | None, typer.Option(help="Folder of runs; by default the run store.")] = None,
+    record: Annotated[bool, typer.Option("--record", help="Judge the record alone.")] = False,
     details: Annotated[
         bool, typer.Option("--details", help="Also the two sides, and the reason for the verdict.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Also write the verdicts to this CSV file.")] = None,
 ) -> None:
-    """The survey's claims, with the verdict of the runs on each."""
-    from medseg_lab.cli.comparisons import having, read
-    from medseg_lab.evaluation.claims import claims_table, judged
+    """The survey's claims, with the verdict on each: of the runs here, and of those on record."""
+    from medseg_lab.cli.comparisons import read, read_recorded
     from medseg_lab.evaluation.export import write_whole
     from medseg_lab.evaluation.wording import counted
+    from medseg_lab.record.verdicts import judged_here, judged_on_record, verdicts_table
 
     wanted = _of_section(section)
     known = {name.replace(" ", "-"): name for name in STYLES}
@@ -58,19 +60,38 @@ def claims(
         raise ValueError(f"--out: expected a name that ends in .csv, got {out.name}")
     if out is not None and not out.parent.is_dir():
         raise ValueError(f"--out: there is no folder {out.parent}")
-    runs = having(read(store), "dataset", dataset)
-    found = judged(runs, wanted)
+    kept = read_recorded()
+    ledgers = {} if record else {HERE: read(store)}
+    if record or not kept.runs.empty:
+        ledgers[RECORD] = kept
+    there = sorted({name for one in ledgers.values() for name in one.runs["dataset"]})
+    if dataset is not None and dataset not in there:
+        raise ValueError(
+            f"dataset: expected one of {', '.join(there) or 'none: there are no runs'}, got {dataset!r}"
+        )
+    ledgers = {name: one.where(dataset=dataset) for name, one in ledgers.items()}
+    found = {
+        name: judged_here(one, wanted) if name == HERE else judged_on_record(wanted, dataset=dataset)
+        for name, one in ledgers.items()
+    }
     if state is not None:
-        found = [one for one in found if one.verdict.state == known[state.replace(" ", "-")]]
+        chosen = known[state.replace(" ", "-")]
+        wanted = [
+            claim for claim in wanted if any(of[claim.id].verdict.state == chosen for of in found.values())
+        ]
     if out is not None:
-        write_whole(out, claims_table(found).to_csv(index=False, lineterminator="\n").encode())
-    what = f"{counted(len(found), 'claim')} of the survey, {counted(len(runs.runs), 'run')} in {runs.root}"
-    counts: Counter[str] = Counter(one.verdict.state for one in found)
-    if found:
-        tally = ", ".join(f"{counts[name]} {name}" for name in STYLES if counts[name])
-        Console().print(_table(f"{what}: {tally}", found, details))
+        listed = {name: [of[claim.id] for claim in wanted] for name, of in found.items()}
+        write_whole(out, verdicts_table(listed).to_csv(index=False, lineterminator="\n").encode())
+    said = [f"{counted(len(wanted), 'claim')} of the survey"]
+    for name, one in ledgers.items():
+        counts = Counter(found[name][claim.id].verdict.state for claim in wanted)
+        tally = ", ".join(f"{counts[each]} {each}" for each in STYLES if counts[each]) or "no claim matches"
+        where = f"in {one.root}" if name == HERE else "on record"
+        said.append(f"{counted(len(one.runs), 'run')} {where}: {tally}")
+    if wanted:
+        Console().print(_table(", ".join(said) if len(said) < 3 else "\n".join(said), wanted, found, details))
     else:
-        typer.echo(f"{what}: no claim matches")
+        typer.echo("\n".join(said) if len(said) > 2 else ", ".join(said))
     if out is not None:
         typer.echo(f"written: {out}")
 
@@ -85,24 +106,32 @@ def _of_section(section: str | None) -> "list[Claim]":
     return [claim for claim in known() if f"{claim.section}.".startswith(f"{section}.")]
 
 
-def _table(title: str, found: "Sequence[Judgement]", details: bool) -> "Table":
+def _table(
+    title: str, wanted: "Sequence[Claim]", found: "Mapping[str, Mapping[str, Judged]]", details: bool
+) -> "Table":
     """One row a claim; a line of evidence for each data set, and with details sides, margin and reasons."""
     from medseg_lab.evaluation.verdicts import MARKS
+    from medseg_lab.record.verdicts import place_of
 
     made = table(title, ("section", "verdict", "claim, and the evidence"), fixed=("verdict",))
-    sections = [one.claim.section for one in found]
-    for one, following in zip(found, [*sections[1:], ""], strict=True):
-        claim, verdict, several = one.claim, one.verdict, len(one.by_data) > 1
-        said = Text(f"{claim.statement}{' (ours, not the survey’s)' if claim.own else ''}")
-        for its in one.by_data:
-            said.append(f"\n{f'{MARKS[its.state]} ' if several else ''}{its.finding}: {its.place}", "bold")
-            if details and several:
-                said.append(f"\n{its.because}", "dim")
-        if details:
+    sections = [claim.section for claim in wanted]
+    for claim, following in zip(wanted, [*sections[1:], ""], strict=True):
+        states, said = Text(), Text(f"{claim.statement}{' (ours, not the survey’s)' if claim.own else ''}")
+        if details and not claim.identity:
             kind = "" if claim.kind == "superior" else f", {claim.kind}"
-            if not claim.identity:
-                said.append(f"\n{claim.sides}; {claim.measure.title}, margin {claim.smallest}{kind}", "dim")
-            said.append(f"\n{verdict.because}", "dim")
-        state = Text(f"{MARKS[verdict.state]} {verdict.state}", STYLES[verdict.state])
-        made.add_row(claim.section, state, said, end_section=claim.section != following)
+            said.append(f"\n{claim.sides}; {claim.measure.title}, margin {claim.smallest}{kind}", "dim")
+        for name, of in found.items():
+            one = of[claim.id]
+            verdict, several = one.verdict, len(one.by_data) > 1
+            whose = f"{name}: " if len(found) > 1 else ""
+            states.append(f"{chr(10) if states else ''}{whose}", "dim")
+            states.append(f"{MARKS[verdict.state]} {verdict.state}", STYLES[verdict.state])
+            for its, basis in one.by_data:
+                mark = f"{MARKS[its.state]} " if several else ""
+                said.append(f"\n{whose}{mark}{its.finding}: {place_of(its, basis)}", "bold")
+                if details and several:
+                    said.append(f"\n{its.because}", "dim")
+            if details:
+                said.append(f"\n{whose}{verdict.because}", "dim")
+        made.add_row(claim.section, states, said, end_section=claim.section != following)
     return made

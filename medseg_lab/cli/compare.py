@@ -24,6 +24,7 @@ def compare(
         str | None, typer.Option(help="The method that others are compared with; by default the U-Net.")
     ] = None,
     store: Annotated[Path | None, typer.Option(help="Folder of the runs; by default $MEDSEG_RUNS.")] = None,
+    record: Annotated[bool, typer.Option("--record", help="Compare what is on record instead.")] = False,
     names: Annotated[Path | None, typer.Option(help=NAMES)] = None,
     out: Annotated[list[Path] | None, typer.Option(help=OUT)] = None,
     figure: Annotated[Path | None, typer.Option(help=FIGURE)] = None,
@@ -38,7 +39,7 @@ def compare(
         check(path)
     if figure is not None:
         check_figure(figure)
-    ledger = load(store, names)
+    ledger = load(store, names, record)
     if ledger is None:
         return
     filters = {"dataset": dataset, "budget": budget, "labelled": labelled}

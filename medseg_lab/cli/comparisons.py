@@ -2,7 +2,8 @@
 
 import gc
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +17,45 @@ from medseg_lab.evaluation.naming import method_called
 from medseg_lab.evaluation.standings import Standing, standings
 from medseg_lab.evaluation.summary import Summary
 from medseg_lab.evaluation.terms import holding, shared_standing
+from medseg_lab.record.store import read_record
 from medseg_lab.sweeps.grid import names as grid_names
+
+
+@contextmanager
+def noted() -> Iterator[None]:
+    """Inside, a warning is a note on a line of its own."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        typer.secho(f"note: {warning.message}", err=True, fg="yellow")
 
 
 def read(store: Path | None) -> Ledger:
     """The ledger of a store; what it leaves out is printed."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        ledger = read_ledger(store)
-    for warning in caught:
-        typer.secho(f"note: {warning.message}", err=True, fg="yellow")
-    return ledger
+    with noted():
+        return read_ledger(store)
 
 
-def load(store: Path | None, names: Path | None = None) -> Ledger | None:
+def read_recorded() -> Ledger:
+    """The record as a ledger; what it leaves out is printed."""
+    with noted():
+        return read_record()
+
+
+def load(store: Path | None, names: Path | None = None, record: bool = False) -> Ledger | None:
     """The ledger of a store; None where it is empty. What is left out is printed.
 
     Args:
         store: its folder; None for the usual one.
         names: a grid file, whose names are used for its recipes.
+        record: the record in place of a store.
 
     Raises:
         ValueError: for a grid that cannot be read.
     """
     own = grid_names(names) if names else {}
-    ledger = read(store).named(own)
+    ledger = (read_recorded() if record else read(store)).named(own)
     gc.freeze()  # a short process: collecting what was read would only cost time, even at the exit
     if count := len(ledger.superseded):
         said = "run is left out: a newer one has" if count == 1 else "runs are left out: newer ones have"

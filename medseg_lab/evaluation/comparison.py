@@ -3,7 +3,8 @@
 A case's value is the mean of its foreground classes, of those that count (`medseg_lab.evaluation.results`);
 a patient's is the mean of their cases. Differences are taken patient by patient and seed by seed against a
 baseline. Mean, interval and p come from one model in which trainings and patients both vary
-(`medseg_lab.evaluation.crossed`), with Holm's correction over the methods. Two displays rest on other
+(`medseg_lab.evaluation.crossed`), with Holm's correction over the methods; an interval ends where the measure
+does: no Dice is above 1. Two displays rest on other
 assumptions and decide nothing: the order of methods and its stability, from redrawn seeds and patients, and
 the p of Wilcoxon's signed rank test, which takes these trainings as given
 (`medseg_lab.evaluation.statistics`).
@@ -131,9 +132,11 @@ class Comparison:
         values = np.round(np.reshape(values, (-1, *self.by_patient.shape[1:])), DECIMALS)
         found, several = estimate(values), len(self.seeds) > 1
         frame = pd.DataFrame(pairs, columns=["first", "second"])
+        least, most = measure(self.metric).range
         frame["mean"] = found.mean
         for name in ("low", "high", "p"):
             frame[name] = getattr(found, name) if several else np.nan
+        frame[["low", "high"]] = frame[["low", "high"]].clip(least - most, most - least)
         frame["holm"] = holm(frame["p"].to_numpy(dtype=float))
         frame["signed_rank"] = [signed_rank(row.mean(axis=0)) for row in values] if several else np.nan
         return frame
@@ -194,9 +197,10 @@ class Comparison:
 
     def _rows(self, values: NDArray, cases: int) -> pd.DataFrame:
         """Of `(methods, seeds, patients)`."""
-        found = estimate(values)
+        found, ends = estimate(values), measure(self.metric).range
         numbers = {"seeds": len(self.seeds), "cases": cases}
-        return pd.DataFrame({"mean": found.mean, "low": found.low, "high": found.high, **numbers})
+        low, high = np.clip(found.low, *ends), np.clip(found.high, *ends)
+        return pd.DataFrame({"mean": found.mean, "low": low, "high": high, **numbers})
 
 
 def compare(

@@ -69,7 +69,8 @@ def gap_closed(comparison: Comparison, ceiling: str, floor: str | None = None) -
         floor: the supervised method with few labels; by default the comparison's baseline.
 
     Returns:
-        The shares; none where the gap's own 95% interval holds zero, or there is no such interval.
+        The shares; none where the gap's own 95% interval holds zero, or there is no such interval, or where
+        too many redrawn gaps are not above zero for a share to have one.
 
     Raises:
         ValueError: for a method that the comparison does not hold, or a ceiling that is the floor.
@@ -83,12 +84,15 @@ def gap_closed(comparison: Comparison, ceiling: str, floor: str | None = None) -
     shares = pd.DataFrame(np.nan, pd.Index(others, name="method"), ["share", "low", "high"])
     reason = _no_share(comparison, width)
     if not reason and others:
-        sign = -1 if comparison.lower_is_better else 1
+        sign, tail = -1 if comparison.lower_is_better else 1, comparison.resampling.tail()
         rises = sign * np.array([comparison.of_patients(name) - low for name in others])
         gap = sign * (high - low)
-        shares["share"] = rises.mean(axis=(1, 2)) / gap.mean()
         redrawn = comparison.resampling.means(np.concatenate([gap[None], rises]))
-        shares[["low", "high"]] = ratios(redrawn[1:], redrawn[0], comparison.resampling.tail())
+        if (redrawn[0] <= 0).mean() >= tail:
+            reason = "there may be no gap"
+        else:
+            shares["share"] = rises.mean(axis=(1, 2)) / gap.mean()
+            shares[["low", "high"]] = ratios(redrawn[1:], redrawn[0], tail)
     return Gap(floor, ceiling, width, reason, shares, comparison.digits)
 
 

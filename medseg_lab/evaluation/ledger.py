@@ -156,11 +156,23 @@ def ledger_of(runs: Sequence[Run], root: Path) -> Ledger:
         said = a_few([f"{root / run / CASES}: {reason}" for run, reason in broken.items()])
         warnings.warn(f"ledger: left out {said}", stacklevel=2)
     cases["part"] = cases["part"].fillna("cases") if "part" in cases else "cases"
+    present = set(cases["run"])
+    # what another process removed meanwhile has neither cases nor a reason
+    records = [r.record for r in runs if r.record.judge is None or r.record.key[:16] in present]
+    return ledger_from(records, cases, root)
+
+
+def ledger_from(records: Sequence[RunRecord], cases: pd.DataFrame, root: Path) -> Ledger:
+    """The ledger of runs whose records and cases were read, from a store or from elsewhere.
+
+    Args:
+        records: one a run.
+        cases: those of all runs, as `Ledger.cases`.
+        root: the folder where they were.
+    """
     parts: dict[str, tuple[str, ...]] = {}
     for name, part in cases[["run", "part"]].drop_duplicates().itertuples(index=False):
         parts[name] = (*parts.get(name, ()), part)
-    # what another process removed meanwhile has neither cases nor a reason
-    records = [r.record for r in runs if r.record.judge is None or r.record.key[:16] in parts]
     rows = [_row(record, parts.get(record.key[:16], ())) for record in records]
     frame = pd.DataFrame(rows, columns=COLUMNS).set_index("run")
     older = frame.sort_values("started", kind="stable").duplicated(SAME, keep="last")

@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from medseg_lab.data.case import Case
 from medseg_lab.data.reading import consensus
-from medseg_lab.evaluation.sampling import Drawn, judged_voxels
+from medseg_lab.evaluation.sampling import Drawn, judged_voxels, thinned
 from medseg_lab.losses.entropy import entropy
 from medseg_lab.uncertainty.measures.calibration import Reliability, reliability
 from medseg_lab.uncertainty.measures.entropy_split import entropy_split
@@ -47,22 +48,24 @@ def pooled_entropies(cases: Sequence[Drawn], slice_axis: int = 2) -> PooledEntro
         ValueError: for no case, or one without a distribution.
     """
     found = []
-    for one, true in zip(cases, _true(cases, slice_axis), strict=True):
+    for one, true in zip(cases, _true([one.case for one in cases], slice_axis), strict=True):
         split = entropy_split(one.samples[:, :, judged_voxels(one.case, slice_axis)])
         found.append((true, split.total, split.expected))
     return PooledEntropies(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
-def true_entropy(cases: Sequence[Drawn], slice_axis: int = 2) -> float:
+def true_entropy(cases: Sequence[Case], slice_axis: int = 2) -> float:
     """The mean true entropy of the judged voxels of a case, its mean over cases, as a comparison takes means.
 
     Args:
-        cases, slice_axis: as in `pooled_entropies`.
+        cases: with a `distribution`; what is judged of a learner of slices counts (`thinned`).
+        slice_axis: as in `pooled_entropies`.
 
     Raises:
         ValueError: as `pooled_entropies`.
     """
-    return sum(float(true.mean()) for true in _true(cases, slice_axis)) / len(cases)
+    judged = [thinned(case, slice_axis if case.image.ndim == 4 else None) for case in cases]
+    return sum(float(true.mean()) for true in _true(judged, slice_axis)) / len(cases)
 
 
 def pooled_reliability(cases: Iterable[Drawn], slice_axis: int = -1) -> Reliability:
@@ -85,14 +88,14 @@ def retentions(cases: Iterable[Drawn], slice_axis: int = -1) -> tuple[list[Reten
     return by_entropy, ideal
 
 
-def _true(cases: Sequence[Drawn], slice_axis: int) -> list[Tensor]:
+def _true(cases: Sequence[Case], slice_axis: int) -> list[Tensor]:
     """The true entropy of the judged voxels, case by case."""
     if not cases:
         raise ValueError("cases: expected at least one, got none")
-    if unknown := [one.case.id for one in cases if one.case.distribution is None]:
+    if unknown := [case.id for case in cases if case.distribution is None]:
         raise ValueError(f"case {unknown[0]}: its true distribution is not known")
     return [
-        entropy(one.case.distribution[None].cpu())[0][judged_voxels(one.case, slice_axis)]
-        for one in cases
-        if one.case.distribution is not None
+        entropy(case.distribution[None].cpu())[0][judged_voxels(case, slice_axis)]
+        for case in cases
+        if case.distribution is not None
     ]

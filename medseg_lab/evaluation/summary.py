@@ -47,15 +47,17 @@ class Summary:
     def frame(self) -> pd.DataFrame:
         """The numbers, a row a method.
 
-        Columns: mean, low, high (95%); difference to the baseline, difference_low, difference_high, p, holm;
+        Columns: mean, low, high (95%); difference to the baseline, difference_low, difference_high, p, holm,
+        signed_rank (Wilcoxon's p, which takes the trainings as given);
         rank, rank_low, rank_high (95%), first (share of resamples in which it ranks first); seeds, cases;
         seconds of training, peak_memory_mb, parameters. Missing are the baseline's difference, and with one
         seed the differences' intervals and all ranks: one training of each makes no ranking.
         """
         found = self.comparison
         frame = found.table[["mean", "low", "high"]].copy()
-        other = found.differences.set_index("first")[["mean", "low", "high", "p", "holm"]]
-        other.columns = pd.Index(["difference", "difference_low", "difference_high", "p", "holm"])
+        other = found.differences.set_index("first")[["mean", "low", "high", "p", "holm", "signed_rank"]]
+        ends = {"mean": "difference", "low": "difference_low", "high": "difference_high"}
+        other = other.rename(columns=ends)
         frame = frame.join(other)
         ranks = found.ranking.table.rename(columns={"low": "rank_low", "high": "rank_high", "best": "first"})
         ranks = ranks[["rank", "rank_low", "rank_high", "first"]]
@@ -84,9 +86,10 @@ class Summary:
         if self._tested:
             ends = "difference", "difference_low", "difference_high"
             columns[f"minus {found.baseline}\n[95%]"] = [interval(row, *ends, signed=True) for row in rows]
+        if self._ranked:
             columns["Holm p"] = ["" if pd.isna(row["holm"]) else p_text(row["holm"]) for row in rows]
             columns["rank\n[95%]"] = [_rank(row) for row in rows]
-            columns["first"] = ["" if pd.isna(row["first"]) else f"{row['first']:.0%}" for row in rows]
+            columns["first"] = [f"{row['first']:.0%}" for row in rows]
         columns["seeds"] = [str(row["seeds"]) for row in rows]
         columns["cases"] = [str(row["cases"]) for row in rows]
         if self.costs.notna().any(axis=None):
@@ -98,7 +101,7 @@ class Summary:
     def explanation(self) -> str:
         """What the numbers are."""
         ranks = " rank: with seeds and patients redrawn; first: share of these draws in which a method leads."
-        return self.comparison.describe() + (ranks if self._tested else "")
+        return self.comparison.describe() + (ranks if self._ranked else "")
 
     @property
     def caption(self) -> str:
@@ -107,8 +110,13 @@ class Summary:
 
     @property
     def _tested(self) -> bool:
-        """Whether there are differences and ranks: of several methods, trained more than once."""
+        """Whether there are differences: of several methods, trained more than once."""
         return len(self.comparison.seeds) > 1 and len(self.comparison.methods) > 1
+
+    @property
+    def _ranked(self) -> bool:
+        """Whether they are more than numbers: of several patients, too."""
+        return self._tested and self.comparison.ranking.told
 
 
 UNITS = {
@@ -126,8 +134,6 @@ def summary(found: Comparison) -> Summary:
 
 
 def _rank(row: Mapping[Any, Any]) -> str:
-    if pd.isna(row["rank_low"]):
-        return f"{row['rank']:g}"
     return f"{row['rank']:g}\n[{row['rank_low']:g}, {row['rank_high']:g}]"
 
 

@@ -28,6 +28,7 @@ from medseg_lab.publishing.inputs import ROOT, data_identity
 from medseg_lab.publishing.pages import status, survey_map
 from medseg_lab.publishing.standings_page import standings_pages
 from medseg_lab.publishing.waiting import Page, growing, state, without_results
+from medseg_lab.record.store import record_folder
 from medseg_lab.training.provenance import digest, file_hash
 from medseg_lab.training.runs import run_store
 
@@ -200,6 +201,7 @@ def made_of(pages: list[Page], house: House) -> str:
             "pages": [state(page) for page in pages],
             "files": files,
             "runs": sorted(path.name for path in run_store().root.glob("[!.]*")),
+            "record": sorted(path.name for path in record_folder().glob("[!.]*")),
             "data": data_identity("auto"),
             "lock": file_hash(house.constraints),
             "python": sys.version,

@@ -15,6 +15,7 @@ from medseg_lab.data.catalogue import is_known, known_cards, load_card
 from medseg_lab.data.choose import own_folder
 from medseg_lab.data.locate import find, require
 from medseg_lab.publishing.house import Chapter, House, source, tags
+from medseg_lab.record.store import read_entries
 from medseg_lab.survey.claims import claims
 from medseg_lab.survey.configurations import Configuration, configurations
 from medseg_lab.survey.measures import measures
@@ -33,14 +34,16 @@ def inputs(chapter: Chapter, parameters: dict[str, Any], house: House) -> dict[s
     """What the chapter's outputs depend on, by name; nested dictionaries of text.
 
     `notebook` is its cells without outputs, `library` the transitive sources of what its cells import or
-    name, with the styles and templates beside them, `survey` the rows of the tables that it uses, `data` what
-    the chosen data set is made of, `lock` the pinned versions, and then the parameters and the interpreter.
+    name, with the styles and templates beside them, `survey` the rows of the tables that it uses, `record`
+    the runs on record that it may show, `data` what the chosen data set is made of, `lock` the pinned
+    versions, and then the parameters and the interpreter.
     """
     library = sources([*imported(chapter), *named(chapter)], wording=True)
     return {
         "notebook": notebook_hash(chapter),
         "library": {**library, **tables(library)},
         "survey": survey_rows(chapter),
+        "record": recorded(chapter),
         "data": _data(parameters),
         "lock": file_hash(house.constraints),
         "parameters": parameters,
@@ -118,6 +121,14 @@ def survey_rows(chapter: Chapter) -> dict[str, str]:
     titles = {section.id: section.title for section in sections() if section.id in texts}
     rows: dict[str, BaseModel] = {**configured, **claimed, **measured}
     return {name: digest(row.model_dump(mode="json")) for name, row in rows.items()} | titles
+
+
+def recorded(chapter: Chapter) -> str:
+    """A digest of the runs on record that the chapter may show: of methods that it or its claims name."""
+    texts = {chapter.section, *literals(chapter)}
+    shown = {one.name for one in configurations_of(chapter)}
+    shown |= {name for claim in claims() if claim.section in texts for name in claim.methods}
+    return digest(sorted(entry.record.key for entry in read_entries() if entry.method in shown))
 
 
 def literals(chapter: Chapter) -> set[str]:

@@ -1,4 +1,4 @@
-"""The tables of the book's page of standings: every comparison that the ledger allows, and what is not shown.
+"""The tables of the book's page of standings: every comparison that the runs allow, and what is not shown.
 
 The page itself is `book/comparison/standings.md`, which includes them.
 """
@@ -13,6 +13,8 @@ from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.evaluation.standings import Standing, standings
 from medseg_lab.evaluation.wording import counted, with_interval
 from medseg_lab.publishing.markdown import bullets, escape, table
+from medseg_lab.record.basis import Basis
+from medseg_lab.record.store import ledger_of_entries, read_entries, record_folder
 from medseg_lab.show.figure import PIXELS_PER_INCH, described, png
 from medseg_lab.show.forest import forest
 from medseg_lab.show.ranks import ranks
@@ -48,23 +50,29 @@ page looks like. Their numbers say nothing about the methods.
 
 
 def standings_pages(ledger: Ledger) -> dict[str, bytes]:
-    """What the page includes, and its pictures, by file name.
+    """What the page includes, and its pictures, by file name: data set by data set, here and on record.
 
-    Comparisons at the budget `smoke` are shown only where there are no others.
+    Comparisons at the budget `smoke` are shown only where there are no others. Of what is on record, those
+    are shown whose labelled patients are of the first draw.
     """
     found = standings(ledger)
     shown = [one for one in found if one.budget != "smoke"] or found
     compared = [one for one in shown if len(one.methods) > 1]
+    recorded = _recorded()
     text: list[str] = []
     pictures: dict[str, bytes] = {}
     if not compared:
         text.append(EMPTY)
-    else:
-        text += [SMOKE, READING] if shown[0].budget == "smoke" else [READING]
-    for dataset, group in groupby(enumerate(compared, start=1), key=lambda item: item[1].dataset):
+    elif shown[0].budget == "smoke":
+        text.append(SMOKE)
+    if compared or recorded:
+        text.append(READING)
+    listed = [*((one, None) for one in compared), *recorded]
+    order = sorted(listed, key=lambda item: item[0].dataset)
+    for dataset, group in groupby(enumerate(order, start=1), key=lambda item: item[1][0].dataset):
         text.append(f"## {escape(dataset)}\n\n{_data(dataset)}\n")
-        for number, standing in group:
-            said, drawn = section(standing, f"standing-{number}")
+        for number, (standing, basis) in group:
+            said, drawn = section(standing, f"standing-{number}", basis)
             text.append(f"{said}\n")
             pictures |= {f"{FOLDER}/{name}": data for name, data in drawn.items()}
     alone = [one for one in shown if len(one.methods) < 2]
@@ -73,20 +81,34 @@ def standings_pages(ledger: Ledger) -> dict[str, bytes]:
     return {f"{FOLDER}/_standings.md": "\n".join(text).encode(), **pictures}
 
 
-def section(standing: Standing, name: str) -> tuple[str, dict[str, bytes]]:
+def _recorded() -> list[tuple[Standing, Basis]]:
+    """The comparisons that the record allows, each with the runs that it rests on."""
+    entries = [entry for entry in read_entries() if entry.record.cohort.draw == 0]
+    by_run = {entry.run: entry for entry in entries}
+    found = standings(ledger_of_entries(entries, record_folder()))
+    return [
+        (one, Basis(tuple(by_run[run] for run in one.ledger.runs.index)))
+        for one in found
+        if len(one.methods) > 1
+    ]
+
+
+def section(standing: Standing, name: str, basis: Basis | None = None) -> tuple[str, dict[str, bytes]]:
     """One comparison as Markdown, and its pictures by file name.
 
     Args:
         standing: of two methods or more.
         name: what the names of the pictures begin with.
+        basis: the runs on record that it rests on; None for runs here.
     """
     summary = standing.summary()
     comparison = summary.comparison
     pictures = {f"{name}-{kind}.png": fig for kind, fig in _figures(comparison).items()}
     patients = counted(standing.labelled, "labelled patient")
+    where = "On record" if basis else "Here"
     said = [
-        f"### Budget {standing.budget}, {standing.part} part, {patients}",
-        terms(standing),
+        f"### {where}: budget {standing.budget}, {standing.part} part, {patients}",
+        f"{terms(standing)} {f'Trained {escape(basis.origin)}.' if basis else ''}",
         _compact(_without(summary.words, SHARED)),
         escape(comparison.describe()),
         bullets(remarks(standing)),

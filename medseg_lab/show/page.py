@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medseg_lab.evaluation.verdicts import MARKS, Verdict
+from medseg_lab.record.verdicts import Judged
 
 BOX = "border:1px solid #8886;border-left:5px solid #8a9bab;padding:.5em 1em;margin:.6em 0"
 BADGE = "border:1px solid currentColor;border-radius:4px;padding:0 .5em;font-weight:600;white-space:nowrap"
@@ -71,15 +72,29 @@ def show_note(heading: str, lines: Mapping[str, str]) -> None:
         display(note)
 
 
-def show_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """Display claims with their verdicts and the evidence: effect, interval, seeds, cases."""
-    boxes = [
-        f'<div style="{BOX}"><em>{escape(verdict.claim.statement)}</em><br>'
-        f'<span style="{BADGE}">{MARKS[verdict.state]} {escape(verdict.state)}</span> '
-        f'<span style="font-size:.93em">{escape(verdict.detail)}</span></div>'
-        for verdict in verdicts
-    ]
-    show("".join(boxes), "\n".join(f"{v.claim.statement} {v.sentence}" for v in verdicts))
+def show_verdicts(verdicts: Sequence[Verdict], on_record: Mapping[str, Judged] | None = None) -> None:
+    """Display claims with their verdicts and the evidence: effect, interval, seeds, cases.
+
+    Args:
+        verdicts: of the runs of this lesson.
+        on_record: those of the record on the same claims, by their ids; an identity needs none.
+    """
+    boxes, plain = [], []
+    for verdict in verdicts:
+        lines = {"Here": (verdict.state, verdict.detail)}
+        recorded = (on_record or {}).get(verdict.claim.id)
+        if recorded and not verdict.claim.identity:
+            lines["On record"] = (recorded.verdict.state, "\n".join(recorded.words))
+        rows = "".join(
+            f'<div style="margin-top:.3em">{escape(name)} <span style="{BADGE}">'
+            f"{MARKS[state]} {escape(state)}</span> "
+            f'<span style="font-size:.93em">{escape(said).replace(chr(10), "<br>")}</span></div>'
+            for name, (state, said) in lines.items()
+        )
+        boxes.append(f'<div style="{BOX}"><em>{escape(verdict.claim.statement)}</em>{rows}</div>')
+        plain.append(verdict.claim.statement)
+        plain += [f"  {name}: {state.capitalize()}: {said}" for name, (state, said) in lines.items()]
+    show("".join(boxes), "\n".join(plain))
 
 
 def tree(folder: Path, most: int = 3) -> str:

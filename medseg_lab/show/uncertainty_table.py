@@ -87,7 +87,7 @@ def caption(comparisons: Mapping[str, Comparison]) -> str:
     said = f"Means of {counted(len(first.cases), f'{first.part} case')} of {counted(patients, 'patient')}, "
     said += f"{counted(seeds, 'seed')}, {joined(first.classes)}. "
     if patients > 1:
-        said += f"Brackets: 95% interval over {'cases' if seeds == 1 else 'seeds and cases'}. "
+        said += f"Brackets: 95% interval over {'patients' if seeds == 1 else 'trainings and patients'}. "
     said += "↓ lower is better, ↑ higher is better. "
     if seeds > 1:
         said += "* better than every other method, with each paired 95% interval excluding zero. "

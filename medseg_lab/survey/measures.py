@@ -1,6 +1,7 @@
 """What a claim can be decided by."""
 
 from functools import cache
+from math import inf
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -17,6 +18,7 @@ class Measure(BaseModel):
         better: which way is better; "either" where only a claim can say.
         per: what one value belongs to.
         digits: decimals that are worth printing, of a measure of cases.
+        range: the least and the largest value that it can have.
         exact: the same for all seeds of a method, so that one run tells it and nothing is estimated.
         empty: what it is where a class is neither there nor predicted, which a judge leaves out (NaN); None
             where it always has a value.
@@ -29,6 +31,7 @@ class Measure(BaseModel):
     better: Literal["higher", "lower", "either"]
     per: Literal["case", "run"] = "case"
     digits: int = 3
+    range: tuple[float, float] = (-inf, inf)
     exact: bool = False
     empty: float | None = None
 

@@ -144,17 +144,10 @@ def noisy_cross_entropy(mean: Tensor, sigma: Tensor, label: Tensor, draws: int) 
     with torch.autocast(mean.device.type, enabled=False):
         is_known = known(label)
         true = (label * is_known).unsqueeze(1)  # (N, 1, *S)
+        # With channels last, random numbers take seven times as long on a CPU.
+        mean, sigma = (at_least_float32(each).contiguous() for each in (mean, sigma))
         # Drawn again in the backward pass: so what is kept of a draw is one number a voxel, not 2 K.
-        each = [
-            checkpoint(
-                _log_likelihood,
-                at_least_float32(mean),
-                at_least_float32(sigma),
-                true,
-                use_reentrant=False,
-            )
-            for _ in range(draws)
-        ]
+        each = [checkpoint(_log_likelihood, mean, sigma, true, use_reentrant=False) for _ in range(draws)]
         log_p = torch.stack(each).logsumexp(dim=0) - log(draws)  # (N, *S)
         return -mean_of_known(log_p, is_known)
 

@@ -77,7 +77,15 @@ def test_book_builds_without_a_warning(built: Built) -> None:
     chapter = (built.html / "2_supervised" / "2.1.1_small.html").read_text()
     assert "<b>bold words</b>" in chapter
     assert "unpkg.com" not in chapter
-    for name in ("survey_map", "claims", "status", "design", "search", "data/index", "data/virtual-brain"):
+    for name in (
+        "survey_map",
+        "does_the_survey_hold",
+        "status",
+        "design",
+        "search",
+        "data/index",
+        "data/virtual-brain",
+    ):
         assert (built.html / f"{name}.html").is_file()
 
 
@@ -93,7 +101,7 @@ def test_chapters_without_results_say_why_and_the_book_says_which_they_are(built
         assert text.index("</h1>") < text.index("admonition") < text.index("Prose.")
         assert "cell_input" in text
         assert "cell_output" not in text
-    for name in ("intro", "claims", "status", "comparison/standings"):
+    for name in ("intro", "does_the_survey_hold", "status", "comparison/standings"):
         assert "2 of 5 chapters have been executed" in (built.html / f"{name}.html").read_text(), name
     page = status([*built.executed, *built.missing])
     rows = [row for row in page.splitlines() if row.startswith("| 2.1.")]
@@ -107,7 +115,7 @@ def test_chapters_without_results_say_why_and_the_book_says_which_they_are(built
 
 def test_generated_parts_are_inside_the_written_pages(built: Built) -> None:
     inside = {
-        "claims": ("A <strong>verdict</strong> rests on", "In short"),
+        "does_the_survey_hold": ("A <strong>verdict</strong> rests on", "In short"),
         "data/index": ('href="virtual-brain.html"', "Bringing your own"),
         "data/virtual-brain": ("A virtual subject is not a person", "Variants"),
         "comparison/standings": ("Every comparison that the runs", "How to read it", "3D U-Net"),
@@ -153,13 +161,13 @@ def test_a_warning_fails_the_build_and_the_book_is_there(
 
 def test_chapters_follow_the_survey_where_the_contents_place_them() -> None:
     """A part without a chapter is left out."""
-    own = [{"file": "comparison/standings"}, {"file": "claims"}, {"glob": "comparison/*"}]
+    own = [{"file": "comparison/standings"}, {"file": "does_the_survey_hold"}, {"glob": "comparison/*"}]
     parts = [{"chapters": [{"glob": "2_a/*"}]}, {"chapters": [{"glob": "3_b/*"}]}, {"chapters": own}]
     pages = ["2_a/2.1.2_x.ipynb", "2_a/2.1.10_y.ipynb", "comparison/run_your_own.ipynb"]
     found = with_chapters({"parts": parts}, pages)["parts"]
     assert [[entry["file"] for entry in part["chapters"]] for part in found] == [
         pages[:2],
-        ["comparison/standings", "claims", pages[2]],
+        ["comparison/standings", "does_the_survey_hold", pages[2]],
     ]
 
 

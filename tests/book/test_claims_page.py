@@ -10,8 +10,11 @@ from medseg_lab.evaluation.claims import judged
 from medseg_lab.evaluation.verdicts import STATES
 from medseg_lab.publishing.claims_page import claims_page
 from medseg_lab.publishing.markdown import escape
+from medseg_lab.record.add import add
 from medseg_lab.survey.claims import claims
+from medseg_lab.training.runs import RunStore
 from tests.evaluation.claim_runs import ledger, runs
+from tests.record.record_runs import current_sources, finished, noisy
 
 SMOKE = {"budget": "smoke", "steps": 3, "voxels": 24**3}
 ACDC = {"dataset": "acdc", "held_out": "acdc", "cohort": "acdc"}
@@ -31,9 +34,22 @@ def page() -> str:
 
 
 def row(page: str, claim_id: str) -> str:
+    """What stands of a claim, up to the next one or the next section."""
     (claim,) = [claim for claim in claims() if claim.id == claim_id]
-    (line,) = [line for line in page.splitlines() if escape(claim.statement) in line]
-    return line
+    before, _, after = page.partition(f"**{escape(claim.statement)}**")
+    assert before
+    return re.split(r"\n(?=\*\*|## )", after)[0]
+
+
+@pytest.fixture
+def on_record(tmp_path, monkeypatch):
+    """A record in which skips help, and the code of one side has changed since."""
+    old = current_sources("U-Net") | {"medseg_lab/networks/unet.py": "0"}
+    for seed in range(5):
+        finished(tmp_path / "runs", "U-Net", seed, dice=noisy(0.8, seed), sources=old)
+        finished(tmp_path / "runs", "U-Net without skips", seed, dice=noisy(0.7, seed))
+    monkeypatch.setenv("MEDSEG_RECORD", str(tmp_path / "record"))
+    add(RunStore(tmp_path / "runs"))
 
 
 def chapters(*path: str) -> list:
@@ -42,12 +58,12 @@ def chapters(*path: str) -> list:
 
 def test_every_claim_has_one_row_with_its_state_in_words_and_the_states_are_counted(page):
     found = judged(STORE)
-    assert len(re.findall(r"^\| \{bdg-", page, re.MULTILINE)) == len(found) + 5  # five rows sum them up
     for one in found:
-        assert f" {one.verdict.state}` |" in row(page, one.claim.id)
+        assert f" {one.verdict.state}`" in row(page, one.claim.id)
     states = [one.verdict.state for one in found]
+    on_record = ["supported" if one.claim.identity else "not run" for one in found]
     for state in STATES:
-        assert re.search(rf" {state}` \| {states.count(state)} \|", page)
+        assert re.search(rf" {state}` \| {states.count(state)} \| {on_record.count(state)} \|", page)
     exact = sum(bool(claim.identity) for claim in claims())
     assert (states.count("supported"), states.count("not supported")) == (exact + 1, 1)
 
@@ -61,9 +77,10 @@ def test_a_row_holds_effect_interval_data_budget_labels_and_reason(page):
 
 
 def test_what_is_ours_and_what_a_test_proves_are_marked(page):
-    assert "*(ours, not the survey’s)*" in row(page, "finer-strides-help")
-    assert "ours" not in row(page, "skips-help")
+    assert "*Ours, not the survey’s.*" in row(page, "finer-strides-help")
+    assert "Ours" not in row(page, "skips-help")
     proved = row(page, "one-group-is-layer-norm")
+    assert "ecord" not in proved
     assert "supported`" in proved
     assert "Exact: proved by tests/networks" in proved
 
@@ -80,10 +97,9 @@ def test_each_data_set_has_its_own_line_and_mark():
         runs("U-Net without skips", **ACDC),
     )
     said = row(claims_page([], mixed), "skips-help")
-    assert said.count("<br>") == 2
-    assert "<br>✗ " in said
-    assert "<br>✓ " in said
-    assert "inconclusive`" in said
+    assert "- Here {bdg-warning}`? inconclusive`\n  - ✗ " in said
+    assert "\n  - ✓ " in said
+    assert "- On record {bdg-muted-line}`– not run` *There are no runs" in said
 
 
 @pytest.mark.parametrize(
@@ -92,7 +108,7 @@ def test_each_data_set_has_its_own_line_and_mark():
 def test_a_page_of_smoke_says_on_top_that_it_proves_nothing(page, terms):
     for text, warned in ((page, False), (claims_page([], store(**terms)), True)):
         top = text.partition("## In short")[0]
-        assert ("They\ntest nothing" in top) == warned
+        assert ("They test nothing" in top) == warned
         assert "no runs that bear on a claim" not in top
 
 
@@ -105,6 +121,20 @@ def test_smoke_beside_a_real_budget_is_said_in_its_row_alone():
     assert "test nothing" not in page.partition("## In short")[0]
     assert "Smoke budget (3 steps): proves that it runs" in row(page, "skips-help")
     assert "supported`" in row(page, "skips-help")
+
+
+def test_here_and_on_record_stand_side_by_side_with_commit_date_and_code(page, on_record):
+    text = claims_page([], STORE)
+    said = row(text, "skips-help")
+    here, recorded = re.findall(r"^- (.*)", said, re.MULTILINE)
+    assert here.startswith("Here {bdg-success}`✓ supported`")
+    assert here in row(page, "skips-help")
+    assert recorded.startswith("On record {bdg-success}`✓ supported`")
+    assert "circles, class budget, 4 patients labelled, 5 seeds, 40 validation cases, 300 steps" in recorded
+    assert "2026-01-01, a processor, " in recorded
+    assert "recorded with earlier code: networks/unet.py" in recorded
+    assert "nothing on record yet" in page
+    assert "nothing on record yet" not in text
 
 
 def test_an_empty_store_says_how_to_fill_it():

@@ -130,7 +130,7 @@ def test_comparison_stands_before_the_data(visit: Visit) -> None:
     first = links.index("comparison/standings.html")
     assert links[first : first + 3] == [
         "comparison/standings.html",
-        "claims.html",
+        "does_the_survey_hold.html",
         "comparison/run_your_own.html",
     ]
 
@@ -156,7 +156,7 @@ def test_narrow_screen_does_not_scroll_sideways(browser) -> None:
     page = context.new_page()
     data = [name for name in PAGES if name.startswith(("data/", "comparison/"))]
     assert data
-    for name in ("intro.html", "status.html", "claims.html", "survey_map.html", *data):
+    for name in ("intro.html", "status.html", "does_the_survey_hold.html", "survey_map.html", *data):
         page.goto((HTML / name).as_uri())
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"), name
     context.close()

@@ -39,7 +39,7 @@ def test_the_numbers_are_those_of_the_comparison() -> None:
     ledger = toy_ledger(METHODS)
     (standing,) = standings(ledger)
     comparison = standing.comparison(baseline="U-Net")
-    head, *body = rows(page(), "### Budget class, test part")
+    head, *body = rows(page(), "### Here: budget class, test part")
     assert [row[0] for row in body] == ["FCN-8s", "U-Net", "3D U-Net"]
     assert head[2] == "minus U-Net \\[95%\\]"
     assert head[6:] == ["training", "memory", "para- meters"]
@@ -61,13 +61,13 @@ def test_the_mean_is_the_mean_of_what_was_measured() -> None:
     """Worked out from the table of cases, without a comparison."""
     ledger = toy_ledger(METHODS)
     dice = ledger.cases["dice"].groupby(ledger.cases["run"].map(ledger.runs["method"])).mean()
-    body = rows(page(), "### Budget class, test part")[1:]
+    body = rows(page(), "### Here: budget class, test part")[1:]
     assert {row[0]: numbers(row[1])[0] for row in body} == {name: round(dice[name], 3) for name in METHODS}
 
 
 def test_costs_are_means_over_the_seeds_and_terms_are_stated() -> None:
     """Runs of the first method took 20 and 21 s, of the second 30 and 31."""
-    body = rows(page(), "### Budget class, test part, 35 labelled patients")[1:]
+    body = rows(page(), "### Here: budget class, test part, 35 labelled patients")[1:]
     assert [numbers(row[6])[0] for row in body] == [20.0, 30.0, 40.0]
     assert [row[7] for row in body] == ["900 MB"] * 3
     assert [numbers(row[8])[0] for row in body] == [1.0, 2.0, 3.0]
@@ -81,7 +81,7 @@ def test_methods_stand_in_the_order_of_the_configurations_whatever_their_means()
         ({"V-Net": 0.9, "FCN-8s": 0.5, "U-Net": 0.7}, "U-Net"),
         ({"V-Net": 0.5, "FCN-8s": 0.9}, "FCN-8s"),
     ):
-        head, *body = rows(page(toy_ledger(methods)), "### Budget class, test part")
+        head, *body = rows(page(toy_ledger(methods)), "### Here: budget class, test part")
         assert [row[0] for row in body] == [name for name in ("FCN-8s", "U-Net", "V-Net") if name in methods]
         assert head[2].startswith(f"minus {baseline}")
 
@@ -117,7 +117,7 @@ def test_pictures_are_beside_the_page_described_and_each_standing_has_its_own() 
 def test_one_seed_is_shown_without_differences_ranks_and_pictures() -> None:
     pages = standings_pages(toy_ledger(METHODS, seeds=1))
     assert pages.keys() == {PAGE}
-    head = rows(pages[PAGE].decode(), "### Budget class, test part")[0]
+    head = rows(pages[PAGE].decode(), "### Here: budget class, test part")[0]
     assert not any("minus" in cell or "rank" in cell for cell in head)
     assert "one seed" in pages[PAGE].decode()
 
@@ -149,7 +149,7 @@ def test_who_lacks_a_seed_is_left_out_with_the_reason() -> None:
     short.cases["run"] += "-v"
     text = page(toy_ledger(METHODS), short)
     assert re.search(r"- \*\*Left out\.\*\* V-Net: has seed 0, not seeds 0, 1\.", text)
-    assert [row[0] for row in rows(text, "### Budget class, test part")[1:]] == list(METHODS)
+    assert [row[0] for row in rows(text, "### Here: budget class, test part")[1:]] == list(METHODS)
 
 
 def test_what_differs_between_the_runs_is_noted() -> None:
@@ -161,9 +161,9 @@ def test_smoke_is_shown_only_where_there_is_nothing_else() -> None:
     smoke = toy_ledger(METHODS, budget="smoke", dataset="msd-hippocampus")
     alone, beside = page(smoke), page(smoke, toy_ledger(METHODS))
     assert "Proves that it runs, compares nothing" in alone
-    assert "### Budget smoke" in alone
+    assert "### Here: budget smoke" in alone
     assert "Proves that it runs" not in beside
-    assert "### Budget smoke" not in beside
+    assert "### Here: budget smoke" not in beside
     assert "- 1 comparison at the budget `smoke`" in beside
 
 

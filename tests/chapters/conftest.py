@@ -53,7 +53,7 @@ def execution(chapter: Chapter, dataset: str) -> Iterator[Executed]:
         root = data_root(dataset)
         if root is not None:
             patch.setenv("MEDSEG_DATA", str(root))
-        given = taken(chapter, dataset=dataset, budget="smoke")
+        given = taken(chapter, dataset=dataset, budget="smoke", methods="all")
         yield run_chapter(chapter.path, given, house=House(ROOT))
 
 

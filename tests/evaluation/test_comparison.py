@@ -327,3 +327,13 @@ def test_pairs_may_go_either_way_and_be_none():
     assert list(compared.paired([]).columns) == list(found.columns)
     with pytest.raises(ValueError, match="method: expected one of a, b, got 'c'"):
         compared.paired([("a", "c")])
+
+
+def test_an_interval_ends_where_the_measure_does():
+    """Two lucky trainings leave one degree of freedom, whose interval would go far beyond 1."""
+    rng = np.random.default_rng(0)
+    base, luck = rng.uniform(0.4, 0.6, (1, 8, 1)), np.array([0.0, 0.3])[:, None, None]
+    compared = compare({"a": results(base + luck), "b": results(np.tile(base, (2, 1, 1)))})
+    assert compared.table.loc["a", ["low", "high"]].tolist() == [0, 1]
+    assert compared.differences[["low", "high"]].to_numpy().tolist() == [[-1, 1]]
+    assert "−0.000" not in str(compare({"a": results(base), "b": results(base - 1e-5)}))

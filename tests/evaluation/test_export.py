@@ -90,6 +90,17 @@ def test_one_seed_makes_no_ranking_and_no_test(tmp_path):
     assert "rank" not in found.caption
 
 
+def test_one_patient_makes_no_ranking_and_no_test(tmp_path):
+    for seed in (0, 1, 2):
+        for name, dice in (("U-Net", 0.7), ("FCN-8s", 0.6)):
+            store_run(tmp_path, name, seed, dice=[dice + seed / 100])
+    (found,) = standings(read_ledger(tmp_path))
+    shown = found.summary()
+    assert shown.words["minus U-Net\n[95%]"] == ["−0.100", ""]
+    assert not {"Holm p", "first"} & set(shown.words)
+    assert "nan" not in f"{shown.words}{shown.caption}{shown.comparison}"
+
+
 def test_one_method_is_no_ranking(tmp_path):
     for seed in (0, 1):
         store_run(tmp_path, "U-Net", seed, dice=[0.5, 0.6, 0.7, 0.8])

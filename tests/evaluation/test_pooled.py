@@ -94,12 +94,21 @@ def test_a_voxel_counts_once_in_the_pool_and_a_case_once_in_the_mean():
     ]  # the second's surroundings are cut off by the border
     near, cut = (2 * MARGIN + 1) ** 2, (MARGIN + 1) ** 2
     assert float(pooled_entropies(cases).true.mean()) == pytest.approx(log(2) * near / (near + cut))
-    assert true_entropy(cases) == pytest.approx(log(2) / 2)
+    assert true_entropy([one.case for one in cases]) == pytest.approx(log(2) / 2)
 
 
-@pytest.mark.parametrize("use", [pooled_entropies, true_entropy])
-def test_what_is_not_known_is_refused(use):
-    with pytest.raises(ValueError, match="cases: expected at least one, got none"):
-        use([])
-    with pytest.raises(ValueError, match="case c: its true distribution is not known"):
-        use([entropic(0.5, distribution=False)])
+def test_the_true_entropy_is_that_of_the_slices_that_are_judged():
+    """Of twenty slices eight are kept, among them the first and the last; only these two are uncertain."""
+    known = torch.zeros(5, 5, 20)
+    known[..., [0, -1]] = 0.5
+    labels = torch.ones(2, 5, 5, 20, dtype=torch.uint8)
+    case = Case("c", "p", torch.zeros(1, 5, 5, 20), labels, None, torch.stack([1 - known, known]))
+    assert true_entropy([case]) == pytest.approx(log(2) * 2 / 8)
+
+
+def test_what_is_not_known_is_refused():
+    for use, of in ((pooled_entropies, lambda one: one), (true_entropy, lambda one: one.case)):
+        with pytest.raises(ValueError, match="cases: expected at least one, got none"):
+            use([])
+        with pytest.raises(ValueError, match="case c: its true distribution is not known"):
+            use([of(entropic(0.5, distribution=False))])

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from medseg_lab.networks.measure import flops, parameters
 from medseg_lab.networks.unet import UNet
+from medseg_lab.survey.claims import claims
 from medseg_lab.training.names import recipe_called
 
 
@@ -136,12 +137,18 @@ def test_auxiliary_heads_change_neither_the_prediction_nor_what_it_costs():
     assert torch.equal(alone, plain(image))
 
 
-def test_the_controls_cost_what_they_are_compared_with():
-    """The FLOPs of the configurations that claims call matched in FLOPs."""
+MATCHED = [claim for claim in claims("2.1.1") if claim.matched in ("FLOPs", "parameters")]
+
+
+@pytest.mark.parametrize("claim", MATCHED, ids=[claim.id for claim in MATCHED])
+def test_what_a_claim_calls_matched_is(claim):
+    """To one part in ten; FLOPs are those of a prediction, voxel by voxel."""
 
     def cost(name):
-        network = recipe_called(name).arguments["network"]
-        return flops(network.build(in_channels=1, out_channels=3, spatial_dims=2), (1, 1, 48, 64))
+        found = recipe_called(name)
+        dims = found.arguments.get("spatial_dims", 3)
+        network = found.arguments["network"].build(in_channels=1, out_channels=3, spatial_dims=dims)
+        return parameters(network) if claim.matched == "parameters" else flops(network, (1, 1, *[96] * dims))
 
-    assert cost("Wide U-Net with auxiliary heads") == pytest.approx(cost("U-Net++"), rel=0.03)
-    assert cost("U-Net without skips") == pytest.approx(cost("U-Net"), rel=0.03)
+    (better,), (worse,) = claim.better.methods, claim.worse.methods
+    assert cost(better) == pytest.approx(cost(worse), rel=0.1)

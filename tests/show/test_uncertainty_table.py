@@ -167,13 +167,13 @@ def test_the_caption_says_what_the_numbers_stand_for():
     assert said.startswith(
         "Means of 8 validation cases of 8 patients, 2 seeds, k0. Brackets: 95% interval over"
     )
-    assert "over seeds and cases" in said
+    assert "over trainings and patients" in said
     assert "* better than every other method, with" in said
     assert html(ALL).count(f"<caption>{said}</caption>") == 1
     single = methods_page({"ece": comparison("ece", 0.3, 0.4, 0.5, seeds=1)}, RUNS, PASSES)[1].splitlines()[
         -1
     ]
-    assert "1 seed, k0. Brackets: 95% interval over cases." in single
+    assert "1 seed, k0. Brackets: 95% interval over patients." in single
     assert "*" not in single
 
 

@@ -14,7 +14,7 @@ from medseg_lab.survey.tables import rows
 
 PLAIN = {"id": "x", "section": "2.1.1", "statement": "s", "better": "U-Net", "worse": "V-Net", "margin": 0.1}
 CHAPTER = ["unet-beats-fcn", "finer-strides-help", "skips-help", "third-dimension-helps"]
-CHAPTER += ["vnet-beats-unet3d", "unetpp-beats-unet", "pruning-costs-little"]
+CHAPTER += ["vnet-beats-unet3d", "unetpp-beats-unet", "deep-supervision-helps", "pruning-costs-little"]
 
 
 def test_the_chapters_questions_are_claims():

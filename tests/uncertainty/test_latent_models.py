@@ -148,8 +148,8 @@ def test_samples_take_sides_where_raters_split(method):
     image = torch.randn(1, 1, 4, 4).expand(8, 1, 4, 4)
     label = torch.tensor([0, 1] * 4).view(8, 1, 1).expand(8, 4, 4).contiguous()
     learner = seeded(method, classes=2, network=recipe(UNet, features=(4, 8)), beta=0.25).train()
-    optimiser = torch.optim.Adam(learner.parameters(), 2e-2)
-    for step in range(60):
+    optimiser = torch.optim.Adam(learner.parameters(), 1e-2)
+    for step in range(100):
         optimiser.zero_grad()
         sum(learner.losses(Batch(image, label), step).values()).backward()
         optimiser.step()

@@ -38,7 +38,7 @@ def latent_kl(posterior: LatentGaussian, prior: LatentGaussian) -> Tensor:
     return (0.5 * (torch.expm1(2 * log_ratio) + distance**2) - log_ratio).flatten(1).sum(dim=1)
 
 
-SMALL = 0.01
+SMALL = 0.1
 """What initial weights of a Gaussian's layer are multiplied by: zero would let no gradient pass."""
 LEAST_STD = 1e-3
 """No standard deviation is smaller: the divergence divides by the prior's."""
