@@ -69,7 +69,7 @@ def claims_page(chapters: Sequence[Chapter], ledger: Ledger) -> str:
         lines.append(SMOKE)
     if not _evidence(recorded):
         lines.append(UNRECORDED)
-    counts = [Counter(one.verdict.state for one in its.values()) for its in (here, recorded)]
+    counts = [Counter[str](one.verdict.state for one in its.values()) for its in (here, recorded)]
     summary = [
         (_badge(state), *(str(of[state]) for of in counts), meaning) for state, (_, meaning) in STATE.items()
     ]
