@@ -11,14 +11,16 @@ from medseg_lab.data.case import Case
 from medseg_lab.evaluation.claims import judged
 from medseg_lab.evaluation.ledger import read_ledger
 from medseg_lab.networks.unet import UNet
+from medseg_lab.record.add import add
 from medseg_lab.show.page import Note
 from medseg_lab.survey.configurations import configuration
 from medseg_lab.survey.terms import Terms
 from medseg_lab.training.budget import BUDGETS
 from medseg_lab.training.notation import parse
 from medseg_lab.training.recipe import recipe
-from medseg_lab.training.runs import Run
+from medseg_lab.training.runs import Run, RunStore
 from medseg_lab.training.supervised import Supervised
+from tests.record.record_runs import finished, noisy
 
 FLAT = recipe(Supervised, network=recipe(UNet, features=(4, 8)), spatial_dims=2)
 
@@ -132,11 +134,46 @@ def test_an_answer_quotes_the_verdict(lesson: chapter.Lesson, capsys: pytest.Cap
     lesson.judge_claims()
     shown: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("medseg_lab.chapter.show_verdicts", shown.extend)
+        patch.setattr("medseg_lab.chapter.show_verdicts", lambda found, on_record: shown.extend(found))
         lesson.answer("skips-help", "pruning-costs-little")
     assert [found.claim.id for found in shown] == ["skips-help", "pruning-costs-little"]
     with pytest.raises(ValueError, match="unetpp-beats-unet"):
         lesson.answer("no-such-claim")
+
+
+def test_an_answer_has_a_line_of_the_record_and_recorded_gives_its_comparison(
+    lesson: chapter.Lesson,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("medseg_lab.show.page.show", lambda markup, plain: shown.extend([markup, plain]))
+    lesson.judge_claims()
+    lesson.answer("skips-help")
+    assert "On record: Not run: There are no runs of U-Net" in shown[1]
+    assert lesson.recorded("U-Net", "FCN-8s") is None
+    assert "on record: nothing of U-Net, FCN-8s on virtual-brain" in capsys.readouterr().out
+    monkeypatch.setenv("MEDSEG_RECORD", str(tmp_path / "record"))
+    for seed in range(5):
+        finished(tmp_path / "runs", "U-Net", seed, dice=noisy(0.8, seed), dataset="virtual-brain")
+        finished(
+            tmp_path / "runs", "U-Net without skips", seed, dice=noisy(0.7, seed), dataset="virtual-brain"
+        )
+    add(RunStore(tmp_path / "runs"))
+    lesson.judge_claims()
+    lesson.answer("skips-help")
+    plain = shown[-1].splitlines()
+    assert plain[1].startswith("  Here: Not run: ")
+    assert plain[2].startswith("  On record: Supported: Dice +0.1")
+    assert "5 seeds, 40 validation cases, 300 steps; 2026-01-01, a processor" in plain[2]
+    found = lesson.recorded({"usual": "U-Net"}, "U-Net without skips", baseline="U-Net without skips")
+    assert found
+    assert found.methods == ("usual", "U-Net without skips")
+    assert found.differences["mean"].item() == pytest.approx(0.1, abs=0.01)
+    said = capsys.readouterr().out
+    assert said.startswith("on record: 5 seeds, 300 steps, virtual-brain, 2026-01-01, a processor, ")
+    assert lesson.recorded("U-Net", labelled=3) is None
 
 
 def test_a_lesson_has_its_sections_own_terms_unless_it_is_asked_for_others(

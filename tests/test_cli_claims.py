@@ -69,7 +69,7 @@ def test_each_data_set_has_a_line_with_its_mark_and_details_tell_sides_margin_an
 
 def test_one_data_set_can_decide_alone() -> None:
     output = medseg("--section", "2.1.1", "--dataset", "virtual-brain").output
-    assert "1 supported, 1 not supported, 5 not run" in output
+    assert f"1 supported, 1 not supported, {len(claims('2.1.1')) - 2} not run" in output
     assert "acdc" not in output
 
 
@@ -90,7 +90,7 @@ def test_what_the_ledger_leaves_out_is_a_note(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("medseg_lab.cli.comparisons.read_ledger", ledger_with_gaps)
     result = medseg("--section", "2.1.1")
     assert result.stderr == "note: left out 2 runs\n"
-    assert "0 runs in store: 7 not run" in result.output
+    assert f"0 runs in store: {len(claims('2.1.1'))} not run" in result.output
 
 
 @pytest.mark.parametrize("width", [80, 140])

@@ -21,14 +21,13 @@ record = typer.Typer(
 
 Folder = Annotated[
     Path | None,
-    typer.Option("--record", help="Folder of another record; by default $MEDSEG_RECORD, or the library's."),
+    typer.Option("--folder", help="Folder of another record; by default $MEDSEG_RECORD, or the library's."),
 ]
 Section = Annotated[str | None, typer.Option(help="Methods of this section, and what its claims need.")]
 Method = Annotated[list[str] | None, typer.Option(help="A method's name or recipe; several may be given.")]
 Dataset = Annotated[str | None, typer.Option(help="A data set's id.")]
 Labelled = Annotated[int | None, typer.Option(help="How many patients' labels were used.")]
 Steps = Annotated[int | None, typer.Option(help="The steps of a training.")]
-WHERE = "Another column of the ledger, as NAME=VALUE; a fingerprint may be shortened."
 
 
 @record.command()

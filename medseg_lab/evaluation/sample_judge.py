@@ -41,8 +41,7 @@ class SampleJudge(Judge):
     """Scores samples of a trained learner against all readings; as a recipe, it is part of a run's key.
 
     Overlaps are those of the mean prediction with the raters' consensus, NaN where neither has the class. No
-    distances: of a volume that is
-    sampled slice by slice, a few slices are kept.
+    distances: of a volume that is sampled slice by slice, a few slices are kept.
 
     Args:
         parts: as in `Judge`.

@@ -23,23 +23,16 @@ GRID, LINES = "#E69F00", 8
 """Colour of the grid, and its lines along the longer edge of the image."""
 
 
-def perturbations(
-    image: Tensor,
-    *,
-    mirror: tuple[int, ...] = (),
-    seed: int = 0,
-    channel: int = 0,
-    upright: bool = True,
-) -> "Figure":
+def perturbations(image: Tensor, *, seed: int = 0, channel: int = 0, upright: bool = True) -> "Figure":
     """One image under each perturbation, and how one elastic warp is carried over to another.
 
-    Above: the image; two draws of `noisy`; a `Similarity`. Below: a warp t1, with a regular grid that moves
-    with the image; the same brought to the frame of a warp t2 by t2 o t1^-1, as semiTC does with predictions;
-    the image under t2; and the difference of these two, where semiTC compares them.
+    Above: the image; two draws of `noisy`; a `Similarity`, which flips nothing. Below: a warp t1, with a
+    regular grid that moves with the image; the same brought to the frame of a warp t2 by t2 o t1^-1, as
+    semiTC does with predictions; the image under t2; and the difference of these two, where semiTC compares
+    them.
 
     Args:
         image: `(C, H, W)`, one slice, or a patch of it as a learner sees it. Quarter turns need a square one.
-        mirror: the axes that the similarity may flip.
         seed: random seed; the global generator stays as it was.
         channel: which is shown.
         upright: for a slice of a volume in RAS order, whose axes run rightwards and upwards; False for an
@@ -52,7 +45,7 @@ def perturbations(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         noises = noisy(x), noisy(x)
-        turn = draw_similarity(tuple(x.shape[2:]), mirror)
+        turn = draw_similarity(tuple(x.shape[2:]), mirror=())
         first, second = draw_warp(x), draw_warp(x)
     across = first.inverse.then(second)
     kept = (across.inside(x) & second.inside(x))[:, None]

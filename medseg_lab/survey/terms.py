@@ -34,12 +34,16 @@ class Terms(BaseModel):
 
 @cache
 def all_terms() -> tuple[Terms, ...]:
-    """All rows, in the order of the table.
+    """All of them, in the order of the table, where a row may be for a list of sections.
 
     Raises:
         ValueError: for a section that does not exist, or two rows for one section and data set.
     """
-    found = tuple(Terms(**row) for row in read("terms.toml")["terms"])
+    found = tuple(
+        Terms(**row | {"section": section})
+        for row in read("terms.toml")["terms"]
+        for section in ([row["section"]] if isinstance(row["section"], str) else row["section"])
+    )
     known = {section.id for section in sections()}
     if unknown := [one.section for one in found if one.section not in known]:
         raise ValueError(f"terms.toml: expected sections of the survey, got {unknown[0]!r}")

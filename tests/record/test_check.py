@@ -66,7 +66,7 @@ def test_the_same_run_has_the_same_bits(folder: Path) -> None:
     assert found.differs == ()
     assert found.scores["largest"].max() == 0
     assert np.allclose(found.scores["record"], found.scores["here"], rtol=1e-5)
-    said = medseg("check", "--record", str(folder))
+    said = medseg("check", "--folder", str(folder))
     assert said.exit_code == 0
     assert "the same bits" in said.output
 
@@ -78,7 +78,7 @@ def test_a_number_that_changed_is_found_and_fails(folder: Path, tmp_path: Path) 
     assert found.scores.loc["dice", "record"] == pytest.approx(0.25)
     assert found.scores.loc["dice", "largest"] > 0.001
     assert found.scores.loc["iou", "largest"] < 1e-5  # the rounding of what is on record
-    said = medseg("check", "--record", str(wrong))
+    said = medseg("check", "--folder", str(wrong))
     assert said.exit_code == 1
     assert "the same code, versions and hardware gave other numbers" in " ".join(said.output.split())
 
@@ -94,7 +94,7 @@ def test_other_versions_or_hardware_are_a_reason_and_are_named(folder: Path, tmp
     assert found.holds
     assert not found.same_bits
     assert [reason.partition(" ")[0] for reason in found.differs] == ["numpy", "torch", "hardware"]
-    said = medseg("check", "--record", str(wrong))
+    said = medseg("check", "--folder", str(wrong))
     assert said.exit_code == 0
     assert "an abacus" in " ".join(said.output.split())
 
@@ -102,11 +102,11 @@ def test_other_versions_or_hardware_are_a_reason_and_are_named(folder: Path, tmp
 def test_data_that_changed_and_unknown_keys_are_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = medseg("check", "ffff", "--record", str(folder))
+    said = medseg("check", "ffff", "--folder", str(folder))
     assert said.exit_code == 2
     assert "got 'ffff': none" in said.stderr
     other = tiny_cohort(labelled=1)
     monkeypatch.setattr("medseg_lab.record.check.load_cohort", lambda *_, **__: other)
-    said = medseg("check", "--record", str(folder))
+    said = medseg("check", "--folder", str(folder))
     assert said.exit_code == 1
     assert "expected the cohort tiny 3 2 2 3" in said.stderr

@@ -1,7 +1,5 @@
 """What a latent model segments when it is told a reading: samples of the posterior."""
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -31,4 +29,5 @@ class Posterior(Changed):
 def told(case: Case, rater: int) -> Case:
     """The case with one rater's reading as the last channel of its image."""
     reading = case.labels[rater].to(case.image.dtype)
-    return replace(case, image=torch.cat([case.image, reading[None]]))
+    image = torch.cat([case.image, reading[None]])
+    return Case(case.id, case.patient, image, case.labels, case.spacing, case.distribution)

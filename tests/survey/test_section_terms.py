@@ -20,9 +20,10 @@ def table(monkeypatch):
 
 
 def test_a_data_set_s_own_row_goes_before_that_for_any(table):
-    table({}, {"data": "acdc", "steps": 20})
+    table({"section": ["3.2", "3.1"]}, {"data": "acdc", "steps": 20})
     assert terms_of("3.2", "acdc").steps == 20
     assert terms_of("3.2", "chase-db1").steps == 10
+    assert terms_of("3.1", "acdc").section == "3.1"
     assert terms_of("2.1.1", "acdc") is None
 
 
