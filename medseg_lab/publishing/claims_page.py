@@ -73,9 +73,10 @@ def claims_page(chapters: Sequence[Chapter], ledger: Ledger) -> str:
         Counter(one.verdict.state for one in its.values()) for its in (here, recorded)
     ]
     summary = [
-        (_badge(state), *(str(of[state]) for of in counts), meaning) for state, (_, meaning) in STATE.items()
+        (f"{_badge(state)}<br>{meaning}", *(str(of[state]) for of in counts))
+        for state, (_, meaning) in STATE.items()
     ]
-    lines += ["## In short", "", table(("Verdict", "Here", "On record", "Meaning"), summary)]
+    lines += ["## In short", "", table(("Verdict, and its meaning", "Here", "On record"), summary)]
     titles = {section.id: section.title for section in sections()}
     documents = {chapter.section: f"/{_document(chapter)}" for chapter in chapters}
     for section, group in groupby(here, key=lambda name: here[name].judgement.claim.section):
