@@ -396,7 +396,7 @@ def open(
         hardware=hardware(make_fabric()),
         load=load,
         labelled=len({case.patient for case in cohort.labelled}) if cohort.unlabelled else None,
-        terms=own,
+        terms=own if spend.name == "class" else None,
     )
     LESSONS.append(lesson)
     show_note(f"{lesson.section} {lesson.title}", lesson.banner())
