@@ -156,10 +156,8 @@ def test_an_answer_has_a_line_of_the_record_and_recorded_gives_its_comparison(
     assert "on record: nothing of U-Net, FCN-8s on virtual-brain" in capsys.readouterr().out
     monkeypatch.setenv("MEDSEG_RECORD", str(tmp_path / "record"))
     for seed in range(5):
-        finished(tmp_path / "runs", "U-Net", seed, dice=noisy(0.8, seed), dataset="virtual-brain")
-        finished(
-            tmp_path / "runs", "U-Net without skips", seed, dice=noisy(0.7, seed), dataset="virtual-brain"
-        )
+        for method, dice in {"U-Net": 0.8, "U-Net without skips": 0.7}.items():
+            finished(tmp_path / "runs", method, seed, dice=noisy(dice, seed), dataset="virtual-brain")
     add(RunStore(tmp_path / "runs"))
     lesson.judge_claims()
     lesson.answer("skips-help")

@@ -84,7 +84,7 @@ def claims(
         write_whole(out, verdicts_table(listed).to_csv(index=False, lineterminator="\n").encode())
     said = [f"{counted(len(wanted), 'claim')} of the survey"]
     for name, one in ledgers.items():
-        counts = Counter(found[name][claim.id].verdict.state for claim in wanted)
+        counts: Counter[str] = Counter(found[name][claim.id].verdict.state for claim in wanted)
         tally = ", ".join(f"{counts[each]} {each}" for each in STYLES if counts[each]) or "no claim matches"
         where = f"in {one.root}" if name == HERE else "on record"
         said.append(f"{counted(len(one.runs), 'run')} {where}: {tally}")

@@ -51,7 +51,7 @@ def add(
     from medseg_lab.training.names import names
     from medseg_lab.training.runs import RunStore
 
-    filters = {"dataset": dataset, "labelled": labelled, "steps": steps}
+    filters: dict[str, Any] = {"dataset": dataset, "labelled": labelled, "steps": steps}
     with noted():
         found = put(
             RunStore(store) if store else None,

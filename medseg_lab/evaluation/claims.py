@@ -136,8 +136,8 @@ def _over_all(claim: Claim, found: tuple[Verdict, ...]) -> Verdict:
     if len(counting) == 1:
         return counting[0]
     if claim.kind == "exists" and (shown := [one for one in counting if one.state == "supported"]):
-        on = [f"{one.claim.sides} on {one.evidence.terms.dataset}" for one in shown if one.evidence]
-        return Verdict(claim, "supported", f"So for {'; and for '.join(on)}.")
+        where = [f"{one.claim.sides} on {one.evidence.terms.dataset}" for one in shown if one.evidence]
+        return Verdict(claim, "supported", f"So for {'; and for '.join(where)}.")
     on = {one.evidence.terms.dataset: one.state for one in counting if one.evidence}
     states = {one.state for one in counting}
     if len(states) == 1:

@@ -128,15 +128,15 @@ class Comparison:
             are missing: one training of each method cannot tell methods apart.
         """
         pairs = list(pairs)
-        values = [self.of_patients(first) - self.of_patients(second) for first, second in pairs]
-        values = np.round(np.reshape(values, (-1, *self.by_patient.shape[1:])), DECIMALS)
+        apart = [self.of_patients(first) - self.of_patients(second) for first, second in pairs]
+        values = np.reshape(apart, (-1, *self.by_patient.shape[1:])).round(DECIMALS)
         found, several = estimate(values), len(self.seeds) > 1
         frame = pd.DataFrame(pairs, columns=["first", "second"])
         least, most = measure(self.metric).range
         frame["mean"] = found.mean
         for name in ("low", "high", "p"):
             frame[name] = getattr(found, name) if several else np.nan
-        frame[["low", "high"]] = frame[["low", "high"]].clip(least - most, most - least)
+        frame["low"], frame["high"] = frame["low"].clip(least - most), frame["high"].clip(upper=most - least)
         frame["holm"] = holm(frame["p"].to_numpy(dtype=float))
         frame["signed_rank"] = [signed_rank(row.mean(axis=0)) for row in values] if several else np.nan
         return frame
@@ -197,10 +197,9 @@ class Comparison:
 
     def _rows(self, values: NDArray, cases: int) -> pd.DataFrame:
         """Of `(methods, seeds, patients)`."""
-        found, ends = estimate(values), measure(self.metric).range
-        numbers = {"seeds": len(self.seeds), "cases": cases}
-        low, high = np.clip(found.low, *ends), np.clip(found.high, *ends)
-        return pd.DataFrame({"mean": found.mean, "low": low, "high": high, **numbers})
+        found, (least, most) = estimate(values), measure(self.metric).range
+        ends = {"low": found.low.clip(min=least), "high": found.high.clip(max=most)}
+        return pd.DataFrame({"mean": found.mean, **ends, "seeds": len(self.seeds), "cases": cases})
 
 
 def compare(

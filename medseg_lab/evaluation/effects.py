@@ -100,7 +100,7 @@ def case_effect(claim: Claim, terms: Terms, better: pd.DataFrame, worse: pd.Data
     value, low, high = row["mean"], row["low"], row["high"]
     if claim.direction == "lower":
         value, low, high = -value, -high, -low
-    share = (claim.margin_share or 0) * abs(float(compared.table.loc["worse", "mean"]))
+    share = (claim.margin_share or 0) * abs(float(compared.of_patients("worse").mean()))
     _, seeds, patients = compared.by_patient.shape
     numbers = {"seeds": seeds, "patients": patients, "cases": len(compared.cases)}
     return Effect(claim, terms, value, low, high, row["p"], claim.margin or share, **numbers)
@@ -175,8 +175,8 @@ def _activity(claim: Claim, pair: Pairing, better: pd.DataFrame) -> float:
     if claim.acts is None:
         return float("nan")
     if claim.acts.noted:
-        noted = pair.runs.get("activity", [{}])
-        return float(np.mean([one.get(claim.acts.noted, np.nan) for one in noted]))
+        noted = [one.get(claim.acts.noted, np.nan) for one in pair.runs["activity"]]
+        return float(np.mean(noted))
     cases = better[better["part"] == pair.terms.part]
     return float(cases[claim.acts.measure].mean()) if claim.acts.measure in cases else float("nan")
 

@@ -32,14 +32,14 @@ from medseg_lab.evaluation.wording import counted, joined, p_text
 from medseg_lab.survey.claims import Claim
 
 State = Literal["supported", "not supported", "inconclusive", "not tested", "not run"]
-MARKS: dict[State, str] = {
+MARKS = {
     "supported": "✓",
     "not supported": "✗",
     "inconclusive": "?",
     "not tested": "○",
     "not run": "–",
 }
-STATES: tuple[State, ...] = tuple(MARKS)
+STATES = tuple(MARKS)
 GAP = 3
 """Margins that there are to be between floor and ceiling."""
 MATCHED = {
@@ -98,7 +98,8 @@ class Verdict:
             return ""
         terms = self.evidence.terms
         labelled = joined([str(number) for number in dict.fromkeys(terms.labelled)])
-        return f"{terms.dataset}, {terms.budget} budget, {labelled} patients labelled, {self.numbers}"
+        patients = "patient" if set(terms.labelled) == {1} else "patients"
+        return f"{terms.dataset}, {terms.budget} budget, {labelled} {patients} labelled, {self.numbers}"
 
     @property
     def numbers(self) -> str:
@@ -168,12 +169,10 @@ def untested(found: Effect) -> str:
         return f"Whether the idea acted is not known: {acts.noted or acts.measure} was not measured."
     if acts and not acts.shown_by(found.activity):
         return f"{acts.noted or acts.measure} was to be {acts.wanted}."
-    if not gap or found.seeds < 2:
+    if not gap or np.isnan(found.low):
         return ""
-    if found.gap is None:
-        return f"Whether there is a gap to close is not known: no runs of {gap} on these terms."
-    if np.isnan(found.gap.low):
-        return ""
+    if found.gap is None or np.isnan(found.gap.low):
+        return f"Whether there is a gap to close is not known: too few runs of {gap} on these terms."
     if found.gap.value < needed or found.gap.low <= 0:
         least = found.claim.measure.written(needed).lstrip("+")
         return f"No gap to close: it is to be at least {least} ({GAP} margins), and surely above 0."

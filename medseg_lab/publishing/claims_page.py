@@ -9,13 +9,13 @@ from itertools import groupby
 
 from medseg_lab.evaluation.effects import Effect
 from medseg_lab.evaluation.ledger import Ledger
-from medseg_lab.evaluation.verdicts import MARKS
+from medseg_lab.evaluation.verdicts import MARKS, State
 from medseg_lab.publishing.house import Chapter
 from medseg_lab.publishing.markdown import escape, table
 from medseg_lab.record.verdicts import Judged, judged_here, judged_on_record, place_of
 from medseg_lab.survey.methods import sections
 
-STATE = {
+STATE: dict[State, tuple[str, str]] = {
     "supported": (
         "bdg-success",
         "the runs support it, by the rule and the margin that were fixed beforehand",
@@ -69,7 +69,9 @@ def claims_page(chapters: Sequence[Chapter], ledger: Ledger) -> str:
         lines.append(SMOKE)
     if not _evidence(recorded):
         lines.append(UNRECORDED)
-    counts = [Counter(one.verdict.state for one in its.values()) for its in (here, recorded)]
+    counts: list[Counter[str]] = [
+        Counter(one.verdict.state for one in its.values()) for its in (here, recorded)
+    ]
     summary = [
         (_badge(state), *(str(of[state]) for of in counts), meaning) for state, (_, meaning) in STATE.items()
     ]
@@ -114,7 +116,7 @@ def _source(name: str, found: Judged) -> list[str]:
     return [head, *(f"  - {mark} {line}" for mark, line in zip(marks, lines, strict=True))]
 
 
-def _badge(state: str) -> str:
+def _badge(state: State) -> str:
     return f"{{{STATE[state][0]}}}`{MARKS[state]} {state}`"
 
 

@@ -80,8 +80,8 @@ def tabled(entries: Sequence[Entry]) -> pd.DataFrame:
     for entry in entries:
         rows, layout = entry.layout.rows, entry.layout
         columns["run"].append(np.repeat(np.array([entry.run], dtype=object), rows))
-        for name, values in zip(TEXT, (layout.part, layout.case, layout.patient, layout.kind), strict=True):
-            columns[name].append(np.array(values, dtype=object))
+        for name, texts in zip(TEXT, (layout.part, layout.case, layout.patient, layout.kind), strict=True):
+            columns[name].append(np.array(texts, dtype=object))
         for name in names:
             values = entry.scores.get(name)
             columns[name].append(np.full(rows, np.nan) if values is None else values)
@@ -141,7 +141,7 @@ def unpacked(pack: Pack, name: str) -> list[Entry]:
 
 
 def _unpacked(one: PackedRun, pack: Pack, name: str) -> Entry:
-    tables = {
+    tables: dict[str, dict[str, str]] = {
         what: dict(pack.files[number] for number in getattr(one, what))
         for what in ("sources", "judge_sources")
     }

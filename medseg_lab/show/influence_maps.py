@@ -28,7 +28,7 @@ def influence_maps(networks: Mapping[str, nn.Module], image: Tensor) -> "Figure"
     from matplotlib.colors import LogNorm
 
     with house():
-        fig = canvas(7.0, 7.0 / max(2, len(networks)) + 0.2)
+        fig = canvas(7.0, 6.0 / len(networks) + 0.2)
         panels = fig.subplots(1, len(networks), squeeze=False)[0]
         said = []
         for ax, (name, network) in zip(panels, networks.items(), strict=True):
@@ -37,8 +37,9 @@ def influence_maps(networks: Mapping[str, nn.Module], image: Tensor) -> "Figure"
             shown[found == 0] = float("nan")
             drawn = ax.imshow(shown, cmap="cividis", norm=LogNorm(FAINTEST, 1), interpolation="nearest")
             ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(True)
             small_title(ax, f"{name} ({(found > 0).mean():.0%} of the pixels)")
             said.append(f"{name}, {(found > 0).mean():.0%}")
-        fig.colorbar(drawn, ax=panels, label="share of the largest")
+        fig.colorbar(drawn, ax=panels, label="share of the largest", extend="min")
         fig.set_label(f"Share of the pixels that change the output at the centre: {'; '.join(said)}.")
     return fig

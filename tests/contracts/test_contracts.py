@@ -168,7 +168,9 @@ def test_without_weight_it_moves_as_its_supervised_twin(target, dims, tmp_path):
         one = Recipe(target.target, arguments | {"weight": weight})
         assert (started(one)[1].batch(0).unlabelled is None) == (weight == 0)  # nothing is drawn for nothing
         found, its = trained(one, COHORT, tmp_path / f"weight {weight}", **ROOM)
-        acted = weight > 0 and any(row.get("noted.kept", 1) for row in its.rows)  # a strict mask keeps nothing
+        acted = weight > 0 and any(
+            row.get("noted.kept", 1) for row in its.rows
+        )  # a strict mask keeps nothing
         assert (differing(found.network, wanted.network) == []) == (not acted)
     key = "segment.dice_ce" if isinstance(found, MASSL) else "dice_ce"
     assert its.rows[0][key] == curves.rows[0]["dice_ce"]

@@ -217,7 +217,8 @@ def test_a_gap_that_nobody_measured_is_none():
     found = verdict(replace(BETTER, claim=GAPPED), 0.001)
     assert found.state == "not tested"
     assert found.reason == (
-        "Whether there is a gap to close is not known: no runs of A (all patients labelled) on these terms."
+        "Whether there is a gap to close is not known: "
+        "too few runs of A (all patients labelled) on these terms."
     )
 
 
