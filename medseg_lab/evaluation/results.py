@@ -97,11 +97,7 @@ def grid(frame: pd.DataFrame, metric: str) -> dict[str, Any]:
     values = values.reshape(shape)
     counts: NDArray = ~np.isnan(values).all(axis=(0, 1))  # (cases, classes)
     values[np.isnan(values) & counts] = measure(metric).empty
-<<<<<<< HEAD
-    kept = [bool(row.any()) for row in counts]
-=======
-    kept = [bool(row.any()) for row in counts]
->>>>>>> main
+    kept = counts.any(axis=1)
     seeds, cases, classes = (tuple(coded[name][1].tolist()) for name in AXES[1:])
     patients = map(str, frame.drop_duplicates("case")["patient"])
     return {
