@@ -204,7 +204,7 @@ def entries_of(
 def _table(title: str, groups: "Sequence[Group]") -> Any:
     """One row for the seeds of a method on the same terms."""
     drawn = any(len(one.draws) > 1 for one in groups)
-    header = ("method", "seeds", *(["draws"] if drawn else []), "labelled", "steps", "trained", "commit")
+    header = ("method", "seeds", *(["draws"] if drawn else []), "labels", "steps", "trained", "commit")
     made = table(title, header, fixed=header[1:-1])
     for one in groups:
         cohort, spent = one.first.record.cohort, one.first.record.budget

@@ -95,7 +95,7 @@ def _claim(here: Judged, recorded: Judged) -> list[str]:
     """The statement, then what the runs here and those on record say of it, a bullet each."""
     claim = here.judgement.claim
     said = [f"**{escape(claim.statement)}**{' *Ours, not the survey’s.*' if claim.own else ''}", ""]
-    if here.by_data or recorded.by_data:
+    if here.by_data or recorded.by_data or here.verdict.reason != recorded.verdict.reason:
         return [*said, *_source("Here", here), *_source("On record", recorded)]
     return [*said, *_source("" if claim.identity else "Here and on record", here)]
 

@@ -72,7 +72,7 @@ def standings_pages(ledger: Ledger) -> dict[str, bytes]:
     for dataset, group in groupby(enumerate(order, start=1), key=lambda item: item[1][0].dataset):
         text.append(f"## {escape(dataset)}\n\n{_data(dataset)}\n")
         for number, (standing, basis) in group:
-            said, drawn = section(standing, f"standing-{number}", basis)
+            said, drawn = _drawn(standing, f"standing-{number}", basis)
             text.append(f"{said}\n")
             pictures |= {f"{FOLDER}/{name}": data for name, data in drawn.items()}
     alone = [one for one in shown if len(one.methods) < 2]
@@ -91,6 +91,20 @@ def _recorded() -> list[tuple[Standing, Basis]]:
         for one in found
         if len(one.methods) > 1
     ]
+
+
+_kept: dict[tuple[str, ...], tuple[str, dict[str, bytes]]] = {}
+"""Sections of what is on record, which take seconds each, while a book is built again and again."""
+
+
+def _drawn(standing: Standing, name: str, basis: Basis | None) -> tuple[str, dict[str, bytes]]:
+    """As `section`; of what is on record, which does not change, each once in a process."""
+    if basis is None:
+        return section(standing, name)
+    key = (name, standing.part, *standing.ledger.runs.index)
+    if key not in _kept:
+        _kept[key] = section(standing, name, basis)
+    return _kept[key]
 
 
 def section(standing: Standing, name: str, basis: Basis | None = None) -> tuple[str, dict[str, bytes]]:

@@ -84,7 +84,8 @@ def show_verdicts(verdicts: Sequence[Verdict], on_record: Mapping[str, Judged] |
         lines = {"Here": (verdict.state, verdict.detail)}
         recorded = (on_record or {}).get(verdict.claim.id)
         if recorded and not verdict.claim.identity:
-            lines["On record"] = (recorded.verdict.state, "\n".join(recorded.words))
+            words = recorded.words if len(recorded.words) == 1 else ("", *recorded.words)
+            lines["On record"] = (recorded.verdict.state, "\n".join(words))
         rows = "".join(
             f'<div style="margin-top:.3em">{escape(name)} <span style="{BADGE}">'
             f"{MARKS[state]} {escape(state)}</span> "

@@ -1,13 +1,17 @@
 """The page of standings says what the comparisons say, and what it does not show."""
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from medseg_lab.evaluation.standings import standings
 from medseg_lab.publishing.standings_page import remarks, standings_pages
+from medseg_lab.record.add import add
+from medseg_lab.training.runs import RunStore
 from tests.book.toy_ledger import METHODS, nothing, together, toy_ledger
+from tests.record.record_runs import finished, noisy
 
 PAGE = "comparison/_standings.md"
 WHOLE = standings_pages(toy_ledger(METHODS))
@@ -187,3 +191,19 @@ def test_without_a_comparison_the_page_says_how_to_make_one(ledger) -> None:
     assert "_reading.md" not in text
     assert "_reading.md" in page()
     assert "| " not in text
+
+
+def test_here_and_on_record_stand_under_one_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(3):
+        for method, dice in METHODS.items():
+            terms = {"dice": noisy(dice, seed, 12), "dataset": "virtual-brain", "labelled": 2}
+            finished(tmp_path / "runs", method, seed, **terms)
+            finished(tmp_path / "runs", method, seed, **terms, draw=1, cohort="another draw")
+    monkeypatch.setenv("MEDSEG_RECORD", str(tmp_path / "record"))
+    add(RunStore(tmp_path / "runs"))
+    text = page(toy_ledger(METHODS))
+    assert text.count("## virtual-brain") == 1
+    assert re.findall(r"^### (\w+ ?\w*):", text, re.MULTILINE) == ["Here", "On record"]
+    recorded = text.partition("### On record: budget class, validation part, 2 labelled patients")[2]
+    assert "Trained 2026-01-01, a processor, " in recorded
+    assert [row[0] for row in rows(text, "### On record")[1:]] == list(METHODS)
