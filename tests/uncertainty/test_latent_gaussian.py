@@ -58,14 +58,11 @@ def test_before_training_all_gaussians_are_nearly_the_same(dims, std):
     torch.testing.assert_close(found.log_std.exp(), torch.full_like(found.log_std, std), rtol=0, atol=0.3)
 
 
-def test_a_step_that_is_too_long_makes_no_enormous_divergence():
-    """Read is +-10,000, of which the inverse hyperbolic sine is 9.9: a deviation of 10 or the least one."""
+def test_a_step_that_is_too_long_makes_no_tiny_deviation():
     layer, none = ToGaussian(2, 1, 1), torch.zeros(1, 1, 1, 1)
-    for read, std in ((1e4, 10.0), (-1e4, 0.1)):
+    for read, std in ((100.0, 100.0), (-100.0, 0.02)):
         torch.nn.init.constant_(layer.conv.bias, read)
-        found = layer(none)
-        assert found.mean.item() == pytest.approx(math.copysign(9.9, read), rel=0.01)
-        assert found.log_std.exp().item() == pytest.approx(std, rel=0.01)
+        assert layer(none).log_std.exp().item() == pytest.approx(std, rel=1e-3)
 
 
 def test_the_weight_of_the_divergence_grows_over_a_share_of_the_training():
@@ -80,9 +77,8 @@ def test_means_and_deviations_are_told_apart():
         layer.conv.weight.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]).view(4, 1, 1, 1))
         layer.conv.bias.zero_()
     found = layer(torch.ones(1, 1, 1, 1))
-    first, second, third, fourth = torch.tensor([1.0, 2.0, 3.0, 4.0]).asinh()
-    torch.testing.assert_close(found.mean.flatten(), torch.stack([first, second]))
-    wanted = torch.stack([third, fourth]).exp().log1p() + 0.1  # the softplus, and the least deviation
+    assert found.mean.flatten().tolist() == [1, 2]
+    wanted = torch.tensor([3.0, 4.0]).exp().log1p() + 0.02  # the softplus, and the least deviation
     torch.testing.assert_close(found.log_std.exp().flatten(), wanted)
 
 
