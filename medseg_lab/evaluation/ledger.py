@@ -53,7 +53,9 @@ RECORDED = {
 }
 """Columns of the ledger's runs that a record holds as they are, and where."""
 COLUMNS = ("run", "method", "recipe", *RECORDED, "parts", "base")
-SAME = ["recipe", "cohort", "steps", "voxels", "patch", "judge", "parts", "seed"]
+TERMS = ("cohort", "steps", "voxels", "patch", "judge")
+"""The columns that must be equal for two runs to be compared; across labels, `held_out` for `cohort`."""
+SAME = ["recipe", *TERMS, "parts", "seed"]
 """Two runs that agree in these columns are the same experiment; the newer one counts."""
 FINGERPRINTS = ("cohort", "held_out", "base")
 """Columns whose values may be shortened."""

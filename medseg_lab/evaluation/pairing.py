@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from medseg_lab.evaluation.ledger import Ledger
+from medseg_lab.evaluation.ledger import TERMS, Ledger
 from medseg_lab.survey.claims import Claim, Side
 from medseg_lab.training.budget import BUDGETS
 
@@ -136,8 +136,8 @@ def _sides(ledger: Ledger, claim: Claim) -> list[pd.DataFrame]:
         runs = {side: found.explode("part").dropna(subset="part") for side, found in runs.items()}
     if unscored := [str(side) for side, found in runs.items() if found.empty]:
         raise NothingToPairError(f"The runs of {' and of '.join(unscored)}{_where(claim)} were not scored.")
-    same = ["cohort", "steps", "voxels", "patch", "seed", "part"]
-    same += ["judge"] if claim.measure.per == "case" else [] if claim.measure.exact else ["device"]
+    free = {"device"} if claim.measure.per == "case" else {"judge", *["device"] * claim.measure.exact}
+    same = [name for name in (*TERMS, "device", "seed", "part") if name not in free]
     return [
         found.sort_values("started", kind="stable").drop_duplicates(same, keep="last")
         for found in runs.values()

@@ -1,8 +1,8 @@
 """How far an order of methods can be trusted: ranked anew on redrawn seeds and patients.
 
 As challengeR does for challenges (Wiesenfarth et al. 2021, Scientific Reports 11, 2369), with one addition: a
-challenge has one set of predictions from each team, so it redraws cases; here trainings are redrawn, too. The
-draws are those of the intervals (`medseg_lab.evaluation.statistics`).
+challenge has one set of predictions from each team, so it redraws cases; here trainings are redrawn, too
+(`medseg_lab.evaluation.statistics`). It is a display: what decides is the model of `crossed`.
 """
 
 from collections.abc import Sequence
@@ -79,11 +79,11 @@ def rank_stability(
 ) -> Ranking:
     """How stable the order of methods is.
 
-    Ranks go by the mean over seeds and cases, 1 for the best. The interval of a rank leaves out as little on
-    either side as that of a mean, and ends at ranks that occurred.
+    Ranks go by the mean over seeds and patients, 1 for the best. The interval of a rank leaves out as little
+    on either side as `Resampling.tail` says, and ends at ranks that occurred.
 
     Args:
-        values: `(methods, seeds, cases)`.
+        values: `(methods, seeds, patients)`.
         methods: their names.
         resampling: of these seeds and patients.
         title: the metric as a reader knows it.

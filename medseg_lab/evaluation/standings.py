@@ -10,15 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medseg_lab.evaluation.comparison import Comparison, compare
-from medseg_lab.evaluation.ledger import Ledger, Origin
+from medseg_lab.evaluation.ledger import TERMS, Ledger, Origin
 from medseg_lab.evaluation.naming import names
 from medseg_lab.evaluation.summary import COSTS, Summary
 from medseg_lab.evaluation.wording import counted
 
 BASELINE = "U-Net"
 """The method that others are compared with, unless something else is asked for."""
-TERMS = ("cohort", "steps", "voxels", "patch", "judge")
-"""The columns of a ledger's runs that must be equal for two runs to be compared."""
 NAMED = 3
 """So many files that differ are named; the rest are counted."""
 

@@ -5,9 +5,9 @@ from itertools import combinations, product
 from typing import Any
 
 from medseg_lab.evaluation.comparison import Comparison
-from medseg_lab.evaluation.ledger import Ledger
+from medseg_lab.evaluation.ledger import TERMS, Ledger
 from medseg_lab.evaluation.naming import method_called
-from medseg_lab.evaluation.standings import TERMS, Standing, seeds_text, standings
+from medseg_lab.evaluation.standings import Standing, seeds_text, standings
 from medseg_lab.evaluation.wording import joined
 
 FILTERS = ("dataset", "labelled", "budget", "part")

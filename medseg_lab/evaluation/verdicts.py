@@ -43,9 +43,9 @@ STATES = tuple(MARKS)
 GAP = 3
 """Margins that there are to be between floor and ceiling."""
 MATCHED = {
-    "FLOPs": "Both sides cost the same operations.",
-    "parameters": "Both sides have as many parameters.",
-    "nothing": "Neither operations nor parameters of the two are matched.",
+    "FLOPs": "The two sides cost about the same number of operations.",
+    "parameters": "The two sides have about the same number of parameters.",
+    "nothing": "The two sides are matched neither in operations nor in parameters.",
 }
 
 

@@ -57,9 +57,9 @@ def draws(means: pd.DataFrame, label: str = "Dice") -> "Figure":
         fig = canvas(7.0, 3.2)
         ax = fig.add_subplot()
         for number, (draw, of) in enumerate(means.items()):
-            as_ = look(number)
-            line = {"color": as_.colour, "marker": as_.marker, "linestyle": as_.line}
-            ax.plot(range(len(of)), of, label=f"draw {draw}", **line)
+            how = look(number)
+            line = ax.plot(range(len(of)), of, color=how.colour, linestyle=how.line, label=f"draw {draw}")
+            line[0].set_marker(how.marker)
         ax.set_xticks(range(len(means)), fitted([str(name) for name in means.index], 14))
         ax.set(ylabel=label, xlim=(-0.3, len(means) - 0.7))
         fig.legend(loc="outside right upper")

@@ -1,10 +1,11 @@
 """How much is spent on a run."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from medseg_lab.survey.terms import Terms
+if TYPE_CHECKING:
+    from medseg_lab.survey.terms import Terms
 
 
 class Budget(BaseModel):
@@ -53,7 +54,7 @@ def budget(name: str) -> Budget:
     return BUDGETS[name]
 
 
-def budget_on(budget: Budget, terms: Terms | None, steps: int = 0, voxels: int = 0) -> Budget:
+def budget_on(budget: Budget, terms: "Terms | None", steps: int = 0, voxels: int = 0) -> Budget:
     """A budget on a section's own terms, if any, and then on what was asked for; 0 asks for nothing."""
     own = terms.model_dump(include={"steps", "voxels", "patch"}) if terms else {}
     asked = {name: value for name, value in {"steps": steps, "voxels": voxels}.items() if value}

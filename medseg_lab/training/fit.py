@@ -165,7 +165,7 @@ class _Job:
         if self.fabric.is_global_zero:
             begin = time.perf_counter()
             cases, label_maps = self.judged(learner)
-            measured = {
+            measured: dict[str, Any] = {
                 "seconds": curves.rows[-1]["seconds"],
                 "judge_seconds": round(time.perf_counter() - begin, 4),
                 "peak_memory_mb": round(peak_memory_mb(self.fabric.device), 1),

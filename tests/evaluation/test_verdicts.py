@@ -226,7 +226,7 @@ def test_what_was_matched_and_what_a_step_saw_is_said():
     claim = CLAIM.model_copy(update={"matched": "nothing"})
     found = verdict(replace(BETTER, claim=claim, seen=(98_304, 110_592)), 0.001)
     assert found.because == (
-        "Holm p 0.001. Neither operations nor parameters of the two are matched. "
+        "Holm p 0.001. The two sides are matched neither in operations nor in parameters. "
         "Voxels that a step held: 98,304 and 110,592."
     )
     assert "held" not in verdict(replace(BETTER, seen=(98_304, 98_304)), 0.001).because

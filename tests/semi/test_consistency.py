@@ -111,7 +111,7 @@ def test_labelled_patches_have_no_part_in_the_unlabelled_term(method):
         learner = one_weight(method)
         learner.prepare(4, [(1, 2)])
         batch = pixels(1.0, -2.0)
-        batch = batch._replace(image=batch.image + value)
+        batch = batch._replace(image=batch.image + value, mirror=(0, 1))
         learner.consistency_loss(batch, 0)
         found.append(learner.consistency_loss(batch, 3).item())
     assert found[0] == found[1] > 0

@@ -58,11 +58,11 @@ def test_before_training_all_gaussians_are_nearly_the_same(dims, std):
     torch.testing.assert_close(found.log_std.exp(), torch.full_like(found.log_std, std), rtol=0, atol=0.3)
 
 
-def test_a_step_that_is_too_long_makes_a_large_deviation_not_an_enormous_one():
-    layer = ToGaussian(2, 1, 1)
-    for read, std in ((100.0, 100.0), (-100.0, 1e-3)):
+def test_a_step_that_is_too_long_makes_no_tiny_deviation():
+    layer, none = ToGaussian(2, 1, 1), torch.zeros(1, 1, 1, 1)
+    for read, std in ((100.0, 100.0), (-100.0, 0.02)):
         torch.nn.init.constant_(layer.conv.bias, read)
-        assert layer(torch.zeros(1, 1, 1, 1)).log_std.exp().item() == pytest.approx(std, rel=1e-4)
+        assert layer(none).log_std.exp().item() == pytest.approx(std, rel=1e-3)
 
 
 def test_the_weight_of_the_divergence_grows_over_a_share_of_the_training():
@@ -78,8 +78,7 @@ def test_means_and_deviations_are_told_apart():
         layer.conv.bias.zero_()
     found = layer(torch.ones(1, 1, 1, 1))
     assert found.mean.flatten().tolist() == [1, 2]
-    # softplus(3) and softplus(4), and the least deviation
-    wanted = torch.tensor([3.0, 4.0]).exp().log1p() + 1e-3
+    wanted = torch.tensor([3.0, 4.0]).exp().log1p() + 0.02  # the softplus, and the least deviation
     torch.testing.assert_close(found.log_std.exp().flatten(), wanted)
 
 

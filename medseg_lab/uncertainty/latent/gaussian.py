@@ -40,8 +40,8 @@ def latent_kl(posterior: LatentGaussian, prior: LatentGaussian) -> Tensor:
 
 SMALL = 0.1
 """What initial weights of a Gaussian's layer are multiplied by: zero would let no gradient pass."""
-LEAST_STD = 1e-3
-"""No standard deviation is smaller: the divergence divides by the prior's."""
+LEAST_STD = 0.02
+"""No standard deviation is smaller: the divergence divides by the square of the prior's."""
 
 
 class ToGaussian(nn.Module):
@@ -49,9 +49,10 @@ class ToGaussian(nn.Module):
 
     Bfloat16 would keep 8 bits of each, and the divergence takes differences of them.
 
-    Before training all Gaussians are nearly the same, N(0, initial_std^2), so the divergence begins near 0
-    whatever the scale of the features. The deviation is the softplus of what is read, as in the released code
-    of [82]; that of [81] has an exponential, by which a step that is too long multiplies the divergence.
+    Two departures keep the divergence from leaping to 100,000 nats in a step that is too long. Before
+    training all Gaussians are nearly the same, N(0, initial_std^2). And no deviation is less than
+    `LEAST_STD`, above which it is the softplus, as in the released code of [82]; that of [81] has an
+    exponential.
 
     Args:
         spatial_dims: 2 or 3.
@@ -69,7 +70,7 @@ class ToGaussian(nn.Module):
             assert bias is not None
             self.conv.weight.mul_(SMALL)
             bias[:latents] = 0
-            bias[latents:] = torch.tensor(initial_std).expm1().log()  # softplus gives initial_std
+            bias[latents:] = torch.tensor(initial_std).expm1().log()  # forward gives initial_std
 
     def forward(self, x: Tensor) -> LatentGaussian:
         """`(N, F, *S)` to Gaussians over `(N, L, *S)`."""

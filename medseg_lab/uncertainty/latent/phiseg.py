@@ -116,7 +116,7 @@ class PHiSeg(Sampled):
         return self.sample_of(self.prior, self.prior.encode(image), image, n)
 
     def sample_posterior(self, image: Tensor, label: Tensor, n: int) -> Tensor:
-        """As `sample`, of the posterior that a label `(N, *S)` has: is it told what the label says?"""
+        """As `sample`, of the posterior under a label `(N, *S)`: shows whether the code carries the label."""
         return self.sample_of(self.posterior, self.told(image, label), image, n)
 
     def sample_of(self, hierarchy: Hierarchy, encoded: list[Tensor], image: Tensor, n: int) -> Tensor:

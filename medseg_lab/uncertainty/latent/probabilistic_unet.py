@@ -97,7 +97,7 @@ class ProbabilisticUNet(Sampled):
         return self.sample_of(self.prior(image), image, n)
 
     def sample_posterior(self, image: Tensor, label: Tensor, n: int) -> Tensor:
-        """As `sample`, of the posterior that a label `(N, *S)` has: is it told what the label says?"""
+        """As `sample`, of the posterior under a label `(N, *S)`: shows whether the code carries the label."""
         return self.sample_of(self.inferred(image, label), image, n)
 
     def sample_of(self, gaussian: LatentGaussian, image: Tensor, n: int) -> Tensor:
