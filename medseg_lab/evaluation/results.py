@@ -95,9 +95,9 @@ def grid(frame: pd.DataFrame, metric: str) -> dict[str, Any]:
     values = np.empty(len(frame))
     values[cell] = frame[metric]
     values = values.reshape(shape)
-    counts: NDArray = ~np.isnan(values).all(axis=(0, 1))  # (cases, classes)
+    counts = np.asarray((~np.isnan(values)).any(axis=(0, 1)))  # (cases, classes)
     values[np.isnan(values) & counts] = measure(metric).empty
-    kept = counts.any(axis=1)
+    kept = np.asarray(counts.any(axis=1))
     seeds, cases, classes = (tuple(coded[name][1].tolist()) for name in AXES[1:])
     patients = map(str, frame.drop_duplicates("case")["patient"])
     return {

@@ -1,6 +1,6 @@
 """Axis-aligned Gaussians over latent codes: what the models of this folder are made of."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 from medseg_lab.data.case import IGNORE
 from medseg_lab.networks.blocks import CONV
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class LatentGaussian(NamedTuple):
@@ -79,7 +81,7 @@ class ToGaussian(nn.Module):
             return LatentGaussian(mean, (F.softplus(read) + LEAST_STD).log())
 
 
-def with_he_weights(module: nn.Module) -> nn.Module:
+def with_he_weights(module: M) -> M:
     """The module, its convolutions with He's first weights: what has no norm needs them.
 
     Under PyTorch's own weights, what is seen fades layer by layer, where no norm brings it back.

@@ -124,10 +124,16 @@ class PHiSeg(Sampled):
         noise = [torch.randn((n, 1, self.latents, *x.shape[2:]), device=image.device) for x in encoded]
         found = []
         for i in range(n):
-            _, latents = hierarchy.descend(encoded, lambda level, g, i=i: g.draw(noise[level][i]))
+            these = [each[i] for each in noise]
+            _, latents = hierarchy.descend(encoded, partial(_drawn, these))
             found.append(self.logits(latents, image)[0].softmax(dim=1))
         return torch.stack(found)
 
     def logits(self, latents: list[Tensor], image: Tensor) -> Tensor:
         """Logits `(levels, N, K, *S)`, float32: the sums over each level and the coarser ones."""
         return crop(partial_sums(self.likelihood(latents)), image.shape[2:])
+
+
+def _drawn(noise: list[Tensor], level: int, gaussian: LatentGaussian) -> Tensor:
+    """A level's map under its noise."""
+    return gaussian.draw(noise[level])
