@@ -189,7 +189,7 @@ class Lesson:
         across_labels: bool = False,
         dataset: str | None = None,
     ) -> Comparison | None:
-        """The comparison of these methods on record: longer trainings, with more seeds; says which they were.
+        """The comparison of these methods on record, with more seeds; says which they were.
 
         None, which is said, where the record has none on this data set. The largest budget counts that all
         have in common.

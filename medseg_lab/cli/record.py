@@ -1,4 +1,4 @@
-"""`medseg record`: what longer trainings came to, shipped with the library."""
+"""`medseg record`: what trainings with more seeds came to, shipped with the library."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from medseg_lab.record.listing import Group
 
 record = typer.Typer(
-    no_args_is_help=True, help="What longer trainings came to: kept with the library, added to, never edited."
+    no_args_is_help=True,
+    help="What trainings with more seeds came to: kept with the library, added to, never edited.",
 )
 
 Folder = Annotated[

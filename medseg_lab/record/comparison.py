@@ -1,4 +1,4 @@
-"""Methods compared on the record, for a chapter that shows what longer trainings came to."""
+"""Methods compared on the record, for a chapter that shows what trainings with more seeds came to."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

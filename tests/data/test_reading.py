@@ -105,7 +105,7 @@ def test_patches_are_centred_on_what_any_rater_marked():
     found = batches("reference", patches=400).batch(0).image.int()
     marked = set(read(0, 2).image[0, 4:8, 4:8].flatten().int().tolist())
     held = [bool(marked & {v % 10_000 for v in patch.flatten().tolist()}) for patch in found]
-    assert sum(held) / len(held) > 0.7
+    assert sum(held) / len(held) > 0.5
 
 
 def test_each_reader_is_drawn_as_often_whatever_they_marked():

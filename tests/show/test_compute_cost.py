@@ -29,7 +29,7 @@ def runs(seconds: dict[str, float]) -> dict[str, list]:
 
 def comparison(metric="error_auroc", methods=tuple(SECONDS)) -> Comparison:
     rng = np.random.default_rng(0)
-    made = {name: 0.8 + 0.01 * i + rng.normal(0, 0.02, (2, 8, 1)) for i, name in enumerate(methods)}
+    made = {name: 0.8 + 0.01 * i + rng.normal(0, 0.02, (4, 8, 1)) for i, name in enumerate(methods)}
     return compare({name: results(values, metric=metric) for name, values in made.items()}, metric)
 
 

@@ -31,7 +31,7 @@ def test_the_same_figure_gives_the_same_bytes():
 
 def test_a_forest_says_its_differences():
     assert forest(COMPARISON).get_label() == (
-        "Paired differences in Dice with 95% intervals: V-Net minus U-Net +0.050 [+0.050, +0.050]  p 0.008."
+        "Paired differences in Dice with 95% intervals: V-Net minus U-Net +0.050 [+0.050, +0.050]  p < 0.001."
     )
 
 

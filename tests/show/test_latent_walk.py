@@ -22,7 +22,7 @@ def learner() -> ProbabilisticUNet:
         made = ProbabilisticUNet(TASK, network=recipe(UNet, features=(4, 8)), latents=3, spatial_dims=2)
         with torch.no_grad():
             made.fuse.code.weight.zero_()
-            made.fuse.code.weight[:, 1] = 3 * torch.randn(4)  # the second dimension alone means something
+            made.fuse.code.weight[:, 1] = 30 * torch.randn(4)  # the second dimension alone means something
     made.patch = (8, 8)
     return made
 
