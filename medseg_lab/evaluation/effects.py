@@ -35,6 +35,8 @@ class Effect:
         gap: how far the ceiling (`claim.gap`) is ahead of the worse side; None where that is not known.
         among: of how many methods the worse side is the best.
         seen: voxels that a step of each side really held; None where that is not known.
+        runs: of both sides, by the first digits of their keys.
+        of: how many methods the worse side could have been, whether they have runs or not.
     """
 
     claim: Claim
@@ -51,6 +53,8 @@ class Effect:
     gap: "Effect | None" = None
     among: int = 1
     seen: tuple[int, int] | None = None
+    runs: tuple[str, ...] = ()
+    of: int = 1
 
     @property
     def votes(self) -> bool:
@@ -80,7 +84,7 @@ def effects(ledger: Ledger, claim: Claim, places: Mapping[str, NDArray]) -> list
             reasons.append(_planned(pair, ledger) or str(reason))
     if not found:
         raise NothingToPairError(" ".join(dict.fromkeys(reasons)))
-    return _of_the_best(found) if claim.worse and claim.worse.best else found
+    return _of_the_best(found, len(claim.worse.best)) if claim.worse and claim.worse.best else found
 
 
 def case_effect(claim: Claim, terms: Terms, better: pd.DataFrame, worse: pd.DataFrame) -> Effect:
@@ -149,15 +153,15 @@ def _of_pair(ledger: Ledger, claim: Claim, places: Mapping[str, NDArray]) -> lis
 
 def _effect(ledger: Ledger, claim: Claim, pair: Pairing, places: Mapping[str, NDArray]) -> Effect:
     """The effect on one data set, with what stands beside it."""
-    seen = _seen(pair)
+    seen, runs = _seen(pair), (*pair.runs["run"], *pair.runs["run_worse"])
     if claim.measure.per == "run":
         columns = claim.metric, f"{claim.metric}_worse"
         sides = (pair.runs[column].to_numpy(float) for column in columns)
-        return replace(run_effect(claim, pair.terms, *sides), seen=seen)
+        return replace(run_effect(claim, pair.terms, *sides), seen=seen, runs=runs)
     better, worse = (_cases(ledger, pair, column, places) for column in ("run", "run_worse"))
     found = case_effect(claim, pair.terms, better, worse)
     gap = _gap(ledger, claim, pair, places) if claim.gap else None
-    return replace(found, gap=gap, activity=_activity(claim, pair, better), seen=seen)
+    return replace(found, gap=gap, activity=_activity(claim, pair, better), seen=seen, runs=runs)
 
 
 def _gap(ledger: Ledger, claim: Claim, pair: Pairing, places: Mapping[str, NDArray]) -> Effect | None:
@@ -188,7 +192,7 @@ def _seen(pair: Pairing) -> tuple[int, int] | None:
     return int(pair.runs["seen"].iloc[0]), int(pair.runs["seen_worse"].iloc[0])
 
 
-def _of_the_best(found: list[Effect]) -> list[Effect]:
+def _of_the_best(found: list[Effect], of: int) -> list[Effect]:
     """Of each data set the effect against the method that does best there: the smallest, on the best terms.
 
     Methods are compared where they have the same terms; those of the largest budget count.
@@ -198,7 +202,7 @@ def _of_the_best(found: list[Effect]) -> list[Effect]:
         effects = list(group)
         largest = max((one.terms for one in effects), key=lambda terms: terms.steps * terms.voxels)
         alike = [one for one in effects if one.terms == largest]
-        chosen.append(replace(min(alike, key=lambda one: one.value), among=len(alike)))
+        chosen.append(replace(min(alike, key=lambda one: one.value), among=len(alike), of=of))
     return chosen
 
 

@@ -190,4 +190,4 @@ def _order(group: pd.DataFrame, claim: Claim) -> tuple:
     draws = int(first["draw"]) + int(first["draw_worse"])
     spent = terms.steps * terms.voxels
     newest = np.datetime64(str(group["started"].max())[:19]).astype("datetime64[s]").astype(float)
-    return terms.proves_nothing, lacking, draws, -spent, part, labels, -len(group), -newest
+    return terms.proves_nothing, draws, lacking, -spent, part, labels, -len(group), -newest

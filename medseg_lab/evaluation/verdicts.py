@@ -181,7 +181,7 @@ def untested(found: Effect) -> str:
 
 def _ruled(found: Effect, p: float) -> tuple[State, str]:
     """The state, and why."""
-    terms, exact = found.terms, found.claim.measure.exact
+    terms, claim, exact = found.terms, found.claim, found.claim.measure.exact
     if terms.proves_nothing:
         name = terms.budget[:1].upper() + terms.budget[1:]
         return "inconclusive", f"{name} budget ({terms.steps} steps): proves that it runs, tests nothing."
@@ -195,7 +195,14 @@ def _ruled(found: Effect, p: float) -> tuple[State, str]:
         return "inconclusive", (
             f"{found.patients} patients: no p below 0.05 can be reached, so this data set decides nothing."
         )
+    if claim.margin_share is not None and not found.margin:
+        return "inconclusive", "The other side's mean is 0, so there is nothing to take a share of."
     state, reason = _by_kind(found, p)
+    if state == "supported" and found.among < found.of:
+        return (
+            "inconclusive",
+            f"{reason} Only {found.among} of {found.of} methods were compared on these terms.",
+        )
     if state == "supported" and found.seeds < ENOUGH and not exact:
         return "inconclusive", f"{reason} Two seeds cannot support a claim; {ENOUGH} can."
     return state, reason

@@ -1,5 +1,6 @@
 """Whether the code of a run on record is that of this library, and which files have changed."""
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -71,8 +72,11 @@ def _modules(judge: Mapping | None) -> tuple[str, ...]:
 def _code(method: str, judge: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]] | None:
     """The files, with hashes, that training and judging would use here; None where the method is not here."""
     try:
+        calls = [ast.unparse(one.func) for one in ast.walk(ast.parse(method)) if isinstance(one, ast.Call)]
+        if any("." in name and not name.startswith(f"{PACKAGE}.") for name in calls):
+            return None  # of another package: a record must not import at will
         found = _sources((*LOOP, *parse(method).modules)), _sources(judge)
-    except ValueError:
+    except (ValueError, SyntaxError):
         return None
     return found
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from medseg_lab.record.age import Age, age
 from medseg_lab.record.pack import Layout, Pack, PackedRun, first_of
 from medseg_lab.training.names import names
+from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.record import SCHEMA, RunRecord
 from medseg_lab.training.run import Run
 from medseg_lab.training.tables import TEXT
@@ -145,7 +146,11 @@ def _unpacked(one: PackedRun, pack: Pack, name: str) -> Entry:
         what: dict(pack.files[number] for number in getattr(one, what))
         for what in ("sources", "judge_sources")
     }
-    facts = {**one.facts, "parts": one.facts.get("parts", {}) | tables}
+    if {"run", *TEXT} & one.scores.keys() or not isinstance(parts := one.facts.get("parts"), dict):
+        raise ValueError(
+            f"run {str(one.facts.get('key'))[:16]}: expected parts as a table, and metrics as scores"
+        )
+    facts = {**one.facts, "parts": parts | tables}
     written = facts.get("schema_version")
     if not isinstance(written, int) or written > SCHEMA:
         raise ValueError(f"run.json: expected schema_version {SCHEMA} or earlier, got {written}")
@@ -155,6 +160,11 @@ def _unpacked(one: PackedRun, pack: Pack, name: str) -> Entry:
         record = RunRecord.model_validate({**facts, "schema_version": SCHEMA})
     except ValidationError as error:
         raise ValueError(f"run {str(facts.get('key'))[:16]}: {first_of(error)}") from error
+    for recipe in filter(None, (record.recipe, record.judge)):
+        try:
+            Recipe.from_dict(dict(recipe))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"run {record.key[:16]}: expected a recipe, got {recipe!r}") from error
     return Entry(
         record=record,
         layout=pack.layouts[one.layout],

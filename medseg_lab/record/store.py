@@ -29,7 +29,15 @@ def read_entries(path: Path | str | None = None) -> tuple[Entry, ...]:
     """
     folder = record_folder(path)
     packs = sorted(folder.glob(f"[!.]*{SUFFIX}"))
-    return _entries(tuple((pack, pack.stat().st_size, pack.stat().st_mtime_ns) for pack in packs))
+    return _entries(tuple((pack, *_seen(pack)) for pack in packs))
+
+
+def _seen(pack: Path) -> tuple[int, int]:
+    """Size and time of a file; zeros where it is gone, which `read_pack` then says."""
+    try:
+        return pack.stat().st_size, pack.stat().st_mtime_ns
+    except OSError:
+        return 0, 0
 
 
 @lru_cache(maxsize=2)

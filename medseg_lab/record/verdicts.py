@@ -118,15 +118,5 @@ def _basis(verdict: Verdict, entries: Sequence[Entry]) -> Basis | None:
     """The runs on the terms of a verdict, of the methods that it compares."""
     if (found := verdict.evidence) is None:
         return None
-    terms = found.terms
-    its = [
-        entry
-        for entry in entries
-        if entry.method in found.claim.methods
-        and entry.record.cohort.id == terms.dataset
-        and (entry.record.budget.steps, entry.record.budget.voxels) == (terms.steps, terms.voxels)
-        and entry.record.cohort.labelled_patients in terms.labelled
-        and (not terms.part or terms.part in entry.layout.part)
-    ]
-    draw = min((entry.record.cohort.draw for entry in its), default=0)
-    return Basis(tuple(entry for entry in its if entry.record.cohort.draw == draw)) if its else None
+    its = tuple(entry for entry in entries if entry.run in found.runs)
+    return Basis(its) if its else None

@@ -29,8 +29,10 @@ from medseg_lab.training.step_flops import step_flops
 if TYPE_CHECKING:
     import pandas as pd
 
+    from medseg_lab.data.batches import Batches
     from medseg_lab.data.cohort import Cohort
     from medseg_lab.training.label_maps import LabelMaps
+    from medseg_lab.training.learner import Learner
 
 KEPT = ("patch", "batch_size", "step_flops", "started", "peak_memory_mb")
 """Facts of a training that hold for each run that judges it."""
@@ -126,7 +128,7 @@ class _Job:
         learner, batches = begin(self.recipe, self.cohort, self.budget, self.seed, self.fabric)
         checkpoints = Checkpoints(store.partial(training_key(self.parts)), self.budget.checkpoint_seconds)
         curves = train(learner, batches, self.budget, self.seed, self.fabric, checkpoints, bar_title)
-        flops = step_flops(learner, batches.batch(0))
+        flops = step_flops(self.fresh(batches), batches.batch(0))
         learner.forget()
         learner.patch, learner.precision = batches.patch, self.parts["hardware"]["precision"]
         facts = {
@@ -136,6 +138,13 @@ class _Job:
             "started": started.isoformat(timespec="seconds"),
         }
         return self.finish(store, learner, curves, facts)
+
+    def fresh(self, batches: "Batches") -> "Learner":
+        """A learner before its first step, to be thrown away."""
+        with torch.random.fork_rng(devices=[]):
+            learner: Learner = self.recipe.build(self.cohort.task)
+        learner.prepare(self.budget.steps, batches.unlabelled_shapes, batches.labelled_shapes)
+        return learner.to(self.fabric.device)
 
     def judge_again(self, store: RunStore, same: Run) -> Run:
         """Judge the training of another run, publish."""

@@ -211,8 +211,21 @@ def test_the_best_of_several_stands_for_its_side_and_is_named():
     assert brain.evidence.value == pytest.approx(0.03, abs=0.001)
     assert "C is the best of 2." in brain.detail
     assert "the best of" not in acdc.detail
-    assert found.verdict.state == "supported"
     assert found.claim.worse == BEST.worse
+
+
+def test_the_best_of_several_is_known_where_all_were_compared():
+    two = (runs("A", 0.05), runs("B"), runs("C", 0.02))
+    missing = only(BEST, *two).verdict
+    assert missing.state == "inconclusive"
+    assert missing.reason.endswith("Only 2 of 3 methods were compared on these terms.")
+    assert only(BEST, *two, runs("D", 0.01)).verdict.state == "supported"
+
+
+def test_the_first_draw_of_labelled_patients_decides():
+    other = {"draw": 1, "cohort": "another"}
+    store = runs("A", -0.1), runs("B"), runs("A", 0.1, **other), runs("B", **other)
+    assert only(CLAIM, *store).verdict.evidence.value == pytest.approx(-0.1, abs=0.01)
 
 
 EXISTS = Claim(**CLAIM.model_dump() | {"worse": {"any": ["B", "C"]}, "kind": "exists"})

@@ -55,12 +55,12 @@ def test_before_training_all_gaussians_are_nearly_the_same(dims, std):
     found = ToGaussian(dims, 4, 3, initial_std=std)(torch.randn(2, 4, *[5] * dims))
     assert found.mean.shape == found.log_std.shape == (2, 3, *[5] * dims)
     assert 0 < found.mean.abs().max() < 0.3
-    torch.testing.assert_close(found.log_std.exp(), torch.full_like(found.log_std, std), rtol=0, atol=0.3)
+    torch.testing.assert_close(found.log_std, torch.full_like(found.log_std, math.log(std)), rtol=0, atol=0.3)
 
 
 def test_a_step_that_is_too_long_makes_no_tiny_deviation():
-    layer, none = ToGaussian(2, 1, 1), torch.zeros(1, 1, 1, 1)
-    for read, std in ((100.0, 100.0), (-100.0, 0.02)):
+    layer, none = ToGaussian(2, 1, 1, initial_std=3.0), torch.zeros(1, 1, 1, 1)
+    for read, std in ((100.0, 3 * math.e**2), (-100.0, 3 / math.e**2)):
         torch.nn.init.constant_(layer.conv.bias, read)
         assert layer(none).log_std.exp().item() == pytest.approx(std, rel=1e-3)
 
@@ -78,8 +78,8 @@ def test_means_and_deviations_are_told_apart():
         layer.conv.bias.zero_()
     found = layer(torch.ones(1, 1, 1, 1))
     assert found.mean.flatten().tolist() == [1, 2]
-    wanted = torch.tensor([3.0, 4.0]).exp().log1p() + 0.02  # the softplus, and the least deviation
-    torch.testing.assert_close(found.log_std.exp().flatten(), wanted)
+    wanted = 2 * torch.tensor([1.5, 2.0]).tanh()  # of 3 and 4, held between -2 and 2
+    torch.testing.assert_close(found.log_std.flatten(), wanted)
 
 
 def test_gaussians_are_in_float32_under_autocast():

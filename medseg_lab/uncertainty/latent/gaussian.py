@@ -1,5 +1,6 @@
 """Axis-aligned Gaussians over latent codes: what the models of this folder are made of."""
 
+import math
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -42,8 +43,8 @@ def latent_kl(posterior: LatentGaussian, prior: LatentGaussian) -> Tensor:
 
 SMALL = 0.1
 """What initial weights of a Gaussian's layer are multiplied by: zero would let no gradient pass."""
-LEAST_STD = 0.02
-"""No standard deviation is smaller: the divergence divides by the square of the prior's."""
+REACH = 2.0
+"""How far log standard deviations may go from their first value: by a factor of e^2 either way."""
 
 
 class ToGaussian(nn.Module):
@@ -52,9 +53,9 @@ class ToGaussian(nn.Module):
     Bfloat16 would keep 8 bits of each, and the divergence takes differences of them.
 
     Two departures keep the divergence from leaping to 100,000 nats in a step that is too long. Before
-    training all Gaussians are nearly the same, N(0, initial_std^2). And no deviation is less than
-    `LEAST_STD`, above which it is the softplus, as in the released code of [82]; that of [81] has an
-    exponential.
+    training all Gaussians are nearly the same, N(0, initial_std^2). And no deviation gets more than e^`REACH`
+    times smaller or larger than that: the divergence divides by the square of the prior's. The released codes
+    have an exponential [81] and a softplus [82], and no bounds.
 
     Args:
         spatial_dims: 2 or 3.
@@ -65,20 +66,19 @@ class ToGaussian(nn.Module):
 
     def __init__(self, spatial_dims: int, features: int, latents: int, initial_std: float = 1.0) -> None:
         super().__init__()
-        self.latents = latents
+        self.latents, self.initial_log_std = latents, math.log(initial_std)
         self.conv = CONV[spatial_dims](features, 2 * latents, 1)
         with torch.no_grad():
             bias = self.conv.bias
             assert bias is not None
             self.conv.weight.mul_(SMALL)
-            bias[:latents] = 0
-            bias[latents:] = torch.tensor(initial_std).expm1().log()  # forward gives initial_std
+            bias.zero_()
 
     def forward(self, x: Tensor) -> LatentGaussian:
         """`(N, F, *S)` to Gaussians over `(N, L, *S)`."""
         with torch.autocast(x.device.type, enabled=False):
             mean, read = self.conv(x.float()).split(self.latents, dim=1)
-            return LatentGaussian(mean, (F.softplus(read) + LEAST_STD).log())
+            return LatentGaussian(mean, self.initial_log_std + REACH * torch.tanh(read / REACH))
 
 
 def with_he_weights(module: M) -> M:
