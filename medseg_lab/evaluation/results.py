@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medseg_lab.evaluation.metrics import DISTANCES, UNBOUNDED
+from medseg_lab.evaluation.metrics import DISTANCES, OVERLAPS, UNBOUNDED
 from medseg_lab.survey.measures import measure, measures
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ def _unmeasured(frame: pd.DataFrame, metric: str) -> bool:
     missing = frame[metric].isna()
     if not missing.any():
         return False
-    if (of := frame.groupby("method")[metric].count()).min() == 0 < of.max():
+    # every judge gives overlaps: a method without any drew nothing where nothing was
+    if metric not in OVERLAPS and (of := frame.groupby("method")[metric].count()).min() == 0 < of.max():
         return True
     if metric in DISTANCES:  # where a spacing is not known, neither is the diagonal
         return "diagonal" not in frame or bool(frame["diagonal"].isna().any())

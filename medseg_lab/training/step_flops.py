@@ -11,8 +11,8 @@ def step_flops(learner: Learner, batch: Batch) -> int:
     """Floating point operations of one training step on this batch: all phases, forward and backward.
 
     As in `networks.measure.flops`, a multiplication and its addition count as 2, and only convolutions and
-    matrix products count. The learner is to be thrown away: what it remembers has moved. No random number that
-    another would draw is used up.
+    matrix products count. The learner is to be thrown away, since what it remembers has moved. No random
+    number that another would draw is used up.
     """
     learner.train()
     with torch.random.fork_rng(), FlopCounterMode(display=False) as counter:
