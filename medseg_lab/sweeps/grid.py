@@ -149,7 +149,8 @@ def _said(problem: Any) -> str:
         return f"{where}: expected one of {', '.join(known)}, got this unknown key"
     if problem["type"] == "missing":
         return f"{where}: expected a value, got nothing"
-    return f"{where}: {str(problem['msg']).removeprefix('Value error, ')}, got {problem['input']!r}"
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{where}: {said}, got {problem['input']!r}" if where else said
 
 
 def names(path: Path | str) -> dict[str, str]:

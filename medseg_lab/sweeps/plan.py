@@ -112,12 +112,17 @@ def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Itera
     if bool(methods) != bool(grid.datasets):
         have, lack = ("methods", "datasets") if methods else ("datasets", "methods or recipes")
         raise ValueError(f"{lack}: expected some for the {have}, got none")
+    seen: set[tuple[str, int | None, int]] = set()
+    if len(set(grid.datasets)) < len(grid.datasets):
+        raise ValueError(f"datasets: expected each once, got {grid.datasets}")
     for given, amount, draw in itertools.product(grid.datasets, grid.labelled, grid.draws):
-        if amount == ALL and draw != grid.draws[0]:
-            continue  # all are all, in whatever order
         dataset, dims = dataset_called(given, base)
         own = _terms(grid, dataset)
         labelled = own.labelled if own and amount == OWN else None if amount == ALL else int(amount)
+        cohort = dataset, labelled, draw if labelled else 0
+        if cohort in seen:
+            continue  # all are all, in whatever draw, and the section's own number may be one of the grid's
+        seen.add(cohort)
         where = Path(dataset).name + (f", {labelled or ALL} labelled" if len(grid.labelled) > 1 else "")
         where += f", draw {draw}" if len(grid.draws) > 1 and labelled else ""
         reasons = {name: unfit(name, recipe, grid, dims) for name, (recipe, _) in methods.items()}
@@ -130,7 +135,7 @@ def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Itera
                 gpus=grid.gpus,
                 dataset=dataset,
                 labelled=labelled,
-                draw=draw if labelled else 0,
+                draw=cohort[-1],
                 samples=grid.samples,
                 recipe=text,
                 budget=budget_on(grid.budget, own).model_dump(),

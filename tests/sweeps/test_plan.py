@@ -78,6 +78,14 @@ def test_a_section_s_terms_set_what_each_data_set_gets(tmp_path, monkeypatch):
     assert jobs[1].title == "tiny, virtual-brain, 3 labelled, draw 1, seed 0"
 
 
+def test_the_same_training_asked_for_twice_is_one(tmp_path, monkeypatch):
+    own = Terms(section="3.2", steps=7, voxels=900, labelled=2, why="one")
+    monkeypatch.setattr("medseg_lab.sweeps.plan.terms_of", lambda section, dataset: own)
+    asked = {"labelled": ["own", 2, "all"], "draws": [0, 1], "seeds": 1}
+    jobs = read_plan(grid_file(tmp_path, section="3.2", budget="class", **asked)).trainings
+    assert [(job.labelled, job.draw) for job in jobs] == [(2, 0), (2, 1), (None, 0)]
+
+
 def test_a_volume_method_is_left_out_on_slices_with_the_reason(tmp_path):
     toy_folder(tmp_path / "flat", dims=2)
     said = {
@@ -102,7 +110,7 @@ def test_a_volume_method_is_left_out_on_slices_with_the_reason(tmp_path):
         ({"datasets": []}, "datasets: expected some for the methods, got none"),
         ({"recipes": {}}, "methods or recipes: expected some for the datasets, got none"),
         ({"datasets": [], "recipes": {}}, "nothing to run: expected methods or recipes"),
-        ({"datasets": ["toy", "toy"]}, "jobs: expected each once, got 'tiny, toy, seed 0' twice"),
+        ({"datasets": ["toy", "toy"]}, "datasets: expected each once, got ['toy', 'toy']"),
         ({"methods": ["W-Net"]}, "methods: expected some of FCN-32s"),
         ({"methods": ["U-Net", "U-Net"]}, "methods: expected each once, got"),
         ({"recipes": {"U-Net": TINY}}, "recipes: expected a name that no configuration has, got 'U-Net'"),
