@@ -13,9 +13,11 @@ class Basis:
 
     Args:
         entries: the runs, at least one.
+        absent: methods that were asked for and are not on record.
     """
 
     entries: tuple[Entry, ...]
+    absent: tuple[str, ...] = ()
 
     @property
     def first(self) -> Entry:
@@ -76,7 +78,8 @@ class Basis:
         return ", ".join((" to ".join(self.dates), *self.devices, *map(_commit, self.commits), *self.ages))
 
     def __str__(self) -> str:
-        return f"{self.terms}, {self.origin}"
+        rest = f"; not on record: {', '.join(self.absent)}" if self.absent else ""
+        return f"{self.terms}, {self.origin}{rest}"
 
 
 def _commit(said: str) -> str:

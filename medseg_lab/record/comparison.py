@@ -70,7 +70,7 @@ def recorded(
     cohorts: Sequence[str] = (),
     path: Path | str | None = None,
 ) -> tuple[Comparison, Basis]:
-    """The comparison of methods on record, and the runs that it rests on.
+    """The comparison of methods on record, and the runs that it rests on; what is absent is left out.
 
     Of all terms on which each of them has runs with common seeds, the largest budget counts; then the part
     that is preferred, the cohorts that are preferred, the most seeds.
@@ -93,7 +93,9 @@ def recorded(
     ]
     ledger = ledger_of_entries(entries, record_folder(path))
     runs = {one.name: _runs(ledger, one) for one in methods}
-    if absent := [name for name, found in runs.items() if found.empty]:
+    absent = [name for name, found in runs.items() if found.empty]
+    runs = {name: found for name, found in runs.items() if not found.empty}
+    if len(runs) < min(2, len(methods)) or (baseline is not None and baseline not in runs):
         raise NothingOnRecord(f"nothing of {', '.join(absent)} on {dataset}")
     offers = list(_offers(runs, "held_out" if across_labels else "cohort", set(cohorts)))
     if not offers:
@@ -105,7 +107,7 @@ def recorded(
     tables = {name: _cases(ledger, found, chosen.part) for name, found in chosen.runs.items()}
     compared = compare(tables, metric, part=chosen.part, baseline=baseline, across_labels=across_labels)
     used = {run for found in chosen.runs.values() for run in found["run"]}
-    return compared, Basis(tuple(entry for entry in entries if entry.run in used))
+    return compared, Basis(tuple(entry for entry in entries if entry.run in used), tuple(absent))
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,16 @@ def test_the_usual_number_of_labels_is_the_lessons(put: Any) -> None:
         wanted(named(["U-Net"]), {"V-Net": 2}, None)
 
 
+def test_what_is_not_on_record_is_left_out_and_said(put: Any) -> None:
+    put("U-Net", 0.8)
+    put("FCN-8s", 0.7)
+    found, basis = recorded(wanted(named(["U-Net", "FCN-8s", "U-Net++"]), None, None), "circles")
+    assert found.methods == ("U-Net", "FCN-8s")
+    assert str(basis).endswith("; not on record: U-Net++")
+    with pytest.raises(NothingOnRecord, match=r"nothing of U-Net\+\+ on circles"):
+        recorded(wanted(named(["U-Net++", "U-Net", "FCN-8s"]), None, None), "circles", baseline="U-Net++")
+
+
 def test_the_preferred_part_counts_else_the_test_part(put: Any) -> None:
     put("U-Net", 0.8, parts=("validation", "test"))
     asked = wanted(named(["U-Net"]), None, None)
