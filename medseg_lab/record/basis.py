@@ -1,6 +1,6 @@
 """What a result on record rests on: which runs, when and on what they were made, and by which code."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from medseg_lab.evaluation.standings import seeds_text
 from medseg_lab.evaluation.wording import counted
@@ -17,7 +17,7 @@ class Basis:
     """
 
     entries: tuple[Entry, ...]
-    absent: tuple[str, ...] = ()
+    absent: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def first(self) -> Entry:

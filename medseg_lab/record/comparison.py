@@ -107,7 +107,7 @@ def recorded(
     tables = {name: _cases(ledger, found, chosen.part) for name, found in chosen.runs.items()}
     compared = compare(tables, metric, part=chosen.part, baseline=baseline, across_labels=across_labels)
     used = {run for found in chosen.runs.values() for run in found["run"]}
-    return compared, Basis(tuple(entry for entry in entries if entry.run in used), tuple(absent))
+    return compared, Basis(tuple(entry for entry in entries if entry.run in used), absent=tuple(absent))
 
 
 @dataclass(frozen=True)
