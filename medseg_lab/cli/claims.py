@@ -99,11 +99,12 @@ def claims(
 def _of_section(section: str | None) -> "list[Claim]":
     """The claims of a section and of those below it."""
     from medseg_lab.survey.claims import claims as known
+    from medseg_lab.survey.methods import within
 
     if section is None:
         return list(known())
     known(section)
-    return [claim for claim in known() if f"{claim.section}.".startswith(f"{section}.")]
+    return [claim for claim in known() if within(claim.section, section)]
 
 
 def _table(

@@ -5,7 +5,7 @@ from functools import cache
 
 from medseg_lab.survey.claims import claims
 from medseg_lab.survey.configurations import configurations
-from medseg_lab.survey.methods import methods, sections
+from medseg_lab.survey.methods import methods, sections, within
 from medseg_lab.training.names import names
 
 
@@ -20,8 +20,8 @@ def in_section(section: str) -> Callable[[str], bool]:
     known = [one.id for one in sections()]
     if section not in known:
         raise ValueError(f"section: expected one of {', '.join(known)}, got {section!r}")
-    claimed = {name for one in claims() if _within(one.section, section) for name in one.methods}
-    return lambda method: method in claimed or _within(section_of(method), section)
+    claimed = {name for one in claims() if within(one.section, section) for name in one.methods}
+    return lambda method: method in claimed or within(section_of(method), section)
 
 
 @cache
@@ -33,7 +33,3 @@ def section_of(method: str) -> str:
         return of[method]
     called = method.partition("(")[0]
     return next((of[name] for text, name in names().items() if text.partition("(")[0] == called), "")
-
-
-def _within(one: str, section: str) -> bool:
-    return f"{one}.".startswith(f"{section}.")

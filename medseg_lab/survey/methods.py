@@ -121,3 +121,8 @@ def method(id: str) -> Method:
         if found.id == id:
             return found
     raise ValueError(f"method: expected one that a table of the library has, got {id!r}")
+
+
+def within(one: str, section: str) -> bool:
+    """Whether a section, by its number, is another one or below it: "2.1.1" is within "2.1"."""
+    return f"{one}.".startswith(f"{section}.")
