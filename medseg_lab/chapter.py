@@ -92,13 +92,15 @@ class Lesson:
         store: where runs are kept and found again.
         protocol: trains and compares methods on equal terms.
         hardware: what training computes on.
-        load: gives the same data with another number of labelled patients.
+        load: gives the same data with another number of labelled patients, or other data.
         labelled: patients whose labels may be used, None for all.
         terms: the section's own terms on this data set, which say why; None where it has none, or another
             budget sets them.
         verdicts: what became of the survey's claims, once `judge_claims` was called.
         on_record: the record's verdicts on the same claims, by their ids.
-        others: the protocols with other numbers of labelled patients, once `with_labels` was called.
+        others: the protocols with other numbers of labelled patients or on other data, once `with_labels` or
+            `on` was called.
+        spend: the budget on a data set, and the section's terms there.
     """
 
     section: str
@@ -109,11 +111,12 @@ class Lesson:
     protocol: KeptProtocol
     hardware: Hardware
     load: Callable[..., Cohort]
+    spend: Callable[[str], tuple[Budget, Terms | None]]
     labelled: int | None = None
     terms: Terms | None = None
     verdicts: list[Verdict] = field(default_factory=list)
     on_record: dict[str, Judged] = field(default_factory=dict)
-    others: dict[int | None, KeptProtocol] = field(default_factory=dict)
+    others: dict[int | str | None, KeptProtocol] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     memory: PeakMemory = field(default_factory=peak_memory)
 
@@ -137,6 +140,31 @@ class Lesson:
             cohort = self.cohort if labelled == self.labelled else self.load(labelled=labelled)
             self.others[labelled] = replace(self.protocol, cohort=cohort)
         return self.others[labelled]
+
+    def on(self, *prefer: str) -> KeptProtocol:
+        """The protocol on other data, for a question that this lesson's do not pose; says which.
+
+        Its trainings have the section's terms on that data set, and are judged with the lesson's.
+
+        Args:
+            prefer: ids, best first: the first that is at hand, else the embedded virtual subjects.
+
+        Raises:
+            ValueError: for an unknown data set.
+        """
+        name = " or ".join(prefer)
+        if name not in self.others:
+            cohort = self.load(dataset="auto", prefer=prefer)
+            budget, terms = self.spend(cohort.id)
+            self.others[name] = replace(self.protocol, cohort=cohort, budget=budget)
+            lines = {
+                "data": cohort.describe(),
+                "budget": f"{budget.steps:,} steps a run",
+                "a step sees": _seen(cohort, budget),
+                **({"why": terms.why} if terms and budget.name == "class" else {}),
+            }
+            show_note(f"{self.section}, on other data", lines)
+        return self.others[name]
 
     def show_terms(self) -> None:
         """Show on what terms this lesson trains, and the validation results by which they were chosen."""
@@ -236,7 +264,7 @@ class Lesson:
             "data": self.cohort.describe(),
             "budget": f"{budget.name}: {budget.steps:,} steps a run, {counted(seeds, 'seed')} a method, "
             f"at most {budget.cases or 'all'} cases",
-            "a step sees": self._seen(),
+            "a step sees": _seen(self.cohort, self.budget),
             "scored on": ", ".join(self.protocol.parts),
             "device": str(self.hardware),
             "versions": f"Python {platform.python_version()}, {packages}",
@@ -244,19 +272,6 @@ class Lesson:
         }
         # a published page need not tell whose machine it was made on
         return {name: text.replace(str(Path.home()), "~") for name, text in lines.items()}
-
-    def _seen(self) -> str:
-        """What a step holds: whole patches, as many as fill the budget, and at least one."""
-        dims, said = self.cohort.task.spatial_dims, []
-        for learner_dims in sorted({2, dims}):
-            patch, count = patches(self.cohort, learner_dims, self.budget.voxels, self.budget.patch)
-            kind = "slice" if learner_dims < dims else "patch"
-            edges = " x ".join(map(str, patch))
-            said.append(
-                f"{count} {kind}{'' if count == 1 else 's' if kind == 'slice' else 'es'} of {edges} "
-                f"({count * prod(patch):,} {'pixels' if learner_dims == 2 else 'voxels'})"
-            )
-        return ", or ".join(said)
 
     def cost(self) -> dict[str, str]:
         """Seconds, of which trained and replayed, and peak memory."""
@@ -298,6 +313,20 @@ class Lesson:
             "runs": sorted({run.folder.name for run in self.protocol.kept}),
             "verdicts": {found.claim.id: [found.state, found.detail] for found in self.verdicts},
         }
+
+
+def _seen(cohort: Cohort, budget: Budget) -> str:
+    """What a step holds: whole patches, as many as fill the budget, and at least one."""
+    dims, said = cohort.task.spatial_dims, []
+    for learner_dims in sorted({2, dims}):
+        patch, count = patches(cohort, learner_dims, budget.voxels, budget.patch)
+        kind = "slice" if learner_dims < dims else "patch"
+        edges = " x ".join(map(str, patch))
+        said.append(
+            f"{count} {kind}{'' if count == 1 else 's' if kind == 'slice' else 'es'} of {edges} "
+            f"({count * prod(patch):,} {'pixels' if learner_dims == 2 else 'voxels'})"
+        )
+    return ", or ".join(said)
 
 
 def open(
@@ -362,7 +391,7 @@ def open(
     budgeted = budget_called(asked.budget)
     load = partial(
         load_cohort,
-        asked.dataset,
+        dataset=asked.dataset,
         cases=budgeted.cases,
         draw=asked.draw,
         split_seed=asked.split_seed,
@@ -375,18 +404,22 @@ def open(
         # the budget's cap on cases may leave fewer patients than the terms want
         most = len({case.patient for case in cohort.labelled}) - 1
         cohort = load(labelled=max(1, min(own.labelled, most)))
-    own = own if asked.budget == "class" else None
-    spend = budget_on(budgeted, own, asked.steps, asked.voxels)
+
+    def spend(data: str) -> tuple[Budget, Terms | None]:
+        found = terms_of(asked.section, data) if asked.budget == "class" else None
+        return budget_on(budgeted, found, asked.steps, asked.voxels), found
+
+    spent, terms = spend(cohort.id)
     store = run_store()
     lesson = Lesson(
         section=asked.section,
         title=titles[asked.section],
         cohort=cohort,
-        budget=spend,
+        budget=spent,
         store=store,
         protocol=KeptProtocol(
             cohort,
-            spend,
+            spent,
             store,
             parts=asked.parts,
             seeds=asked.seeds,
@@ -395,8 +428,9 @@ def open(
         ),
         hardware=hardware(make_fabric()),
         load=load,
+        spend=spend,
         labelled=len({case.patient for case in cohort.labelled}) if cohort.unlabelled else None,
-        terms=own if spend.name == "class" else None,
+        terms=terms if spent.name == "class" else None,
     )
     LESSONS.append(lesson)
     show_note(f"{lesson.section} {lesson.title}", lesson.banner())

@@ -274,3 +274,17 @@ def test_runs_with_other_labels_count_are_judged_and_can_be_paired(few: chapter.
 def test_a_test_part_opened_by_another_number_of_labels_is_part_of_the_cost(few: chapter.Lesson) -> None:
     few.with_labels(1).cohort.open_test("the label curve")
     assert few.cost()["test part"] == "opened for: the label curve"
+
+
+def test_a_question_can_be_put_to_other_data_on_the_sections_terms_there(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path))
+    lesson = chapter.open("2.1.2", dataset="virtual-brain", budget="smoke", seeds=1)
+    nested = lesson.on("virtual-brain+lesion")
+    assert nested is lesson.on("virtual-brain+lesion")
+    assert nested.cohort.id == "virtual-brain+lesion"
+    assert nested.cohort.task.channels == 4
+    assert (nested.store, nested.parts, nested.seeds) == (lesson.store, ("validation",), 1)
+    nested.run({"U-Net": FLAT})
+    assert lesson.summary()["trained"] == 1
+    with pytest.raises(ValueError, match="'hippo'"):
+        lesson.on("hippo")

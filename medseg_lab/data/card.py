@@ -182,6 +182,18 @@ class Card(_Part):
         by_size = sorted((set(members) for members in self.regions.values()), key=len)
         return len(by_size) > 1 and all(small < large for small, large in pairwise(by_size))
 
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The classes from the outermost to the innermost, as indices, if its regions are such a chain.
+
+        Empty where they are not, and where that is the order in which the classes are numbered.
+        """
+        sizes = sorted((set(members) for members in self.regions.values()), key=len, reverse=True)
+        shells = [large - small for large, small in pairwise([set(self.classes[1:]), *sizes[1:], set()])]
+        chain = sizes[:1] == [set(self.classes[1:])] and all(len(shell) == 1 for shell in shells)
+        found = tuple(self.classes.index(name) for shell in shells for name in shell) if chain else ()
+        return () if found == tuple(range(1, len(self.classes))) else found
+
     @model_validator(mode="after")
     def _consistent(self) -> "Card":
         axes = set(range(self.spatial_dims))

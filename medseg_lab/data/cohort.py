@@ -56,7 +56,7 @@ class Cohort:
     @property
     def task(self) -> Task:
         """The problem that the data set poses, in its own dimension."""
-        return Task(len(self.card.modality), self.card.classes, self.card.spatial_dims)
+        return Task(len(self.card.modality), self.card.classes, self.card.spatial_dims, self.card.order)
 
     @property
     def patch(self) -> tuple[int, ...]:

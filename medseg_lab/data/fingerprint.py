@@ -54,7 +54,7 @@ def case_digest(case: Case) -> CaseDigest:
 def fingerprint(card: "Card", parts: Mapping[str, Sequence[CaseDigest]]) -> str:
     """SHA-256 of the task, of the preprocessing that training and judging see, and of the cases by part."""
     content = {
-        "task": [len(card.modality), card.classes, card.spatial_dims],
+        "task": [len(card.modality), card.classes, card.spatial_dims, *([card.order] if card.order else [])],
         "preprocessing": card.preprocessing.model_dump(mode="json", include=SEEN),
         "annotation": card.annotation,
         "parts": {part: [_plain(case) for case in cases] for part, cases in parts.items()},

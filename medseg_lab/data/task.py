@@ -11,13 +11,27 @@ class Task:
         channels: C, the image channels.
         classes: the names of the K classes, background first.
         spatial_dims: 2 for slices, 3 for volumes.
+        order: the foreground classes from the outermost to the innermost, as indices, where that is not their
+            own order (`nested`).
     """
 
     channels: int
     classes: tuple[str, ...]
     spatial_dims: int
+    order: tuple[int, ...] = ()
 
     @property
     def foreground(self) -> tuple[str, ...]:
         """The classes that are scored: all but the background."""
         return self.classes[1:]
+
+    @property
+    def nested(self) -> tuple[tuple[int, ...], ...]:
+        """K-1 regions, each inside the one before, as sets of classes: all foreground first.
+
+        Each region is the one before without its first class, so a label map and its regions say the same.
+        They are those of the data set where it has such a chain (whole tumour, tumour core, enhancing
+        tumour); where it has none, its classes are taken from outside to inside in their own order.
+        """
+        order = self.order or tuple(range(1, len(self.classes)))
+        return tuple(order[level:] for level in range(len(order)))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
-from medseg_lab.evaluation.metrics import diagonal, score
+from medseg_lab.evaluation.metrics import diagonal, inner_dice, score
 from medseg_lab.training.label_maps import LabelMap, LabelMaps
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def evaluate(
         A row for each case and foreground class, with columns case, patient, class, dice, iou, precision, and
         where the spacing is known hd95, assd, nsd and diagonal (the image's, in mm: what an infinite distance
         counts as in a mean; see `medseg_lab.evaluation.metrics`). A class that is neither there nor predicted
-        has no scores: they are NaN.
+        has no scores: they are NaN. With all metrics there is inner_dice, too: the Dice of the nested region
+        (`Task.nested`) that begins with the class, NaN for the outermost.
     """
     rows = []
     for case, prediction in segmented(predict, cases):
@@ -55,9 +56,11 @@ def evaluate(
         scores = score(
             prediction, label, len(task.classes), case.spacing, metrics=metrics, tolerance=tolerance
         )
+        inner = inner_dice(prediction, label, task.nested) if metrics is None else {}
         reach = {} if case.spacing is None else {"diagonal": diagonal(label.shape, case.spacing)}
-        for name, values in zip(task.foreground, scores, strict=True):
-            rows.append({"case": case.id, "patient": case.patient, "class": name, **values, **reach})
+        for k, values in enumerate(scores, start=1):
+            row = {"case": case.id, "patient": case.patient, "class": task.classes[k], **values, **reach}
+            rows.append(row | ({"inner_dice": inner.get(k, np.nan)} if metrics is None else {}))
     return pd.DataFrame(rows)
 
 
@@ -89,9 +92,17 @@ def segmentations(run: "Run", cohort: "Cohort", cases: Sequence[Case]) -> dict[s
     """
     kept = run.segmentations(cases) if run.record.cohort.held_out == cohort.held_out else {}
     if other := [case for case in cases if case.id not in kept]:
-        predict = predictor(run.learner(), cohort)
-        kept = kept | {case.id: found for case, found in segmented(predict, other)}
+        learner = run.learner()
+        found = segmented(predictor(learner, cohort), with_references(learner, other))
+        kept = kept | {case.id: label_map for case, label_map in found}
     return kept
+
+
+def with_references(learner: "Segmenter", cases: Iterable[Case]) -> Iterator[Case]:
+    """The cases; before each is taken, the learner gets its reference (`Segmenter.take_reference`)."""
+    for case in cases:
+        learner.take_reference(case.label)
+        yield case
 
 
 class Judge:
@@ -133,8 +144,13 @@ class Judge:
 
     def table(self, learner: "Segmenter", cohort: "Cohort", cases: Sequence[Case]) -> pd.DataFrame:
         """The table of `evaluate` for cases of a cohort."""
-        predict, tolerance = predictor(learner, cohort), self.tolerance
-        return evaluate(predict, cases, cohort.task, tolerance=tolerance, label_maps=self.label_maps)
+        return evaluate(
+            predictor(learner, cohort),
+            with_references(learner, cases),
+            cohort.task,
+            tolerance=self.tolerance,
+            label_maps=self.label_maps,
+        )
 
     @staticmethod
     def cases(cohort: "Cohort", part: str) -> Sequence[Case]:

@@ -96,6 +96,20 @@ def score(
     return rows
 
 
+def inner_dice(prediction: NDArray, label: NDArray, nested: Sequence[Sequence[int]]) -> dict[int, float]:
+    """The Dice of each nested region but the outermost, by its first class; NaN as in `score`.
+
+    Args:
+        prediction, label: `(*S)`, as in `score`.
+        nested: regions as classes, outermost first (`medseg_lab.data.task.Task.nested`).
+    """
+    known = label != IGNORE
+    return {
+        region[0]: _compare(np.isin(prediction, region) & known, np.isin(label, region), None, 1.0)["dice"]
+        for region in nested[1:]
+    }
+
+
 def diagonal(shape: Sequence[int], spacing: Sequence[float]) -> float:
     """The longest distance between two voxel centres of an image, in millimetres."""
     return float(np.linalg.norm((np.asarray(shape) - 1) * np.asarray(spacing)))

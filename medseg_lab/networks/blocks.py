@@ -9,6 +9,7 @@ instance norm does not look across the batch, so it works at batch 1, which volu
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -105,6 +106,37 @@ class DoubleConv(nn.Sequential):
             conv(spatial_dims, in_channels, out_channels, norm=norm),
             conv(spatial_dims, out_channels, out_channels, norm=norm),
         )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a block stands in an encoder and decoder, and what goes in and out.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels, out_channels: the block takes `(N, in_channels, *S)` to `(N, out_channels, *S)`.
+        norm: "instance", "batch" or "none".
+        part: of which part it is.
+        level: 0 is the finest.
+        levels: how many the network has; the coarsest, `levels - 1`, belongs to the encoder.
+    """
+
+    spatial_dims: int
+    in_channels: int
+    out_channels: int
+    norm: NormName
+    part: Literal["encoder", "decoder"]
+    level: int
+    levels: int
+
+
+Block = Callable[[Stage], nn.Module]
+"""What a network is made of: the module of a stage. As a recipe, `UNet(block=SqueezeExcitation())`."""
+
+
+def double_conv(stage: Stage) -> nn.Module:
+    """The block of the U-Net."""
+    return DoubleConv(stage.spatial_dims, stage.in_channels, stage.out_channels, stage.norm)
 
 
 def up(spatial_dims: int, in_channels: int, out_channels: int, stride: int = 2) -> nn.Module:

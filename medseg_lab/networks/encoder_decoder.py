@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from medseg_lab.networks.blocks import DoubleConv, NormName, up
+from medseg_lab.networks.blocks import Block, NormName, Stage, double_conv, up
 
 
 @runtime_checkable
@@ -72,6 +72,7 @@ class Decoder(nn.Module):
         strides: as in `EncoderDecoder`.
         skips: False leaves out the encoder's finer features: each stage reads the up-sampled tensor alone.
         norm: "instance", "batch" or "none".
+        block: makes the module of a stage.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Decoder(nn.Module):
         strides: Sequence[int],
         skips: bool = True,
         norm: NormName = "instance",
+        block: Block = double_conv,
     ) -> None:
         super().__init__()
         self.skips = skips
@@ -89,7 +91,8 @@ class Decoder(nn.Module):
             for (here, below), stride in zip(pairwise(widths), strides, strict=True)
         )
         self.stage = nn.ModuleList(
-            DoubleConv(spatial_dims, 2 * here if skips else here, here, norm) for here in widths[:-1]
+            block(Stage(spatial_dims, 2 * here if skips else here, here, norm, "decoder", level, len(widths)))
+            for level, here in enumerate(widths[:-1])
         )
 
     def forward(self, encoded: Sequence[Tensor]) -> Tensor:

@@ -10,10 +10,12 @@ from medseg_lab.networks.blocks import (
     CONV,
     DROPOUT,
     MAX_POOL,
-    DoubleConv,
+    Block,
     NormName,
+    Stage,
     check_network,
     crop,
+    double_conv,
     pad_to_multiple,
 )
 from medseg_lab.networks.encoder_decoder import Decoder
@@ -38,6 +40,8 @@ class UNet(nn.Module):
             drops channels of the last features, too; with sixteen of them, that costs more than it gives.
         deep_supervision: gives each coarser level of the decoder a head of its own, for training alone: the
             supervision of U-Net++ [28] without its nested skips.
+        block: makes the module of each stage, as a recipe: attention (2.1.2) or another convolution (2.1.3);
+            None for the two convolutions of the paper.
     """
 
     def __init__(
@@ -50,17 +54,20 @@ class UNet(nn.Module):
         norm: NormName = "instance",
         dropout: float = 0.0,
         deep_supervision: bool = False,
+        block: Block | None = None,
     ) -> None:
         super().__init__()
         check_network(spatial_dims, features)
         self.widths, self.strides = tuple(features), (2,) * (len(features) - 1)
         self.dropout = DROPOUT[spatial_dims](dropout) if dropout else nn.Identity()
         self.multiple = 2 ** (len(features) - 1)
+        block = block or double_conv
         self.encoder = nn.ModuleList(
-            DoubleConv(spatial_dims, above, here, norm) for above, here in pairwise((in_channels, *features))
+            block(Stage(spatial_dims, above, here, norm, "encoder", level, len(features)))
+            for level, (above, here) in enumerate(pairwise((in_channels, *features)))
         )
         self.pool = MAX_POOL[spatial_dims](2)
-        self.decoder = Decoder(spatial_dims, self.widths, self.strides, skips, norm)
+        self.decoder = Decoder(spatial_dims, self.widths, self.strides, skips, norm, block)
         self.head = CONV[spatial_dims](features[0], out_channels, 1)
         supervised = features[1:-1] if deep_supervision else ()
         self.auxiliary = nn.ModuleList(CONV[spatial_dims](width, out_channels, 1) for width in supervised)

@@ -44,7 +44,7 @@ def inputs(chapter: Chapter, parameters: dict[str, Any], house: House) -> dict[s
         "library": {**library, **tables(library)},
         "survey": survey_rows(chapter),
         "record": recorded(chapter),
-        "data": _data(parameters),
+        "data": _data(chapter, parameters),
         "lock": file_hash(house.constraints),
         "parameters": parameters,
         "versions": {"python": platform.python_version(), "torch": version("torch")},
@@ -163,10 +163,15 @@ def data_identity(dataset: str) -> dict[str, str]:
     return {dataset: files_digest(own_folder(dataset))}
 
 
-def _data(parameters: dict[str, Any]) -> dict[str, str]:
-    """The identity of what `dataset` names, and of the files in `folder`, where a chapter has them."""
+def _data(chapter: Chapter, parameters: dict[str, Any]) -> dict[str, str]:
+    """The identity of what `dataset` names, of the files in `folder`, and of data sets that cells name.
+
+    A cell's data set (`lesson.on("acdc")`) may be missing; it then counts as nothing.
+    """
     named = [str(parameters[name]) for name in ("dataset", "folder") if parameters.get(name)]
-    return {name: found for dataset in named for name, found in data_identity(dataset).items()}
+    found = {name: one for dataset in named for name, one in data_identity(dataset).items()}
+    cards = [load_card(text) for text in sorted(literals(chapter)) if is_known(text)]
+    return {card.id: files_digest(folder) for card in cards if (folder := find(card)) is not None} | found
 
 
 def files_digest(folder: Path) -> str:

@@ -33,6 +33,10 @@ class Changed(Segmenter):
         found: Tensor = self.learner.sample(image, n)
         return found
 
+    def take_reference(self, reference: Tensor) -> None:
+        """Pass it on."""
+        self.learner.take_reference(reference)
+
     def finish(self, probabilities: Tensor, image: Tensor) -> Tensor:
         """The learner's own case-level step."""
         found: Tensor = self.learner.finish(probabilities, image)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,6 +46,7 @@ class TaskFacts(_Part):
     channels: int
     classes: tuple[str, ...]
     spatial_dims: int
+    order: tuple[int, ...] = ()
 
 
 class RunRecord(_Part):
@@ -163,7 +165,7 @@ def cohort_facts(cohort: "Cohort") -> CohortFacts:
 
 def task_facts(task: Task) -> TaskFacts:
     """The facts of a task."""
-    return TaskFacts(channels=task.channels, classes=task.classes, spatial_dims=task.spatial_dims)
+    return TaskFacts(**asdict(task))
 
 
 def versions() -> dict[str, str]:

@@ -100,6 +100,12 @@ class Segmenter(nn.Module):
         found = self.predict(image)
         return found.expand(n, *found.shape)
 
+    def take_reference(self, reference: Tensor) -> None:
+        """Called by a judge with the reference `(*S)` of the case that is predicted next.
+
+        For an experiment that replaces a step of a method by the truth, to see what its errors cost.
+        """
+
     def finish(self, probabilities: Tensor, image: Tensor) -> Tensor:
         """A case-level step after all patches are joined (survey 2.3.4): class probabilities `(K, *S)`.
 

@@ -2,6 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from medseg_lab.data.catalogue import known_cards, load_card
+from medseg_lab.data.task import Task
 
 
 @pytest.mark.parametrize("dataset", known_cards())
@@ -30,3 +31,14 @@ def test_a_card_that_contradicts_itself_is_refused(change):
     card = load_card("msd-hippocampus")
     with pytest.raises(ValidationError):
         type(card).model_validate(card.model_dump() | change)
+
+
+def test_nested_regions_order_the_classes_from_outside_to_inside():
+    card = load_card("acdc")
+    assert card.order == ()  # as they are numbered
+    assert Task(1, card.classes, 3, card.order).nested == ((1, 2, 3), (2, 3), (3,))
+    brats = {"whole": ("core", "oedema", "ring"), "inner": ("core", "ring"), "ring": ("ring",)}
+    other = card.model_copy(update={"classes": ("none", "core", "oedema", "ring"), "regions": brats})
+    assert other.order == (2, 1, 3)
+    assert Task(1, other.classes, 3, other.order).nested == ((2, 1, 3), (1, 3), (3,))
+    assert other.model_copy(update={"regions": {"whole": brats["whole"], "ring": ("ring",)}}).order == ()

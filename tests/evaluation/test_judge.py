@@ -158,3 +158,26 @@ def test_segmentations_are_those_that_were_judged_and_the_others_are_predicted(h
     if judged:
         assert segmentations(run, data, [case("a")]).keys() == {"a"}
         assert asked == ["the learner"]
+
+
+def test_inner_dice_is_that_of_the_region_inside_with_all_its_classes():
+    """What lies in the innermost class but is called the next one is right for the region that holds both."""
+    task = Task(1, ("none", "shell", "wall", "core"), 2)
+    label = torch.tensor([[0, 1, 2, 2, 3, 3]], dtype=torch.uint8)
+    image = torch.tensor([[0, 1, 1, 2, 2, 3]]).float()  # the prediction
+    one = Case("a", "p", image[None], label[None], None)
+    four = torch.eye(4)
+    table = evaluate(lambda x: four[x[0].long()].movedim(-1, 0), [one], task)
+    found = table["inner_dice"].tolist()
+    assert np.isnan(found[0])
+    assert found[1:] == pytest.approx([2 * 3 / (3 + 4), 2 * 1 / (1 + 2)])
+
+
+def test_a_learner_gets_the_reference_of_each_case_before_it_predicts_it():
+    learner, seen = Threshold(), []
+    learner.take_reference = lambda reference: seen.append(("reference", reference))
+    predict = learner.predict
+    learner.predict = lambda image: seen.append(("image", image)) or predict(image)
+    Judge(["validation"])(learner, cohort())
+    assert [what for what, _ in seen] == ["reference", "image"]
+    assert torch.equal(seen[0][1], case("v").label)
