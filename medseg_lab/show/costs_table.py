@@ -15,8 +15,8 @@ from medseg_lab.training.step_memory import step_memory
 HEADS = ("method", "parameters", "FLOPs a voxel", "seconds a step", "MB a step")
 CAPTION = (
     "All of a training step, forward and backward. Counted: the parameters; the floating point operations "
-    "for each voxel (pixel in 2D) that the step sees, of convolutions and matrix products; and the memory that "
-    "the step holds: weights, gradients, the optimiser's state, and what is kept for the backward pass. "
+    "for each voxel (pixel in 2D) that the step sees, of convolutions and matrix products; and the memory "
+    "that the step holds: weights, gradients, the optimiser's state, and what is kept for the backward pass. "
     "Clocked: the seconds, mean over the trainings, on the machine that trained them ({machines}), which may "
     "have had other work."
 )
