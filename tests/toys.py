@@ -1,5 +1,6 @@
 """Networks of one weight, a small cohort, and trainings of a moment: `from toys import ...` in any test."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -234,4 +235,5 @@ def differing(first: nn.Module, second: nn.Module) -> list[str]:
 
 
 def without_seconds(rows: Sequence[dict[str, float]]) -> list[dict[str, float]]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    """Nor what a step did not have, which is NaN where it was read from a file."""
+    return [{k: v for k, v in row.items() if k != "seconds" and not math.isnan(v)} for row in rows]
