@@ -83,14 +83,16 @@ def conv(
     stride: int = 1,
     norm: NormName = "instance",
     activation: Callable[[int], nn.Module] = leaky_relu,
+    dilation: int = 1,
 ) -> nn.Sequential:
-    """Convolution, norm, activation. At stride 1 an odd kernel keeps the size."""
+    """Convolution, norm, activation. At stride 1 an odd kernel keeps the size, whatever its dilation."""
     layer = CONV[spatial_dims](
         in_channels,
         out_channels,
         kernel,
         stride=stride,
-        padding=(kernel - 1) // 2,
+        padding=dilation * (kernel - 1) // 2,
+        dilation=dilation,
         bias=norm == "none",  # a norm subtracts the mean, and a bias with it
     )
     return nn.Sequential(layer, normalisation(norm, spatial_dims, out_channels), activation(out_channels))

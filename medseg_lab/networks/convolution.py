@@ -26,7 +26,7 @@ class Conv2d(nn.Conv2d):
         """`(N, C, H, W)` to `(N, C', H', W')`."""
         if _is_linear(self, input):
             return _linear(self, input)
-        if _wrong_in_bfloat16(input, self.kernel_size[0]):
+        if _wrong_in_bfloat16(self, input):
             with torch.autocast("cpu", enabled=False):
                 return super().forward(input.float())
         return super().forward(input)
@@ -39,7 +39,7 @@ class Conv3d(nn.Conv3d):
         """`(N, C, D, H, W)` to `(N, C', D', H', W')`."""
         if _is_linear(self, input):
             return _linear(self, input)
-        if _wrong_in_bfloat16(input, self.kernel_size[0]):
+        if _wrong_in_bfloat16(self, input):
             with torch.autocast("cpu", enabled=False):
                 return super().forward(input.float())
         shape = self.kernel_size, self.stride, self.padding, self.dilation, self.groups, self.padding_mode
@@ -86,5 +86,6 @@ def _linear(layer: nn.Conv2d | nn.Conv3d, input: Tensor) -> Tensor:
     return F.linear(input.movedim(1, -1), layer.weight.flatten(1), layer.bias).movedim(-1, 1)
 
 
-def _wrong_in_bfloat16(input: Tensor, kernel: int) -> bool:
-    return input.device.type == "cpu" and input.shape[2] < kernel and torch.is_autocast_enabled("cpu")
+def _wrong_in_bfloat16(layer: nn.Conv2d | nn.Conv3d, input: Tensor) -> bool:
+    reach = layer.dilation[0] * (layer.kernel_size[0] - 1) + 1
+    return input.device.type == "cpu" and input.shape[2] < reach and torch.is_autocast_enabled("cpu")
