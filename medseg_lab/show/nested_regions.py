@@ -112,7 +112,7 @@ def _regions(place: Spot, case: Case, task: Task) -> dict[str, NDArray]:
 
 def _maps(learner: Any, image: Tensor) -> dict[str, NDArray]:
     with torch.no_grad():
-        return {f"map {i}": found.numpy() for i, found in enumerate(learner.eval().maps(image.float())[0])}
+        return {f"map {i}": found.numpy() for i, found in enumerate(learner.maps(image.float())[0])}
 
 
 def _inside(labels: Mapping[str, NDArray], regions: int) -> str:
