@@ -77,8 +77,8 @@ def test_it_gives_probabilities_of_patches_of_any_size(name, dims):
 @pytest.mark.parametrize("target", named(learners(Learner)))
 def test_its_losses_reach_every_parameter_that_they_train(target, dims):
     """On patches whose coarsest maps have more than one voxel, since a map of one passes an instance norm."""
-    if dims == 3 and "FCN" in written(target):
-        pytest.skip("its five poolings want a patch of 32, which takes too long in 3D")
+    if dims == 3 and any(name in written(target) for name in ("FCN", "DeepLab")):
+        pytest.skip("its stride of 16 or 32 wants a patch of 32, which takes too long in 3D")
     target = Recipe(target.target, target.arguments | {"spatial_dims": dims})
     learner, batches = started(target, patch={2: 32, 3: 16}[dims])
     for phase in learner.phases():
