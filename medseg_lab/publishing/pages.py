@@ -61,8 +61,8 @@ def survey_map(chapters: Sequence[Chapter]) -> str:
             rows.append((method.name, _published(method), method.idea, chapter, state))
         lines.append(table(("Method", "Reference", "Idea", "Chapter", "State"), rows))
     lines.append(BESIDE.format())
-    rows = [(one.name, _published(one), one.idea, _recipe(one)) for one in beside()]
-    lines.append(table(("Method", "Reference", "Idea", "Recipe"), rows))
+    others = [(one.name, _published(one), one.idea, _recipe(one)) for one in beside()]
+    lines.append(table(("Method", "Reference", "Idea", "Recipe"), others))
     return "\n".join([*lines, ""])
 
 
