@@ -234,4 +234,5 @@ def differing(first: nn.Module, second: nn.Module) -> list[str]:
 
 
 def without_seconds(rows: Sequence[dict[str, float]]) -> list[dict[str, float]]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    """A loss that a step did not have is NaN in a table."""
+    return [{n: value for n, value in row.items() if n != "seconds" and value == value} for row in rows]

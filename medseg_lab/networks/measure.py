@@ -1,7 +1,7 @@
 """What a network costs and sees: parameters, floating point operations, kept activations, receptive field."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -47,7 +47,14 @@ def activations(network: nn.Module, image_shape: Sequence[int]) -> int:
     loss adds a few maps with a channel for each class. The pass runs on PyTorch's meta device, as in `flops`.
     """
     on_meta: Any = copy.deepcopy(network).to("meta").train()
-    weights = {StorageWeakRef(w.untyped_storage()) for w in on_meta.state_dict().values()}
+    run = getattr(on_meta, "heads", on_meta)
+    image = torch.empty(*image_shape, device="meta")
+    return kept_bytes(lambda: run(image), on_meta.state_dict().values())
+
+
+def kept_bytes(compute: Callable[[], Any], weights: Iterable[Tensor] = ()) -> int:
+    """Bytes of the tensors that `compute` saves for its backward pass, each once, without the `weights`."""
+    left_out = {StorageWeakRef(w.untyped_storage()) for w in weights}
     kept: dict[StorageWeakRef, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -55,9 +62,9 @@ def activations(network: nn.Module, image_shape: Sequence[int]) -> int:
         return tensor
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        outputs = getattr(on_meta, "heads", on_meta)(torch.empty(*image_shape, device="meta"))
+        outputs = compute()
     del outputs
-    return sum(found.untyped_storage().nbytes() for ref, found in kept.items() if ref not in weights)
+    return sum(found.untyped_storage().nbytes() for ref, found in kept.items() if ref not in left_out)
 
 
 def influence(network: nn.Module, image: Tensor) -> Tensor:

@@ -42,7 +42,10 @@ def class_table(comparison: Comparison) -> None:
         [name, *(with_interval(cells[(name, k)], digits=comparison.digits) for k in comparison.classes)]
         for name in comparison.methods
     ]
-    show(_html(["method", *comparison.classes], rows, comparison.describe()), comparison.by_class.to_string())
+    show(
+        rows_html(["method", *comparison.classes], rows, comparison.describe()),
+        comparison.by_class.to_string(),
+    )
 
 
 def table_html(comparison: Comparison, extra: Mapping[str, Mapping[str, object]] | None = None) -> str:
@@ -67,10 +70,11 @@ def table_html(comparison: Comparison, extra: Mapping[str, Mapping[str, object]]
                     f"extra column {head!r}: expected a text for each method, got none for {method}"
                 )
             row.append(str(column[method]))
-    return _html(heads, [[name, *row] for name, row in rows.items()], comparison.describe())
+    return rows_html(heads, [[name, *row] for name, row in rows.items()], comparison.describe())
 
 
-def _html(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+def rows_html(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+    """The markup of any table; the first cell of a row is its heading."""
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     body = "".join(
         f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(text)}</td>" for text in rest)}</tr>'

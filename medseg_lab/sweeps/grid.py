@@ -9,6 +9,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
     ValidationError,
@@ -67,6 +68,8 @@ class Grid(BaseModel):
         section: of the survey, whose own terms (`survey.terms`) set steps, voxels and patch on each data set;
             for the budget `class`.
         samples: how many segmentations of each case are drawn and scored, as in section 4; None for none.
+        attack: epsilon of the attack under which cases are scored once more (`evaluation.attack`); None for
+            none.
         labelled: of how many patients the labels may be used, one cohort for each; "all" for no limit, "own"
             for the number of the section's terms.
         draws: which patients these are, a cohort for each: 0, and other numbers for other draws.
@@ -85,6 +88,7 @@ class Grid(BaseModel):
     datasets: list[Name] = []
     section: Name | None = None
     samples: PositiveInt | None = None
+    attack: NonNegativeFloat | None = None
     seeds: Annotated[PositiveInt | list[NonNegativeInt] | None, BeforeValidator(_seeds)] = None
     parts: Annotated[list[Literal["validation", "test", "labelled"]], Field(min_length=1)] = ["validation"]
     labelled: Annotated[
@@ -114,6 +118,12 @@ class Grid(BaseModel):
             raise ValueError(f"section: its terms are for the budget class, got {self.budget.name}")
         if self.section is None and OWN in self.labelled:
             raise ValueError('labelled: "own" is the number of a section; expected a section, got none')
+        return self
+
+    @model_validator(mode="after")
+    def _samples_are_not_attacked(self) -> "Grid":
+        if self.samples is not None and self.attack is not None:
+            raise ValueError("samples are not scored under attack; choose one of the two")
         return self
 
     @property

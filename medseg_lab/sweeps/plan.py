@@ -23,6 +23,7 @@ class Training(Job):
         labelled: patients whose labels may be used; None for all.
         draw: which these are.
         samples: how many segmentations of each case are scored; None for the prediction alone.
+        attack: epsilon of an attack under which cases are scored, too; None for none.
         recipe: as text.
         budget: the fields of a `Budget`.
         seed: random seed.
@@ -39,6 +40,7 @@ class Training(Job):
     modules: str = ""
     draw: int = 0
     samples: int | None = None
+    attack: float | None = None
 
     @property
     def cohort(self) -> tuple[str, int | None, int | None, int]:
@@ -137,6 +139,7 @@ def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Itera
                 labelled=labelled,
                 draw=cohort[-1],
                 samples=grid.samples,
+                attack=grid.attack,
                 recipe=text,
                 budget=budget_on(grid.budget, own).model_dump(),
                 seed=seed,

@@ -1,10 +1,11 @@
 """Full supervision: one network, one loss, labels for every patch (survey 2)."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.training.learner import Learner
@@ -15,6 +16,10 @@ class Supervised(Learner):
 
     A network with `heads` (U-Net++ [28]) is trained with deep supervision: the loss is the mean over its
     heads, each at full resolution.
+
+    A module inside the network that has `activity()` says there, by name, what its idea did in the forward
+    pass: scalars without gradient, such as how far offsets reach. They are noted (`Learner.note`): the mean
+    over the modules that use the same name, so that claims can ask for it.
     """
 
     network: Any
@@ -23,9 +28,19 @@ class Supervised(Learner):
         """One term, named after the loss."""
         heads: Callable[[Tensor], tuple[Tensor, ...]] | None = getattr(self.network, "heads", None)
         outputs = heads(batch.image) if heads else (self.network(batch.image),)
+        self.note(**activity(self.network))
         return {self.loss_name: torch.stack([self.loss(logits, batch.label) for logits in outputs]).mean()}
 
     def predict(self, image: Tensor) -> Tensor:
         """Softmax of the logits, in float32: `(N, C, *S)` to `(N, K, *S)`."""
         logits: Tensor = self.network(image)
         return logits.float().softmax(dim=1)
+
+
+def activity(network: nn.Module) -> dict[str, Tensor]:
+    """What the modules of a network say that they did in its latest forward pass, name by name."""
+    found = defaultdict(list)
+    for module in network.modules():
+        for name, number in getattr(module, "activity", dict)().items():
+            found[name].append(number)
+    return {name: torch.stack(numbers).mean() for name, numbers in found.items()}

@@ -6,7 +6,9 @@ import torch
 from medseg_lab.networks.deeplab import DeepLab
 from medseg_lab.networks.fcn import FCN
 from medseg_lab.networks.fused_directions import FusedDirections
+from medseg_lab.networks.nonlocal_block import NonLocal
 from medseg_lab.networks.pseudo_3d import PseudoThreeD
+from medseg_lab.networks.squeeze_excitation import SqueezeExcitation
 from medseg_lab.networks.unet import UNet
 from medseg_lab.networks.unetpp import UNetPlusPlus
 from medseg_lab.networks.vnet import VNet
@@ -20,6 +22,8 @@ NETWORKS = {
     "U-Net": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8)),
     "U-Net with auxiliary heads": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8), deep_supervision=True),
     "U-Net without skips": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8), skips=False),
+    "SE U-Net": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8), block=SqueezeExcitation()),
+    "Non-local U-Net": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8), block=NonLocal()),
     "V-Net": lambda c, k, d: VNet(c, k, d, features=(4, 6, 8), convs=(1, 2, 3)),
     "U-Net++": lambda c, k, d: UNetPlusPlus(c, k, d, features=(4, 6, 8)),
     "P3D U-Net": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8), block=PseudoThreeD()),

@@ -4,8 +4,11 @@ import pickle
 
 import pytest
 
+from medseg_lab.evaluation.attack import AttackJudge
 from medseg_lab.survey.terms import Terms
 from medseg_lab.sweeps.plan import ChapterRun, Training, read_plan
+from medseg_lab.sweeps.precheck import fit_arguments
+from medseg_lab.training.recipe import recipe
 from tests.chapters.small import small_house
 from tests.sweeps.sweep_toys import BUDGET, TINY, grid_file, toy_folder
 
@@ -35,6 +38,12 @@ def test_a_training_says_all_that_a_worker_needs(tmp_path):
         parts=("validation", "test"),
     )
     assert pickle.loads(pickle.dumps(job)).id == job.id
+
+
+def test_a_grid_may_ask_for_an_attack(tmp_path):
+    (job, _) = read_plan(grid_file(tmp_path, attack=0.1)).trainings
+    judge = fit_arguments(job, mapped=None)["judge"]
+    assert judge == recipe(AttackJudge, parts=["validation"], epsilon=0.1)
 
 
 def test_ids_tell_jobs_apart_and_not_their_titles(tmp_path):

@@ -74,6 +74,35 @@ class Quiet(Supervised):
     levels: tuple[int, ...] = (1, 2)
 
 
+class Loud(nn.Conv2d):
+    """Says how large its output is."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = super().forward(x)
+        self.said = {"size": out.detach().abs().mean()}
+        return out
+
+    def activity(self) -> dict[str, torch.Tensor]:
+        return self.said
+
+
+class TwoLoud(nn.Sequential):
+    def __init__(self, in_channels: int, out_channels: int, spatial_dims: int) -> None:
+        super().__init__(Loud(in_channels, 2, 1), Loud(2, out_channels, 1))
+
+
+def test_what_modules_of_a_network_did_is_noted_as_their_mean():
+    learner, drawn = Supervised(TASK, network=recipe(TwoLoud), spatial_dims=2), batch(2)
+    learner.losses(drawn, 0)
+    first, second = learner.network
+    inner = first(drawn.image)
+    mean = (inner.abs().mean() + second(inner).abs().mean()) / 2
+    torch.testing.assert_close(learner.noted, {"size": mean.detach()})
+    silent = Supervised(TASK, network=SMALL)
+    silent.losses(batch(3), 0)
+    assert silent.noted == {}
+
+
 def test_another_default_needs_no_annotation_and_a_tuple_may_be_given_as_a_list():
     assert Quiet(TASK, network=SMALL).weight_decay == 0.0
     assert Supervised(TASK, network=SMALL).weight_decay == 0.0
