@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 from medseg_lab.evaluation.attack import AttackJudge
+from medseg_lab.evaluation.thin_vessels import ThinVesselJudge
 from medseg_lab.survey.terms import Terms
 from medseg_lab.sweeps.plan import ChapterRun, Training, read_plan
 from medseg_lab.sweeps.precheck import fit_arguments
@@ -44,6 +45,12 @@ def test_a_grid_may_ask_for_an_attack(tmp_path):
     (job, _) = read_plan(grid_file(tmp_path, attack=0.1)).trainings
     judge = fit_arguments(job, mapped=None)["judge"]
     assert judge == recipe(AttackJudge, parts=["validation"], epsilon=0.1)
+
+
+def test_a_grid_may_ask_for_thin_vessels(tmp_path):
+    (job, _) = read_plan(grid_file(tmp_path, thin=5)).trainings
+    judge = fit_arguments(job, mapped=None)["judge"]
+    assert judge == recipe(ThinVesselJudge, parts=["validation"], width=5)
 
 
 def test_ids_tell_jobs_apart_and_not_their_titles(tmp_path):
