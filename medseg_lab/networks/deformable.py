@@ -1,6 +1,7 @@
 """Deformable convolution [36], with global context in its offsets [39] (section 2.1.3, figure 5)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,13 +44,12 @@ class DeformableConv(nn.Module):
         self.taps = 3**spatial_dims
         self.conv = CONV[spatial_dims](in_channels, out_channels, 3, padding=1, bias=bias)
         self.offset = CONV[spatial_dims](in_channels, self.taps * spatial_dims, 3, padding=1)
-        starting = [self.offset.weight, self.offset.bias]
         self.context: nn.Linear | None = None
         if global_context:
             self.context = nn.Linear(2 * in_channels, self.taps * spatial_dims, bias=False)
-            starting.append(self.context.weight)
-        for parameter in starting:
-            nn.init.zeros_(parameter)
+        for layer in (self.offset, self.context):
+            for parameter in layer.parameters() if layer is not None else ():
+                nn.init.zeros_(parameter)
         self.distance = torch.zeros(())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ class DeformableConv(nn.Module):
 def positions(offsets: Tensor) -> Tensor:
     """Where a 3^d kernel reads, `(N, T, d, *S)` in voxels, with the offsets `(N, T, d, *S)`."""
     _, _, d, *shape = offsets.shape
-    where = {"dtype": offsets.dtype, "device": offsets.device}
+    where: dict[str, Any] = {"dtype": offsets.dtype, "device": offsets.device}
     steps = torch.cartesian_prod(*[torch.arange(-1, 2, **where)] * d).reshape(
         -1, d, *[1] * d
     )  # (T, d, 1, ...)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,6 +83,6 @@ def propagated(maps: Tensor, weights: Tensor) -> Tensor:
     around = F.pad(maps, [edge // 2] * 2 * len(shape), mode="replicate")
     found = torch.zeros_like(maps)
     for number, corner in enumerate(product(range(edge), repeat=len(shape))):
-        place = (..., *(slice(start, start + size) for start, size in zip(corner, shape, strict=True)))
+        place: Any = (..., *(slice(start, start + size) for start, size in zip(corner, shape, strict=True)))
         found = found + weights[:, number : number + 1] * around[place]
     return found
