@@ -9,6 +9,7 @@ from medseg_lab.evaluation.comparison import Comparison, compare
 from medseg_lab.evaluation.judge import Judge
 from medseg_lab.evaluation.results import Results
 from medseg_lab.evaluation.sample_judge import SampleJudge
+from medseg_lab.evaluation.thin_vessels import ThinVesselJudge
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.names import recipe_called
 from medseg_lab.training.notation import written
@@ -33,11 +34,13 @@ class Protocol:
             its prediction alone.
         attack: the strength of an attack under which cases are scored once more
             (`medseg_lab.evaluation.attack`); None for no attack.
+        thin: in pixels: vessels up to so wide are scored once more (`medseg_lab.evaluation.thin_vessels`);
+            None for vessels of all widths together.
         workers: processes that train side by side; None for what `MEDSEG_WORKERS` says, or as many as this
             machine carries. The bits do not depend on it.
 
     Raises:
-        ValueError: where both samples and an attack are asked for.
+        ValueError: where more than one of samples, an attack and thin vessels are asked for.
     """
 
     cohort: "Cohort"
@@ -47,6 +50,7 @@ class Protocol:
     seeds: int | None = None
     samples: int | None = None
     attack: float | None = None
+    thin: float | None = None
     workers: int | None = None
 
     def __post_init__(self) -> None:
@@ -55,6 +59,8 @@ class Protocol:
         self.judge.build()  # what is wrong with it is found before anything is trained
         if self.samples is not None and self.attack is not None:
             raise ValueError("protocol: samples are not scored under attack; choose one of the two")
+        if self.thin is not None and (self.samples is not None or self.attack is not None):
+            raise ValueError("protocol: thin vessels are not scored under attack, nor in samples")
 
     @property
     def seed_numbers(self) -> range:
@@ -64,7 +70,7 @@ class Protocol:
     @property
     def judge(self) -> Recipe:
         """How every run is scored."""
-        return judge_of(self.parts, self.samples, self.attack)
+        return judge_of(self.parts, self.samples, self.attack, self.thin)
 
     def run(self, *methods: str | Mapping[str, str | Recipe]) -> dict[str, list["Run"]]:
         """Train every method with every seed, or replay what the store holds; prints which was done.
@@ -107,12 +113,22 @@ class Protocol:
         return compare(runs, metric, part=self.parts[0], baseline=baseline, across_labels=across_labels)
 
 
-def judge_of(parts: Sequence[str], samples: int | None = None, attack: float | None = None) -> Recipe:
-    """How runs are scored: by predictions, by samples, or also under attack; arguments as `Protocol`'s."""
+def judge_of(
+    parts: Sequence[str],
+    samples: int | None = None,
+    attack: float | None = None,
+    thin: float | None = None,
+) -> Recipe:
+    """How runs are scored: by predictions, by samples, also under attack, or thin vessels by themselves.
+
+    Arguments as `Protocol`'s.
+    """
     if samples is not None:
         return recipe(SampleJudge, parts=list(parts), samples=samples)
     if attack is not None:
         return recipe(AttackJudge, parts=list(parts), epsilon=attack)
+    if thin is not None:
+        return recipe(ThinVesselJudge, parts=list(parts), width=thin)
     return recipe(Judge, parts=list(parts))
 
 

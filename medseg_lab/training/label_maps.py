@@ -24,6 +24,12 @@ class LabelMaps:
             with self._archive.open(name, "w", force_zip64=True) as stream:
                 np.lib.format.write_array(stream, np.ascontiguousarray(classes), allow_pickle=False)
 
+    def __getitem__(self, case: str) -> LabelMap:
+        """The classes that are kept of a case; `KeyError` where none are."""
+        with self._archive.open(f"{case}.npy") as stream:
+            found: LabelMap = np.lib.format.read_array(stream, allow_pickle=False)
+        return found
+
     def __len__(self) -> int:
         return len(self._archive.namelist())
 
