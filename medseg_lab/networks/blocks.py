@@ -20,8 +20,8 @@ from medseg_lab.networks.convolution import Conv2d, Conv3d, ConvTranspose3d
 
 NormName = Literal["instance", "batch", "none"]
 
-CONV: dict[int, type[Conv2d] | type[Conv3d]] = {2: Conv2d, 3: Conv3d}
-CONV_TRANSPOSED: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
+CONV: dict[int, Callable[..., Conv2d | Conv3d]] = {2: Conv2d, 3: Conv3d}
+CONV_TRANSPOSED: dict[int, Callable[..., nn.ConvTranspose2d | ConvTranspose3d]] = {
     2: nn.ConvTranspose2d,
     3: ConvTranspose3d,
 }
@@ -79,20 +79,26 @@ def conv(
     spatial_dims: int,
     in_channels: int,
     out_channels: int,
-    kernel: int = 3,
-    stride: int = 1,
+    kernel: int | Sequence[int] = 3,
+    stride: int | Sequence[int] = 1,
     norm: NormName = "instance",
     activation: Callable[[int], nn.Module] = leaky_relu,
-    dilation: int = 1,
+    dilation: int | Sequence[int] = 1,
 ) -> nn.Sequential:
-    """Convolution, norm, activation. At stride 1 an odd kernel keeps the size, whatever its dilation."""
+    """Convolution, norm, activation. At stride 1 an odd kernel keeps the size, whatever its dilation.
+
+    Kernel, stride and dilation are one number for all axes, or one for each.
+    """
+    sizes, strides, rates = (
+        (one,) * spatial_dims if isinstance(one, int) else tuple(one) for one in (kernel, stride, dilation)
+    )
     layer = CONV[spatial_dims](
         in_channels,
         out_channels,
-        kernel,
-        stride=stride,
-        padding=dilation * (kernel - 1) // 2,
-        dilation=dilation,
+        sizes,
+        stride=strides,
+        padding=tuple(rate * (size - 1) // 2 for size, rate in zip(sizes, rates, strict=True)),
+        dilation=rates,
         bias=norm == "none",  # a norm subtracts the mean, and a bias with it
     )
     return nn.Sequential(layer, normalisation(norm, spatial_dims, out_channels), activation(out_channels))
@@ -141,17 +147,19 @@ def double_conv(stage: Stage) -> nn.Module:
     return DoubleConv(stage.spatial_dims, stage.in_channels, stage.out_channels, stage.norm)
 
 
-def up(spatial_dims: int, in_channels: int, out_channels: int, stride: int = 2) -> nn.Module:
+def up(spatial_dims: int, in_channels: int, out_channels: int, stride: int | Sequence[int] = 2) -> nn.Module:
     """Transposed convolution with kernel and stride 2^d: doubles each side, without overlap."""
     return CONV_TRANSPOSED[spatial_dims](in_channels, out_channels, stride, stride=stride)
 
 
-def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+def pad_to_multiple(image: Tensor, multiple: int | Sequence[int]) -> Tensor:
     """`(N, C, *S)` grown at the far end of each axis to the next multiple, by repeating the last voxels.
 
-    A network that halves its input n times wants multiples of 2^n. `crop` undoes it.
+    A network that halves its input n times wants multiples of 2^n, of each axis or of one after the other.
+    `crop` undoes it.
     """
-    missing = [-size % multiple for size in image.shape[2:]]
+    multiples = [multiple] * (image.ndim - 2) if isinstance(multiple, int) else multiple
+    missing = [-size % each for size, each in zip(image.shape[2:], multiples, strict=True)]
     if not any(missing):
         return image
     return F.pad(image, [p for m in reversed(missing) for p in (0, m)], mode="replicate")

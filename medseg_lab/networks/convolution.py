@@ -1,14 +1,15 @@
 """PyTorch's convolutions, kept away from CPU kernels that give wrong gradients or are slow.
 
 oneDNN, as of PyTorch 2.13, computes the weight gradient of a bfloat16 convolution from memory that was never
-written where the first spatial axis is shorter than the kernel (a volume two voxels thick under a 3x3x3
-kernel): another result each time, now and then NaN. Such small maps are convolved in float32, which costs
-next to nothing.
+written where the first spatial axis is shorter than the kernel, spread by its dilation (a volume two voxels
+thick under a 3x3x3 kernel): another result each time, now and then NaN. Such small maps are convolved in
+float32, which costs next to nothing.
 
 PyTorch, as of 2.13, does not take oneDNN for a single volume of few voxels in float32, though it is 2 to 5
-times as fast, nor for kernels of one voxel in small batches on one thread. Two volumes it gives to oneDNN, so
-a single one is convolved as two halves; a kernel of one voxel is a linear layer. Both keep the layout, which
-PyTorch's other kernels change.
+times as fast, nor for kernels that have one voxel along the last two axes, in small batches on one thread.
+Two volumes it gives to oneDNN, so a single one is convolved as two halves; and what is dilated, so a kernel
+of 3x1x1 is said to be dilated along the last axis; a kernel of one voxel is a linear layer. All keep the
+layout, which PyTorch's other kernels change.
 """
 
 import torch
@@ -42,18 +43,21 @@ class Conv3d(nn.Conv3d):
         if _wrong_in_bfloat16(self, input):
             with torch.autocast("cpu", enabled=False):
                 return super().forward(input.float())
-        shape = self.kernel_size, self.stride, self.padding, self.dilation, self.groups, self.padding_mode
-        if shape == ((3, 3, 3), (1, 1, 1), (1, 1, 1), (1, 1, 1), 1, "zeros") and _left_aside(input):
+        plain = (self.stride, self.groups, self.padding_mode) == ((1, 1, 1), 1, "zeros")
+        if not plain or input.device.type != "cpu":
+            return super().forward(input)
+        if _keeps_the_first_axis(self) and _left_aside(input):
             return self._in_halves(input)
-        return super().forward(input)
+        return F.conv3d(input, self.weight, self.bias, padding=self.padding, dilation=_dilation(self))
 
     def _in_halves(self, input: Tensor) -> Tensor:
-        """The same of `(1, C, D, H, W)`, as a batch of two: each half with a slice of the other."""
-        depth = input.shape[2]
+        """The same of `(1, C, D, H, W)`, as a batch of two: each half with what it reads of the other."""
+        depth, edge = input.shape[2], int(self.padding[0])
         half = (depth + 1) // 2
-        padded = F.pad(input, (0, 0, 0, 0, 1, 1 + depth % 2))
-        halves = torch.cat([padded[:, :, : half + 2], padded[:, :, half:]])
-        found = F.conv3d(halves, self.weight, self.bias, padding=(0, 1, 1))
+        padded = F.pad(input, (0, 0, 0, 0, edge, edge + depth % 2))
+        halves = torch.cat([padded[:, :, : half + 2 * edge], padded[:, :, half:]])
+        padding = (0, *self.padding[1:])
+        found = F.conv3d(halves, self.weight, self.bias, padding=padding, dilation=_dilation(self))
         return torch.cat(found.split(1), dim=2)[:, :, :depth]
 
 
@@ -86,6 +90,21 @@ def _linear(layer: nn.Conv2d | nn.Conv3d, input: Tensor) -> Tensor:
     return F.linear(input.movedim(1, -1), layer.weight.flatten(1), layer.bias).movedim(-1, 1)
 
 
+def _spread(layer: nn.Conv2d | nn.Conv3d) -> int:
+    """How many voxels of the first axis a kernel spans."""
+    return layer.dilation[0] * (layer.kernel_size[0] - 1) + 1
+
+
+def _dilation(layer: nn.Conv3d) -> tuple[int, ...]:
+    """Its dilation, and for a kernel of 3x1x1 one along the last axis, where there is nothing to spread."""
+    return (*layer.dilation[:2], 2) if layer.kernel_size[1:] == (1, 1) else layer.dilation
+
+
+def _keeps_the_first_axis(layer: nn.Conv3d) -> bool:
+    """Whether the padding makes up for the kernel there."""
+    return not isinstance(layer.padding, str) and 2 * layer.padding[0] == _spread(layer) - 1
+
+
 def _wrong_in_bfloat16(layer: nn.Conv2d | nn.Conv3d, input: Tensor) -> bool:
-    reach = layer.dilation[0] * (layer.kernel_size[0] - 1) + 1
-    return input.device.type == "cpu" and input.shape[2] < reach and torch.is_autocast_enabled("cpu")
+    short = input.shape[2] < _spread(layer)
+    return short and input.device.type == "cpu" and torch.is_autocast_enabled("cpu")

@@ -6,6 +6,7 @@ edge for each of these origins. So a skip connection is in the graph if and only
 """
 
 import copy
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -164,11 +165,14 @@ def _operation(func: Any) -> tuple[str, ...]:
 
 
 def _content(module: nn.Module) -> str:
-    """Such as "2× conv 3³" for two convolutions with kernels of 3 by 3 by 3."""
-    convs = [m for m in module.modules() if isinstance(m, nn.Conv2d | nn.Conv3d)]
+    """Such as "2× conv 3³" for two kernels of 3 by 3 by 3; two lines where they differ in size."""
+    convs = Counter(size(m.kernel_size) for m in module.modules() if isinstance(m, nn.Conv2d | nn.Conv3d))
+    if len(convs) > 2:
+        return f"{convs.total()}× conv\n{', '.join(convs)}"
     if convs:
-        times = f"{len(convs)}× " if len(convs) > 1 else ""
-        return f"{times}conv {size(convs[0].kernel_size)}"
+        return "\n".join(f"{n}× conv {kernel}" if n > 1 else f"conv {kernel}" for kernel, n in convs.items())
+    if isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d):
+        return f"up {size(module.kernel_size)}"
     if isinstance(module, nn.Upsample):
         return f"enlarge ×{module.scale_factor:g}"
     return type(module).__name__.lower()

@@ -26,19 +26,24 @@ class Residual(nn.Module):
     """Some convolutions, and a shortcut around all of them that is added before the last activation.
 
     Where the input has fewer channels than the output (the image), its channels are repeated until they
-    fit.
+    fit. Kernel and dilation are those of `conv`.
     """
 
     def __init__(
-        self, spatial_dims: int, in_channels: int, channels: int, convs: int, kernel: int, norm: NormName
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        channels: int,
+        convs: int,
+        kernel: int | Sequence[int],
+        norm: NormName,
+        dilation: int | Sequence[int] = 1,
     ) -> None:
         super().__init__()
         self.channels = channels
+        inputs = (in_channels, *[channels] * (convs - 1))
         self.convs = nn.Sequential(
-            *(
-                conv(spatial_dims, channels if n else in_channels, channels, kernel, 1, norm, nn.PReLU)
-                for n in range(convs)
-            )
+            *(conv(spatial_dims, n, channels, kernel, 1, norm, nn.PReLU, dilation) for n in inputs)
         )
         self.activation = nn.PReLU(channels)
 

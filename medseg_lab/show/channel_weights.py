@@ -31,7 +31,6 @@ def show_channel_weights(
         names: of the regions, outermost first.
         slice_axis: across which volumes are cut.
     """
-    learner.eval()
     places = [(fullest(case, slice_axis, least=learner.patch), case) for case in cases]
     with torch.no_grad():  # (cases, tasks, 2, F)
         found = np.stack(
@@ -40,7 +39,7 @@ def show_channel_weights(
     said = []
     with house():
         fig = canvas(7.0, 2.9)
-        panels: Any = fig.subplots(1, found.shape[1], sharey=True, squeeze=False)[0]
+        panels: Any = fig.subplots(1, found.shape[1], squeeze=False)[0]
         for task, ax in enumerate(panels):
             mean = found[:, task].mean(axis=0)  # (2, F)
             order = np.argsort(mean[1] - mean[0])
@@ -55,6 +54,9 @@ def show_channel_weights(
             )
             apart = np.abs(mean[1] - mean[0])
             said.append(f"for {names[task + 1]} {apart.mean():.2f} on average, at most {apart.max():.2f}")
+        lowest, highest = found.min(), found.max()
+        for ax in panels:
+            ax.set_ylim(lowest - 0.1, highest + 0.1)
         panels[0].set_ylabel("weight")
         legend = panels[0].get_legend_handles_labels()
         fig.legend(*legend, loc="outside lower center", ncols=2, title="as what the task before predicts")

@@ -23,7 +23,7 @@ def curriculum(runs: Mapping[str, Trained], names: Sequence[str], smoothing: flo
     """
     with house():
         fig = canvas(7.0, 2.9)
-        panels: Any = fig.subplots(1, len(runs), sharey=True, squeeze=False)[0]
+        panels: Any = fig.subplots(1, len(runs), squeeze=False)[0]
         said = []
         for ax, (title, run) in zip(panels, runs.items(), strict=True):
             for number, name in enumerate(names):
@@ -36,7 +36,9 @@ def curriculum(runs: Mapping[str, Trained], names: Sequence[str], smoothing: flo
                 ax.plot(start, y.iloc[0], style.marker, color=style.colour, markersize=6)
                 said.append(f"{title}, {name}: from step {start} on, at the end {y.iloc[-1]:.2f}")
             ax.set(xlabel="step", title=title)
-            ax.set_ylim(bottom=0)
+        highest = max(ax.get_ylim()[1] for ax in panels)
+        for ax in panels:
+            ax.set_ylim(0, highest)
         panels[0].set_ylabel("loss of the region")
         fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(names))
         fig.set_label(f"Loss of each region over the steps, smoothed. {'; '.join(said)}.")

@@ -80,8 +80,8 @@ def test_its_losses_reach_every_parameter_that_they_train(target, dims):
 
     What starts at 0 is moved a little before, since a last layer of 0 lets no gradient through (non-local).
     """
-    if dims == 3 and "FCN" in written(target):
-        pytest.skip("its five poolings want a patch of 32, which takes too long in 3D")
+    if dims == 3 and any(name in written(target) for name in ("FCN", "DeepLab")):
+        pytest.skip("its stride of 16 or 32 wants a patch of 32, which takes too long in 3D")
     target = Recipe(target.target, target.arguments | {"spatial_dims": dims})
     # pooled keys of a map of 2 x 2 x 2 are one, to which all attention goes
     wide = dims == 2 or "NonLocal" in written(target)

@@ -3,12 +3,16 @@
 import pytest
 import torch
 
+from medseg_lab.networks.deeplab import DeepLab
 from medseg_lab.networks.fcn import FCN
+from medseg_lab.networks.fused_directions import FusedDirections
 from medseg_lab.networks.nonlocal_block import NonLocal
+from medseg_lab.networks.pseudo_3d import PseudoThreeD
 from medseg_lab.networks.squeeze_excitation import SqueezeExcitation
 from medseg_lab.networks.unet import UNet
 from medseg_lab.networks.unetpp import UNetPlusPlus
 from medseg_lab.networks.vnet import VNet
+from medseg_lab.networks.wnet import WNet
 from medseg_lab.training.device import fast_bfloat16
 
 NETWORKS = {
@@ -22,6 +26,11 @@ NETWORKS = {
     "Non-local U-Net": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8), block=NonLocal()),
     "V-Net": lambda c, k, d: VNet(c, k, d, features=(4, 6, 8), convs=(1, 2, 3)),
     "U-Net++": lambda c, k, d: UNetPlusPlus(c, k, d, features=(4, 6, 8)),
+    "P3D U-Net": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8), block=PseudoThreeD()),
+    "MFNet": lambda c, k, d: UNet(c, k, d, features=(4, 6, 8), block=FusedDirections()),
+    "WNet": lambda c, k, d: WNet(c, k, d, features=(4, 4, 6, 6)),
+    "DeepLabv3": lambda c, k, d: DeepLab(c, k, d, features=(4, 4, 6, 6, 6)),
+    "DeepLabv3+": lambda c, k, d: DeepLab(c, k, d, features=(4, 4, 6, 6, 6), low_level=48),
 }
 every = pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
 
@@ -52,6 +61,6 @@ def test_mixed_precision_keeps_the_channels_last(build, spatial_dims):
 def test_batch_norm_and_no_norm_are_a_word_away(build):
     kind = type(build(1, 2, 2))
     for norm in ("batch", "none"):
-        names = {type(m).__name__ for m in kind(1, 2, norm=norm).modules()}
+        names = {type(m).__name__ for m in kind(1, 2, 2, norm=norm).modules()}
         assert "InstanceNorm" not in names
         assert ("BatchNorm2d" in names) == (norm == "batch")

@@ -19,10 +19,10 @@ def weight_gradient(layer, image, bfloat16):
 @pytest.mark.parametrize("edge", [1, 2, 3, 4])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(("kind", "dims"), [(Conv2d, 2), (Conv3d, 3)])
-@pytest.mark.parametrize("kernel", [3, 5])
-def test_the_weight_gradient_in_bfloat16_is_that_in_float32(kind, dims, edge, stride, kernel):
+@pytest.mark.parametrize(("kernel", "dilation"), [(3, 1), (5, 1), (3, 2)])
+def test_the_weight_gradient_in_bfloat16_is_that_in_float32(kind, dims, edge, stride, kernel, dilation):
     torch.manual_seed(0)
-    layer = kind(16, 16, kernel, stride, padding=kernel // 2)
+    layer = kind(16, 16, kernel, stride, padding=dilation * (kernel // 2), dilation=dilation)
     image = torch.randn(2, 16, *[edge] * dims)
     exact = weight_gradient(layer, image, bfloat16=False)
     for _ in range(3):
@@ -39,8 +39,21 @@ def test_where_the_kernel_is_right_bfloat16_is_used():
 
 
 @pytest.mark.parametrize("depth", [1, 2, 7, 8])
-def test_a_small_volume_alone_is_convolved_as_pytorch_does(depth):
-    layer = Conv3d(3, 4, 3, padding=1)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": (3, 3, 1), "padding": (1, 1, 0)},
+        {"kernel_size": (1, 1, 3), "padding": (0, 0, 1)},
+        {"kernel_size": (3, 1, 1), "padding": (1, 0, 0)},
+        {"kernel_size": (3, 1, 1), "padding": (2, 0, 0)},
+        {"kernel_size": 3, "padding": (3, 3, 0), "dilation": (3, 3, 1)},
+        {"kernel_size": 5, "padding": 2},
+        {"kernel_size": 3, "padding": (2, 0, 1)},
+    ],
+)
+def test_a_small_volume_alone_is_convolved_as_pytorch_does(depth, shape):
+    layer = Conv3d(3, 4, **shape)
     x = torch.randn(1, 3, depth, 5, 6).contiguous(memory_format=torch.channels_last_3d).requires_grad_()
     both = []
     for out in (layer(x), nn.Conv3d.forward(layer, x)):
@@ -50,11 +63,13 @@ def test_a_small_volume_alone_is_convolved_as_pytorch_does(depth):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
 
-def test_a_small_volume_alone_goes_to_onednn():
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (1, 3, 3), (3, 1, 1)])
+def test_a_small_volume_alone_goes_to_onednn(kernel):
     """Else it takes several times as long."""
     if not torch.backends.mkldnn.is_available():
         pytest.skip("PyTorch was built without oneDNN")
-    layer, x = Conv3d(16, 16, 3, padding=1), torch.randn(1, 16, 12, 12, 12)
+    layer = Conv3d(16, 16, kernel, padding=[size // 2 for size in kernel])
+    x = torch.randn(1, 16, 12, 12, 12)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
         layer(x)
     names = {event.key for event in seen.key_averages()}

@@ -59,5 +59,5 @@ def test_package_data_patterns_cover_every_table(root: Path) -> None:
         "medseg_lab"
     ]
     covered = {path for pattern in config for path in (root / "medseg_lab").glob(pattern)}
-    others = {p for p in (root / "medseg_lab").rglob("*") if p.is_file() and p.suffix not in {".py", ".pyc"}}
-    assert others <= covered
+    found = (path for path in (root / "medseg_lab").rglob("*") if path.is_file() and path.name[0] != ".")
+    assert {path for path in found if path.suffix not in {".py", ".pyc"}} <= covered
