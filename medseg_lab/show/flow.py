@@ -108,10 +108,12 @@ def flow(module: nn.Module, shape: Sequence[int], title: str) -> "Figure":
     places = layout(boxes)
     columns, rows = (max(one) for one in zip(*places, strict=True))
     with house():
-        fig = Figure(figsize=(7, 0.62 * (rows + 1) + 0.75))
+        fig = Figure(figsize=(7, 0.62 * (rows + 2.4)))
         ax: Any = fig.add_axes((0, 0, 1, 1))
         ax.axis("off")
-        ax.set(xlim=(-0.55, columns + 0.55), ylim=(rows + 0.75, -1.15))
+        ax.set(xlim=(-0.55, columns + 0.55), ylim=(rows + 0.5, -1.9))
+        (left, low), (right, high) = ax.transData.transform([(0, 1), (1, 0)])
+        row_of_column = (high - low) / (right - left)  # a row's height over a column's width
         heading = f"{title}: {parameters(module):,} parameters"
         fig.text(0.012, 0.98, heading, fontsize=11, weight="bold", va="top")
         drawn = []
@@ -131,7 +133,7 @@ def flow(module: nn.Module, shape: Sequence[int], title: str) -> "Figure":
                 (x0, y0), (x1, y1) = places[source], places[number]
                 # an arrow past other boxes bows over them
                 over = any(y == y0 == y1 and x0 < x < x1 for x, y in places)
-                bend = -min(0.35, 1.5 / (x1 - x0)) if over else 0.0
+                bend = -2 * 1.1 * row_of_column / (x1 - x0) if over else 0.0  # it rises by 1.1 rows
                 ends = {"patchA": drawn[source], "patchB": drawn[number], "shrinkA": 1, "shrinkB": 1}
                 line = {"arrowstyle": "-|>", "mutation_scale": 9, "connectionstyle": f"arc3,rad={bend}"}
                 arrow = FancyArrowPatch((x0, y0), (x1, y1), **line, color="#444444", lw=1.3, zorder=2, **ends)

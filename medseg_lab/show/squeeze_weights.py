@@ -41,7 +41,9 @@ def squeeze_weights(learner: Learner, cases: Sequence[Case], *, slice_axis: int 
     with house():
         columns = -(-len(blocks) // 2)
         fig = canvas(7.0, 3.6)
-        grid: Any = fig.subplots(2, columns, sharey=True).flat
+        grid: Any = list(fig.subplots(2, columns, sharey=True).flat)
+        for ax in grid[len(blocks) :]:
+            ax.remove()
         for ax, name, weights in zip(grid, blocks, found, strict=False):  # (images, C)
             ordered = weights[:, weights.mean(dim=0).argsort()].numpy()
             ax.plot(ordered.T, color=look(0).colour, linewidth=0.8, alpha=0.5)
@@ -49,8 +51,6 @@ def squeeze_weights(learner: Learner, cases: Sequence[Case], *, slice_axis: int 
             across, between = float(weights.std(dim=0).mean()), float(weights.mean(dim=0).std())
             small_title(ax, f"{name}\n{across:.3f} | {between:.2f}")
             said.append(f"{name} {across:.3f} and {between:.2f}")
-        for ax in list(grid)[len(blocks) :]:
-            ax.axis("off")
         fig.supylabel("weight", fontsize=9)
         fig.supxlabel("channels; above: spread between images | between channels", fontsize=9)
         fig.set_label(
