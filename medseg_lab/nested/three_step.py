@@ -113,7 +113,8 @@ class Cascade(Learner):
             boxes.append(box_of(outside.to(probabilities.device), self.margin))
             regions.append(torch.zeros_like(probabilities[0]))
             if (box := boxes[-1]) is not None:
-                regions[-1][box] = self._in_windows(level, image[(..., *box)])
+                place: Any = (..., *box)
+                regions[-1][box] = self._in_windows(level, image[place])
         for level in reversed(range(len(regions) - 1)):
             regions[level] = regions[level].maximum(regions[level + 1])
         return class_probabilities(torch.stack(regions)[None], self.task.nested)[0], boxes

@@ -20,8 +20,8 @@ from medseg_lab.networks.convolution import Conv2d, Conv3d, ConvTranspose3d
 
 NormName = Literal["instance", "batch", "none"]
 
-CONV: dict[int, type[Conv2d] | type[Conv3d]] = {2: Conv2d, 3: Conv3d}
-CONV_TRANSPOSED: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
+CONV: dict[int, Callable[..., Conv2d | Conv3d]] = {2: Conv2d, 3: Conv3d}
+CONV_TRANSPOSED: dict[int, Callable[..., nn.ConvTranspose2d | ConvTranspose3d]] = {
     2: nn.ConvTranspose2d,
     3: ConvTranspose3d,
 }
@@ -85,7 +85,7 @@ def conv(
     activation: Callable[[int], nn.Module] = leaky_relu,
     dilation: int | Sequence[int] = 1,
 ) -> nn.Sequential:
-    """Convolution, norm, activation. At stride 1 an odd kernel keeps the size.
+    """Convolution, norm, activation. At stride 1 an odd kernel keeps the size, whatever its dilation.
 
     Kernel, stride and dilation are one number for all axes, or one for each.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +64,8 @@ class OCTANet(nn.Module):
 
     def stages(self) -> dict[str, nn.Module]:
         """The boxes of its diagram."""
-        return {"coarse stage": self.coarse, "fine stage": self.weights}
+        first, second, weights = self.weights
+        return {**self.coarse.stages(), "fine 1": first, "fine 2": second, "weights": weights}
 
 
 def propagated(maps: Tensor, weights: Tensor) -> Tensor:
@@ -81,6 +83,6 @@ def propagated(maps: Tensor, weights: Tensor) -> Tensor:
     around = F.pad(maps, [edge // 2] * 2 * len(shape), mode="replicate")
     found = torch.zeros_like(maps)
     for number, corner in enumerate(product(range(edge), repeat=len(shape))):
-        place = (..., *(slice(start, start + size) for start, size in zip(corner, shape, strict=True)))
+        place: Any = (..., *(slice(start, start + size) for start, size in zip(corner, shape, strict=True)))
         found = found + weights[:, number : number + 1] * around[place]
     return found

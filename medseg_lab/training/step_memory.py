@@ -1,6 +1,7 @@
 """What a training step takes of the memory, counted."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
@@ -34,13 +35,9 @@ def step_memory(learner: Learner, image_shape: Sequence[int]) -> int:
         label = torch.randint(
             len(learner.task.classes), (image_shape[0], *image_shape[2:]), device=device, dtype=torch.int64
         )
-        weights = list(learner.state_dict().values())
-        activations = [
-            kept_bytes(
-                lambda phase=phase: phase.losses(Batch(image, label), max(0, learner.steps - 1)), weights
-            )
-            for phase in learner.phases()
-        ]
+        weights, last = list(learner.state_dict().values()), max(0, learner.steps - 1)
+        computations = [partial(phase.losses, Batch(image, label), last) for phase in learner.phases()]
+        activations = [kept_bytes(compute, weights) for compute in computations]
     trained = sum(p.numel() for p in learner.parameters() if p.requires_grad)
     held = sum(weight.untyped_storage().nbytes() for weight in weights)
     return held + OF_A_WEIGHT * trained + max(activations)

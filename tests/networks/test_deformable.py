@@ -84,7 +84,7 @@ def test_only_with_global_context_a_distant_voxel_moves_the_kernel():
 
 def test_its_activity_is_the_mean_distance_in_voxels():
     layer, x = layer_and_image(2)
-    layer.offset.bias.data[:] = torch.tensor([2.0, -1.0]).repeat(9)
+    layer.offset.bias.data[:] = torch.tensor([20.0, -10.0]).repeat(9)  # a tenth of it is the offset
     layer(x)
     assert layer.activity()["offset"] == 1.5
     assert not layer.activity()["offset"].requires_grad
