@@ -458,7 +458,8 @@ def _next(results: Any, processes: list[Any], seconds: float) -> Any:
     raise TimeoutError("the time is up")
 
 
-METHODS = ("U-Net", "U-Net without skips", "U-Net++", "FCN-8s", "3D U-Net", "V-Net")
+LATER = ("SE U-Net", "Deformable U-Net", "MFNet", "SegResNet", "DynUNet")
+METHODS = ("U-Net", "U-Net without skips", "U-Net++", "FCN-8s", "3D U-Net", "V-Net", *LATER)
 DATASETS = ("virtual-brain", "msd-hippocampus", "virtual-brain+lesion")
 SEEDS = 5
 GRID = Budget(steps=1500, voxels=100_000, patch=64, cases=60, checkpoint_seconds=5)

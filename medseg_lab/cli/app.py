@@ -147,11 +147,13 @@ def runs() -> None:
 @app.command()
 def methods() -> None:
     """The survey's methods, with their state."""
+    from medseg_lab.survey.methods import beside
     from medseg_lab.survey.methods import methods as known
 
     rows = [(method.section, method.name, method.id, method.chapter, method.state) for method in known()]
-    ready = sum(row[-1] == "ready" for row in rows)
-    show(f"{len(rows)} methods, {ready} ready", ("section", "method", "id", "chapter", "state"), rows)
+    ready, number = sum(row[-1] == "ready" for row in rows), len(rows)
+    rows += [(one.section, one.name, one.id, "", "beside the survey") for one in beside()]
+    show(f"{number} methods, {ready} ready", ("section", "method", "id", "chapter", "state"), rows)
 
 
 def assignments(texts: list[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Bounding boxes: where a step of a cascade looks."""
 
 from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import Tensor
@@ -56,3 +57,12 @@ def share_inside(mask: Tensor, box: Box | None) -> Tensor:
     """The share of the marked voxels of `(*S)` that a box holds; NaN where nothing is marked."""
     held = mask[box].sum() if box is not None else mask.new_zeros((), dtype=torch.int64)
     return held / mask.sum()
+
+
+def overlap(one: Box | None, other: Box | None) -> float:
+    """The share of what lies in either box that lies in both (IoU): 1 if there are none, 0 for one alone."""
+    if one is None or other is None:
+        return float(one is other)
+    sides = list(zip(one, other, strict=True))
+    both = prod(max(min(a.stop, b.stop) - max(a.start, b.start), 0) for a, b in sides)
+    return both / (sum(prod(side.stop - side.start for side in box) for box in (one, other)) - both)

@@ -55,4 +55,8 @@ class CascadedUNet(nn.Module):
 
     def stages(self) -> dict[str, nn.Module]:
         """The boxes of its diagram."""
-        return {"coarse U-Net": self.coarse, "fine U-Net": self.fine}
+        return {
+            f"{number}: {part.replace('oder', '')}": stage
+            for number, network in ((1, self.coarse), (2, self.fine))
+            for part, stage in network.stages().items()
+        }

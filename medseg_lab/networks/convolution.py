@@ -27,7 +27,7 @@ class Conv2d(nn.Conv2d):
         """`(N, C, H, W)` to `(N, C', H', W')`."""
         if _is_linear(self, input):
             return _linear(self, input)
-        if _wrong_in_bfloat16(input, self):
+        if _wrong_in_bfloat16(self, input):
             with torch.autocast("cpu", enabled=False):
                 return super().forward(input.float())
         return super().forward(input)
@@ -40,7 +40,7 @@ class Conv3d(nn.Conv3d):
         """`(N, C, D, H, W)` to `(N, C', D', H', W')`."""
         if _is_linear(self, input):
             return _linear(self, input)
-        if _wrong_in_bfloat16(input, self):
+        if _wrong_in_bfloat16(self, input):
             with torch.autocast("cpu", enabled=False):
                 return super().forward(input.float())
         plain = (self.stride, self.groups, self.padding_mode) == ((1, 1, 1), 1, "zeros")
@@ -105,6 +105,6 @@ def _keeps_the_first_axis(layer: nn.Conv3d) -> bool:
     return not isinstance(layer.padding, str) and 2 * layer.padding[0] == _spread(layer) - 1
 
 
-def _wrong_in_bfloat16(input: Tensor, layer: nn.Conv2d | nn.Conv3d) -> bool:
+def _wrong_in_bfloat16(layer: nn.Conv2d | nn.Conv3d, input: Tensor) -> bool:
     short = input.shape[2] < _spread(layer)
     return short and input.device.type == "cpu" and torch.is_autocast_enabled("cpu")

@@ -52,7 +52,7 @@ class Pyramid(nn.Module):
     def stages(self) -> dict[str, nn.Module]:
         """The boxes of its diagram."""
         far = {f"rate {branch[0].dilation[0]}": branch for branch in self.far}  # type: ignore[index]
-        return {"1x1": self.near, **far, "image mean": self.whole, "fused": self.fuse}
+        return {"1x1": self.near, **far, "mean": self.whole, "fused": self.fuse}
 
 
 class DeepLab(nn.Module):
@@ -133,7 +133,7 @@ class DeepLab(nn.Module):
         low = {"low level": self.low_level, "decoder": self.decoder} if self.low_level is not None else {}
         return {
             **{f"encoder {i}": stage for i, stage in enumerate(self.encoder)},
-            **{f"pyramid, {name}": branch for name, branch in self.pyramid.stages().items()},
+            **self.pyramid.stages(),
             **low,
             "logits": self.head,
         }

@@ -64,7 +64,8 @@ class OCTANet(nn.Module):
 
     def stages(self) -> dict[str, nn.Module]:
         """The boxes of its diagram."""
-        return {"coarse stage": self.coarse, "fine stage": self.weights}
+        first, second, weights = self.weights
+        return {**self.coarse.stages(), "fine 1": first, "fine 2": second, "weights": weights}
 
 
 def propagated(maps: Tensor, weights: Tensor) -> Tensor:

@@ -171,10 +171,14 @@ def _operation(func: Any) -> tuple[str, ...]:
 
 
 def _content(module: nn.Module) -> str:
-    """Such as "2× conv 3³" for two kernels of 3 by 3 by 3; a line for each size of kernel."""
+    """Such as "2× conv 3³" for two kernels of 3 by 3 by 3; two lines where they differ in size."""
     convs = Counter(size(m.kernel_size) for m in module.modules() if isinstance(m, nn.Conv2d | nn.Conv3d))
+    if len(convs) > 2:
+        return f"{convs.total()}× conv\n{', '.join(convs)}"
     if convs:
         return "\n".join(f"{n}× conv {kernel}" if n > 1 else f"conv {kernel}" for kernel, n in convs.items())
+    if isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d):
+        return f"up {size(module.kernel_size)}"
     if isinstance(module, nn.Upsample):
         return f"enlarge ×{module.scale_factor:g}"
     return type(module).__name__.lower()

@@ -7,13 +7,21 @@ from medseg_lab.publishing.execute import Executed, Waiting
 from medseg_lab.publishing.house import Chapter
 from medseg_lab.publishing.markdown import escape, table
 from medseg_lab.publishing.waiting import Page, growing
-from medseg_lab.survey.methods import methods, sections
+from medseg_lab.survey.configurations import configurations
+from medseg_lab.survey.methods import Method, beside, methods, sections
 
 SURVEY = """\
 # The survey, method by method
 
 The survey {{cite}}`survey` names the {number} systems below. **{ready}** of them can be run today; the others
 are planned. Bracketed numbers are the survey's references.
+"""
+
+BESIDE = """
+## Beside the survey, for comparison
+
+These are none of the survey's systems, and count as none above. Any other network of MONAI can be run in the
+same way, as {{doc}}`design` says.
 """
 
 STATUS = """\
@@ -33,7 +41,7 @@ and what their training had taken when it was done.
 
 
 def survey_map(chapters: Sequence[Chapter]) -> str:
-    """Every method of the survey, section by section, with its state in this library.
+    """Every method of the survey, section by section, with its state in this library; then those beside it.
 
     Args:
         chapters: those that are in the book.
@@ -47,13 +55,26 @@ def survey_map(chapters: Sequence[Chapter]) -> str:
         lines += ["", f"## {place.id} {place.title}", "", f'<em lang="zh">{place.chinese}</em>', ""]
         rows = []
         for method in found:
-            references = " ".join(f"[{number}]" for number in method.references)
             module = method.path.removeprefix("medseg_lab.")
             state = f"**ready**: `{module}`" if method.state == "ready" else "planned"
             chapter = f"{method.chapter}" + (" (in this book)" if method.chapter in pages else "")
-            rows.append((method.name, references, method.idea, chapter, state))
+            rows.append((method.name, _published(method), method.idea, chapter, state))
         lines.append(table(("Method", "Reference", "Idea", "Chapter", "State"), rows))
+    lines.append(BESIDE.format())
+    others = [(one.name, _published(one), one.idea, f"**ready**: `{_network(one)}`") for one in beside()]
+    lines.append(table(("Method", "Reference", "Idea", "State"), others))
     return "\n".join([*lines, ""])
+
+
+def _published(method: Method) -> str:
+    """The survey's references, else where it was published."""
+    return " ".join(f"[{number}]" for number in method.references) or method.source
+
+
+def _network(method: Method) -> str:
+    """What makes it: of the recipe under which it is compared, the network's full name."""
+    recipe = next(one.recipe for one in configurations() if one.method == method.id)
+    return recipe.partition("network=")[2].partition("(")[0]
 
 
 def status(pages: Sequence[Page]) -> str:

@@ -5,7 +5,7 @@ from functools import cache
 
 from medseg_lab.survey.claims import claims
 from medseg_lab.survey.configurations import configurations
-from medseg_lab.survey.methods import methods, sections, within
+from medseg_lab.survey.methods import all_methods, sections, within
 from medseg_lab.training.names import names
 
 
@@ -27,7 +27,7 @@ def in_section(section: str) -> Callable[[str], bool]:
 @cache
 def section_of(method: str) -> str:
     """The section of a method by its name; by that of its class where it is a recipe as text; else ""."""
-    place = {one.id: one.section for one in methods()}
+    place = {one.id: one.section for one in all_methods()}
     of = {one.name: place[one.method] for one in configurations()}
     if method in of:
         return of[method]

@@ -113,10 +113,16 @@ def _box(axes: Axes, structure: Structure, name: str, place: tuple[int, int], us
         zorder=3,
     )
     axes.add_patch(box)
-    lines = (name, 7, "normal"), (f"{stage.channels}", 9.5, "bold"), (stage.content or "channel", 7, "normal")
-    for height, (text, points, weight) in zip((y - 0.18, y, y + 0.19), lines, strict=True):
+    first, *second = (stage.content or "channel").split("\n")
+    heights, small = ((-0.22, -0.04, 0.09, 0.22), 6) if second else ((-0.18, 0, 0.19), 7)
+    lines = (
+        (name, 7, "normal"),
+        (f"{stage.channels}", 9.5, "bold"),
+        *((t, small, "normal") for t in (first, *second)),
+    )
+    for below, (text, points, weight) in zip(heights, lines, strict=True):
         look: dict[str, Any] = {"fontsize": points, "weight": weight, "alpha": ink, "zorder": 4}
-        axes.text(x, height, text, ha="center", va="center", **look)
+        axes.text(x, y + below, text, ha="center", va="center", **look)
     if stage.shortcut:
         ends = (x - 0.3 * WIDTH, y + HEIGHT / 2), (x + 0.3 * WIDTH, y + HEIGHT / 2)
         _arrow(axes, *ends, 0.25, AROUND, ":", used, shrinkA=0, shrinkB=0)

@@ -83,8 +83,8 @@ def region_maps(
     with house():
         found = {name: _maps(learner, place.image(case)) for name, learner in learners.items()}
         cuts = {name: place.cut(case, regions | maps, channel) for name, maps in found.items()}
-        height = 6.0 / (1 + len(names)) * ratio(next(iter(cuts.values())))
-        fig = canvas(7.0, len(cuts) * (height + 0.2) + 0.6)
+        height = 5.8 / (1 + len(names)) * ratio(next(iter(cuts.values())))
+        fig = canvas(7.0, len(cuts) * height + 0.35)
         grid: Any = fig.subplots(len(cuts), 1 + len(names), squeeze=False)
         for (name, cut), (first, *others) in zip(cuts.items(), grid, strict=True):
             panel(first, cut, "", 0)

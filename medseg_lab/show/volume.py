@@ -1,6 +1,6 @@
 """One case from all sides: three planes through it, and its slices one by one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,17 +18,31 @@ PLANES = ("sagittal", "coronal", "axial")
 """What the axes of a volume in RAS order are cut into."""
 
 
-def planes(case: Case, task: Task, *, channel: int | None = None) -> "Figure":
+def planes(
+    case: Case,
+    task: Task,
+    *,
+    channel: int | None = None,
+    titles: Sequence[str] = PLANES,
+    spacing: Sequence[float] | None = None,
+) -> "Figure":
     """The image above, and below it the outlines of the reference: a volume in three planes, a slice in one.
 
     The planes go through the middle of what the reference marks.
+
+    Args:
+        case: with a reference label.
+        task: names the classes.
+        channel: of the image; by default the first, or the colours of a photograph.
+        titles: of the planes across the three axes, where these are not those of the body.
+        spacing: to draw with, where the case has lost its own.
     """
     image, label = pictured(case, channel), case.label.cpu().numpy()
     solid = label.ndim == 3
-    titles: tuple[str, ...] = PLANES if solid else ("image",)
-    where = "Sagittal, coronal and axial slices" if solid else "One slice"
+    titles = titles if solid else ("image",)
+    where = f"Slices ({', '.join(titles)})" if solid else "One slice"
     cuts = [
-        cut_slice(image, {"reference": label}, case.spacing, axis, middle(is_marked(label), axis))
+        cut_slice(image, {"reference": label}, spacing or case.spacing, axis, middle(is_marked(label), axis))
         for axis in range(len(titles))
     ]
     with house():

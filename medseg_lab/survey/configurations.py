@@ -5,7 +5,7 @@ from functools import cache
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from medseg_lab.survey.methods import methods
+from medseg_lab.survey.methods import all_methods
 from medseg_lab.survey.tables import rows
 
 
@@ -14,7 +14,7 @@ class Configuration(BaseModel):
 
     Attributes:
         name: as chapters, sweeps, claims and standings say it.
-        method: the id of the survey's method.
+        method: the id of the method.
         recipe: as text (`medseg_lab.training.notation`); empty while the method is planned.
         module: the dotted name of the module beside the table; empty while planned.
     """
@@ -29,14 +29,14 @@ class Configuration(BaseModel):
 
 @cache
 def configurations() -> tuple[Configuration, ...]:
-    """All of them, in the survey's order of their methods.
+    """All of them, in the survey's order of their methods; those of methods beside it come last.
 
     Raises:
         ValueError: if a name or a recipe occurs twice, a method does not exist, or a planned one has a
             recipe.
     """
     found = [Configuration(**row.values, module=row.module) for row in rows("configuration")]
-    known = {method.id: place for place, method in enumerate(methods())}
+    known = {method.id: place for place, method in enumerate(all_methods())}
     names: set[str] = set()
     recipes: dict[str, str] = {}
     for one in found:

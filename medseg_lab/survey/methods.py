@@ -1,4 +1,4 @@
-"""The survey's map: its sections, and every method with its place in this library."""
+"""The survey's map: its sections, and every method with its place in this library, or beside them."""
 
 import importlib
 from functools import cache
@@ -33,7 +33,7 @@ class Section(BaseModel):
 
 
 class Method(BaseModel):
-    """A system that the survey names, or that a chapter needs beside it.
+    """A system that the survey names, or one that stands beside them for comparison.
 
     Attributes:
         id: short and unique.
@@ -41,7 +41,9 @@ class Method(BaseModel):
         section: where the survey treats it.
         references: numbers of the survey's bibliography.
         idea: in one line.
-        chapter: the section whose chapter shows it.
+        chapter: the section whose chapter shows it; empty for one beside the survey.
+        beside: whether it is none of the survey's systems, and counts as none.
+        source: where it was published, if that is not a reference of the survey.
         code: the class or function in the module beside the table; empty while planned.
         module: that module's dotted name; empty while planned.
     """
@@ -53,7 +55,9 @@ class Method(BaseModel):
     section: str
     references: tuple[int, ...]
     idea: str
-    chapter: str
+    chapter: str = ""
+    beside: bool = False
+    source: str = ""
     code: str = ""
     module: str = ""
 
@@ -84,9 +88,23 @@ def sections() -> tuple[Section, ...]:
     return tuple(Section(**row) for row in read("sections.toml")["section"])
 
 
-@cache
 def methods() -> tuple[Method, ...]:
-    """Every method, in the survey's order.
+    """Every method of the survey, in its order.
+
+    Raises:
+        ValueError: as `all_methods`.
+    """
+    return tuple(method for method in all_methods() if not method.beside)
+
+
+def beside() -> tuple[Method, ...]:
+    """The methods beside the survey's, which are compared with them and count as none of them."""
+    return tuple(method for method in all_methods() if method.beside)
+
+
+@cache
+def all_methods() -> tuple[Method, ...]:
+    """The survey's methods in its order, then those beside them.
 
     Raises:
         ValueError: if an id occurs twice, a section does not exist, or a table beside a module names no code.
@@ -97,7 +115,7 @@ def methods() -> tuple[Method, ...]:
     for method in found:
         if method.id in seen:
             raise ValueError(f"method {method.id!r} occurs twice")
-        for place in (method.section, method.chapter):
+        for place in (method.section, *([] if method.beside else [method.chapter])):
             if place not in known:
                 raise ValueError(
                     f"{method.id}: expected one of the sections {', '.join(known)}, got {place!r}"
@@ -108,7 +126,7 @@ def methods() -> tuple[Method, ...]:
             )
         seen.add(method.id)
     rank = {id: place for place, id in enumerate(id for section in sections() for id in section.methods)}
-    return tuple(sorted(found, key=lambda m: (known.index(m.section), in_order(rank, m.id))))
+    return tuple(sorted(found, key=lambda m: (m.beside, known.index(m.section), in_order(rank, m.id))))
 
 
 def method(id: str) -> Method:
@@ -117,7 +135,7 @@ def method(id: str) -> Method:
     Raises:
         ValueError: if there is none.
     """
-    for found in methods():
+    for found in all_methods():
         if found.id == id:
             return found
     raise ValueError(f"method: expected one that a table of the library has, got {id!r}")

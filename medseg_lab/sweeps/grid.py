@@ -70,6 +70,8 @@ class Grid(BaseModel):
         samples: how many segmentations of each case are drawn and scored, as in section 4; None for none.
         attack: epsilon of the attack under which cases are scored once more (`evaluation.attack`); None for
             none.
+        thin: in pixels: vessels up to so wide are scored once more (`evaluation.thin_vessels`); None for all
+            widths together.
         labelled: of how many patients the labels may be used, one cohort for each; "all" for no limit, "own"
             for the number of the section's terms.
         draws: which patients these are, a cohort for each: 0, and other numbers for other draws.
@@ -89,6 +91,7 @@ class Grid(BaseModel):
     section: Name | None = None
     samples: PositiveInt | None = None
     attack: NonNegativeFloat | None = None
+    thin: Annotated[float, Field(ge=1)] | None = None
     seeds: Annotated[PositiveInt | list[NonNegativeInt] | None, BeforeValidator(_seeds)] = None
     parts: Annotated[list[Literal["validation", "test", "labelled"]], Field(min_length=1)] = ["validation"]
     labelled: Annotated[
@@ -124,6 +127,8 @@ class Grid(BaseModel):
     def _samples_are_not_attacked(self) -> "Grid":
         if self.samples is not None and self.attack is not None:
             raise ValueError("samples are not scored under attack; choose one of the two")
+        if self.thin is not None and (self.samples is not None or self.attack is not None):
+            raise ValueError("thin vessels are not scored under attack, nor in samples")
         return self
 
     @property

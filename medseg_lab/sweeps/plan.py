@@ -24,6 +24,7 @@ class Training(Job):
         draw: which these are.
         samples: how many segmentations of each case are scored; None for the prediction alone.
         attack: epsilon of an attack under which cases are scored, too; None for none.
+        thin: width in pixels up to which vessels are scored once more; None for none.
         recipe: as text.
         budget: the fields of a `Budget`.
         seed: random seed.
@@ -41,6 +42,7 @@ class Training(Job):
     draw: int = 0
     samples: int | None = None
     attack: float | None = None
+    thin: float | None = None
 
     @property
     def cohort(self) -> tuple[str, int | None, int | None, int]:
@@ -140,6 +142,7 @@ def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Itera
                 draw=cohort[-1],
                 samples=grid.samples,
                 attack=grid.attack,
+                thin=grid.thin,
                 recipe=text,
                 budget=budget_on(grid.budget, own).model_dump(),
                 seed=seed,

@@ -112,7 +112,7 @@ def fit_arguments(job: Training, mapped: bool | None) -> dict[str, Any]:
         "cohort": shared_cohort(job.cohort, mapped),
         "budget": Budget(**job.budget),
         "seed": job.seed,
-        "judge": judge_of(job.parts, job.samples, job.attack),
+        "judge": judge_of(job.parts, job.samples, job.attack, job.thin),
         "fabric": make_fabric(accelerator="cuda" if job.gpus else "cpu"),
         "threads": job.threads,
     }

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from medseg_lab.training.provenance import module_file
-from medseg_lab.training.recipe import PACKAGE, Recipe, canonical, defaults, load
+from medseg_lab.training.recipe import MONAI, PACKAGE, Recipe, canonical, defaults, in_monai, load
 
 EXAMPLE = "Supervised(network=UNet(skips=False), spatial_dims=2)"
 ROOMS = ("data", "networks", "losses", "training", "inference", "nested", "semi", "uncertainty", "evaluation")
@@ -30,8 +30,9 @@ def parse(text: str) -> Recipe:
 
     Args:
         text: a call with keywords. A name is that of a class or function of this library, or a dotted path:
-            where a name alone could mean several, or for a module of one's own (`mine.MyNet` is the class
-            `MyNet` in `mine.py` beside the notebook or the grid). Values are numbers, strings, True, False,
+            where a name alone could mean several, for a module of one's own (`mine.MyNet` is the class
+            `MyNet` in `mine.py` beside the notebook or the grid), or for a network of MONAI
+            (`monai.networks.nets.SegResNet`). Values are numbers, strings, True, False,
             None, lists and calls.
 
     Raises:
@@ -113,10 +114,10 @@ def _found(name: str) -> tuple[str, Callable[..., Any]]:
         if len(known) > 1:
             raise ValueError(f"expected one of {', '.join(known)}, got {name!r}")
         name = known[0]
-    elif not name.startswith(f"{PACKAGE}.") and not _is_own(name.partition(".")[0]):
+    elif not (name.startswith(f"{PACKAGE}.") or in_monai(name) or _is_own(name.partition(".")[0])):
         raise ValueError(
-            f"expected a class or function of {PACKAGE}, or of a module of your own such as mine.py beside "
-            f"the notebook or the grid, got {name!r}"
+            f"expected a class or function of {PACKAGE}, of a module of your own such as mine.py beside "
+            f"the notebook or the grid, or a network of {MONAI}, got {name!r}"
         )
     return name, load(name)
 
@@ -192,7 +193,7 @@ def _value(node: ast.expr) -> Any:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, dict | Recipe):
+    if isinstance(value, Recipe) or (isinstance(value, dict) and "target" in value):
         return written(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_text, value))}]"

@@ -10,6 +10,12 @@ from typing import Any
 
 from medseg_lab.training.provenance import PACKAGE, module_file, note_own
 
+MONAI = "monai.networks.nets"
+"""Where networks of another library may come from."""
+ADAPTER = "medseg_lab.networks.from_monai"
+"""What makes them networks of this one: a module that is imported by its name, so that the keys of other
+recipes do not depend on it."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -19,7 +25,8 @@ class Recipe:
     written into `run.json`, from which the same object is built again.
 
     Args:
-        target: dotted path of a class or function, of this library or of a module of one's own.
+        target: dotted path of a class or function, of this library or of a module of one's own, or of a
+            network of MONAI.
         arguments: keyword arguments: numbers, strings, booleans, None, lists of them, or recipes.
     """
 
@@ -79,10 +86,14 @@ class Recipe:
         """The inverse of `to_dict`.
 
         Raises:
-            ValueError: if a target lies outside this library: a stored run must not import at will.
+            ValueError: if a target lies outside this library and is no network of MONAI: a stored run must
+                not import at will.
         """
-        if not data["target"].startswith(PACKAGE + "."):
-            raise ValueError(f"recipe target: expected a path inside {PACKAGE}, got {data['target']!r}")
+        if not (data["target"].startswith(PACKAGE + ".") or in_monai(data["target"])):
+            raise ValueError(
+                f"recipe target: expected a path inside {PACKAGE}, or a network of {MONAI}, "
+                f"got {data['target']!r}"
+            )
         return cls(data["target"], {k: _revive(v) for k, v in data["arguments"].items()})
 
     @property
@@ -92,9 +103,13 @@ class Recipe:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules that this recipe names, nested recipes included: where its source is."""
+        """The modules that this recipe names, nested recipes included: where its source is.
+
+        Of a network of MONAI it is what adapts it: MONAI's files are not followed, its version counts.
+        """
         nested = (module for value in self.arguments.values() for module in _modules(value))
-        return tuple(sorted({self.target.rpartition(".")[0], *nested}))
+        own = ADAPTER if in_monai(self.target) else self.target.rpartition(".")[0]
+        return tuple(sorted({own, *nested}))
 
 
 def recipe(target: Callable[..., Any], **arguments: Any) -> Recipe:
@@ -105,10 +120,13 @@ def recipe(target: Callable[..., Any], **arguments: Any) -> Recipe:
     Raises:
         ValueError: for an argument that is neither plain data nor a recipe.
     """
+    path = f"{target.__module__}.{target.__qualname__}"
+    if path.startswith(f"{MONAI}."):
+        path = f"{MONAI}.{target.__qualname__}"
     return canonical(
-        f"{target.__module__}.{target.__qualname__}",
+        path,
         {k: _checked(v) for k, v in arguments.items()},
-        defaults(target),
+        defaults(load(path) if in_monai(path) else target),
     )
 
 
@@ -136,12 +154,15 @@ def defaults(target: Callable[..., Any]) -> dict[str, Any]:
 
 
 def load(path: str) -> Callable[..., Any]:
-    """The class or function at a dotted path.
+    """The class or function at a dotted path; of a network of MONAI, what makes it one of ours.
 
     Raises:
         ValueError: if nothing is there, or a module of this name was imported from elsewhere before.
     """
     module, _, name = path.rpartition(".")
+    if in_monai(path):
+        adapted: Callable[..., Any] = importlib.import_module(ADAPTER).from_monai(name)
+        return adapted
     try:
         imported = importlib.import_module(module or path)
         found: Callable[..., Any] = getattr(imported, name)
@@ -155,6 +176,11 @@ def load(path: str) -> Callable[..., Any]:
             )
         note_own(module)
     return found
+
+
+def in_monai(path: str) -> bool:
+    """Whether a dotted path is that of a network of MONAI."""
+    return path.rpartition(".")[0] == MONAI
 
 
 def _built(value: Any) -> Any:

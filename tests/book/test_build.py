@@ -15,7 +15,7 @@ from medseg_lab.publishing.execute import Executed, Waiting, find_chapter, run_c
 from medseg_lab.publishing.house import House
 from medseg_lab.publishing.pages import status, survey_map
 from medseg_lab.publishing.standings_page import standings_pages
-from medseg_lab.survey.methods import methods
+from medseg_lab.survey.methods import beside, methods
 from tests.book.toy_ledger import METHODS, nothing, together, toy_ledger
 from tests.chapters.small import add_chapter, cell, small_house, with_book
 
@@ -203,7 +203,7 @@ def test_status_states_cost_and_versions(built: Built) -> None:
 def test_survey_map_holds_every_method_with_its_state(built: Built) -> None:
     page = survey_map([item.chapter for item in built.executed])
     rows = [line for line in page.splitlines() if line.startswith("| ") and "Method |" not in line]
-    assert len(rows) - sum("---" in row for row in rows) == len(methods())
+    assert len(rows) - sum("---" in row for row in rows) == len(methods()) + len(beside())
     ready = [method for method in methods() if method.state == "ready"]
     places = [method.path.removeprefix("medseg_lab.") for method in ready]
     assert all(f"**ready**: `{place}`" in page for place in places)

@@ -18,6 +18,9 @@ ROOT = Path(__file__).parents[2]
 CHAPTERS = House(ROOT).chapters()
 REAL = {
     "2.1.1": "acdc",
+    "2.1.2": "msd-hippocampus",
+    "2.1.3": "acdc",
+    "2.1.4": "acdc",
     "3.2": "msd-hippocampus",
     "4.1.1": "lidc-4rater",
     "4.1.2": "msd-hippocampus",

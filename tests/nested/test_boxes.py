@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from medseg_lab.nested.boxes import box_of, cut_out, resized, share_inside, whole
+from medseg_lab.nested.boxes import box_of, cut_out, overlap, resized, share_inside, whole
 
 
 def marked(shape, *voxels):
@@ -45,3 +45,10 @@ def test_the_share_inside_counts_marked_voxels():
     assert share_inside(mask, (slice(2, 4), slice(2, 4))) == 0.5
     assert share_inside(mask, None) == 0
     assert share_inside(marked((3, 3)), whole((3, 3))).isnan()
+
+
+def test_the_overlap_of_boxes_is_that_of_their_voxels():
+    box, other = (slice(0, 4), slice(0, 4)), (slice(2, 6), slice(0, 4))
+    assert overlap(box, other) == pytest.approx(8 / (16 + 16 - 8))
+    assert overlap(box, (slice(4, 8), slice(0, 4))) == 0
+    assert (overlap(box, None), overlap(None, None), overlap(box, box)) == (0, 1, 1)

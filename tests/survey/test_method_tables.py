@@ -7,9 +7,9 @@ import pytest
 from medseg_lab.survey import tables
 from medseg_lab.survey.claims import claims
 from medseg_lab.survey.configurations import configuration, configurations
-from medseg_lab.survey.methods import methods, sections
+from medseg_lab.survey.methods import all_methods, methods, sections
 
-CACHED = (tables.rows, sections, methods, configurations, claims)
+CACHED = (tables.rows, sections, all_methods, configurations, claims)
 METHOD = """
 [[method]]
 id = "mine"

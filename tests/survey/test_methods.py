@@ -2,9 +2,9 @@
 
 import pytest
 
-from medseg_lab.survey.methods import method, methods, sections
+from medseg_lab.survey.methods import all_methods, beside, method, methods, sections
 
-READY = [found for found in methods() if found.state == "ready"]
+READY = [found for found in all_methods() if found.state == "ready"]
 
 
 @pytest.mark.parametrize("found", READY, ids=lambda found: found.id)
@@ -41,8 +41,15 @@ def test_sections_have_their_parents():
     assert all(found.parent in ids for found in sections() if found.parent)
 
 
+def test_systems_beside_the_survey_are_none_of_its_own():
+    assert {found.id for found in beside()} == {"dynunet", "segresnet", "swinunetr"}
+    assert all(found.state == "ready" and (found.references or found.source) for found in beside())
+    assert not {found.id for found in methods()} & {found.id for found in beside()}
+    assert all_methods() == methods() + beside()
+
+
 def test_an_idea_is_one_line():
-    assert all(10 < len(found.idea) <= 130 and found.idea.endswith(".") for found in methods())
+    assert all(10 < len(found.idea) <= 130 and found.idea.endswith(".") for found in all_methods())
 
 
 def test_a_planned_method_cannot_be_loaded():

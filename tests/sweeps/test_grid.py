@@ -63,6 +63,7 @@ def test_a_budget_is_a_name_or_a_table(tmp_path):
         ('labelled = ["own"]', 'labelled: "own" is the number of a section; expected a section, got none'),
         ('section = "3.2"\nbudget = "smoke"', "section: its terms are for the budget class, got smoke"),
         ("samples = 2\nattack = 0.1", "samples are not scored under attack; choose one of the two"),
+        ("attack = 0.1\nthin = 5", "thin vessels are not scored under attack, nor in samples"),
         ("draws = [-1]", "draws.0: Input should be greater than or equal to 0, got -1"),
         ("labelled = 8", "labelled: Input should be a valid list, got 8"),
         ("threads = 0", "threads: Input should be greater than 0, got 0"),

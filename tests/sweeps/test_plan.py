@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 from medseg_lab.evaluation.attack import AttackJudge
+from medseg_lab.evaluation.thin_vessels import ThinVesselJudge
 from medseg_lab.survey.terms import Terms
 from medseg_lab.sweeps.plan import ChapterRun, Training, read_plan
 from medseg_lab.sweeps.precheck import fit_arguments
@@ -44,6 +45,12 @@ def test_a_grid_may_ask_for_an_attack(tmp_path):
     (job, _) = read_plan(grid_file(tmp_path, attack=0.1)).trainings
     judge = fit_arguments(job, mapped=None)["judge"]
     assert judge == recipe(AttackJudge, parts=["validation"], epsilon=0.1)
+
+
+def test_a_grid_may_ask_for_thin_vessels(tmp_path):
+    (job, _) = read_plan(grid_file(tmp_path, thin=5)).trainings
+    judge = fit_arguments(job, mapped=None)["judge"]
+    assert judge == recipe(ThinVesselJudge, parts=["validation"], width=5)
 
 
 def test_ids_tell_jobs_apart_and_not_their_titles(tmp_path):
@@ -120,7 +127,7 @@ def test_a_volume_method_is_left_out_on_slices_with_the_reason(tmp_path):
         ({"recipes": {}}, "methods or recipes: expected some for the datasets, got none"),
         ({"datasets": [], "recipes": {}}, "nothing to run: expected methods or recipes"),
         ({"datasets": ["toy", "toy"]}, "datasets: expected each once, got ['toy', 'toy']"),
-        ({"methods": ["W-Net"]}, "methods: expected some of FCN-32s"),
+        ({"methods": ["W-Net"]}, "methods: expected some of "),
         ({"methods": ["U-Net", "U-Net"]}, "methods: expected each once, got"),
         ({"recipes": {"U-Net": TINY}}, "recipes: expected a name that no configuration has, got 'U-Net'"),
         ({"recipes": {"a": TINY, "b": TINY}}, "recipes: expected different ones, got 'b', the same as 'a'"),
@@ -161,7 +168,7 @@ def test_a_planned_configuration_is_refused(tmp_path, monkeypatch):
     listed = [Configuration(name="Superpixel graph", method="graph-superpixel"), *resolve.configurations()]
     monkeypatch.setattr(resolve, "configurations", lambda: listed)
     with pytest.raises(
-        ValueError, match=r"methods: expected some of FCN-32s.*, got 'Superpixel graph', which is planned"
+        ValueError, match=r"methods: expected some of .*, got 'Superpixel graph', which is planned"
     ):
         read_plan(grid_file(tmp_path, methods=["Superpixel graph"]))
 

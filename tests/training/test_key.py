@@ -17,8 +17,21 @@ from medseg_lab.training.provenance import module_file
 from medseg_lab.training.recipe import recipe
 
 MAY_NOT = (
-    *("semi/ua_mt.py", "networks/vnet.py", "networks/unetpp.py", "uncertainty/noise.py", "losses/entropy.py"),
-    *("survey/claims.py", "survey/methods.py", "training/runs.py", "training/fit.py", "training/tables.py"),
+    *(
+        "semi/ua_mt.py",
+        "networks/vnet.py",
+        "networks/from_monai.py",
+        "uncertainty/noise.py",
+        "losses/entropy.py",
+    ),
+    *(
+        "networks/unetpp.py",
+        "survey/claims.py",
+        "survey/methods.py",
+        "training/runs.py",
+        "training/fit.py",
+        "training/tables.py",
+    ),
     *("chapter.py", "data/cohort.py", "data/card.py", "data/splits.py"),
 )
 """Another method, the tables, the store, chapters, and what the cohort's fingerprint stands for."""
@@ -124,3 +137,13 @@ def test_recipe_cohort_budget_seed_judge_and_versions_are_in_it(monkeypatch):
     assert parts("Supervised(network=UNet(norm='instance'), spatial_dims=2)") == found
     assert found["versions"]["torch"] == torch.__version__
     assert set(found["hardware"]) == {"device", "precision", "threads", "processes"}
+
+
+def test_the_version_of_monai_counts_for_its_networks_alone(monkeypatch):
+    text = "Supervised(network=monai.networks.nets.SegResNet(), spatial_dims=2)"
+    plain, found = parts(), parts(text)
+    assert "medseg_lab/networks/from_monai.py" in found["sources"]
+    assert not [name for name in found["sources"] if not name.startswith("medseg_lab/")]
+    assert found["versions"].keys() - plain["versions"].keys() == {"monai"}
+    monkeypatch.setattr("medseg_lab.training.key.version", lambda name: f"another {name}")
+    assert parts(text)["versions"]["monai"] == "another monai" != found["versions"]["monai"]
