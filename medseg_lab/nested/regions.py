@@ -23,7 +23,7 @@ def class_probabilities(regions: Tensor, nested: Nested) -> Tensor:
 
     They are never negative and sum to 1, since the regions are nested: p(region 1) >= p(region 2) >= ...
     The label of a voxel is its most probable class, as everywhere here. That is not always the innermost
-    region with a probability above one half: at (0.9, 0.6, 0.1) the classes have 0.1, 0.3, 0.5, 0.1.
+    region with a probability above one half: at (0.9, 0.6, 0.4) the classes have 0.1, 0.3, 0.2, 0.4.
 
     Args:
         regions: float32, the probability of each region, which nowhere rises from one region to the next.

@@ -23,7 +23,8 @@ class Cascade(Learner):
     class there is one network, and no cascade.
 
     In a training step one network learns, so a cascade of L networks costs no more to train than a single
-    network of the same width that makes as many steps; each of its networks has made a share 1/L of them.
+    network of the same width that makes as many steps; each of its networks has made a share 1/L of them. What
+    a run records as the operations of a step is counted on the last one: that of one network, in its box.
 
     Where steps disagree, the later one is right: it has seen the region closer. A voxel that it finds belongs
     to all regions outside, too. Where a step finds nothing, the steps behind it are not asked.
@@ -62,9 +63,11 @@ class Cascade(Learner):
         return [Phase("train", self.parameters(), self.losses, rate)]
 
     def trained(self, step: int) -> int:
-        """Which network learns in a step."""
+        """Which network learns in a step; the first, where it is not known how many steps there are."""
         count = len(self.task.nested)
-        return step % count if self.order == "in turn" else min(step * count // self.steps, count - 1)
+        if self.order == "in turn":
+            return step % count
+        return min(step * count // self.steps, count - 1) if self.steps else 0
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """The loss of the network that learns, on the boxes of the region outside its own."""

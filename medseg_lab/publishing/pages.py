@@ -21,7 +21,7 @@ BESIDE = """
 ## Beside the survey, for comparison
 
 These are none of the survey's systems, and count as none above. Any other network of MONAI can be run in the
-same way: {{doc}}`design` says how.
+same way, as {{doc}}`design` says.
 """
 
 STATUS = """\
@@ -61,8 +61,8 @@ def survey_map(chapters: Sequence[Chapter]) -> str:
             rows.append((method.name, _published(method), method.idea, chapter, state))
         lines.append(table(("Method", "Reference", "Idea", "Chapter", "State"), rows))
     lines.append(BESIDE.format())
-    others = [(one.name, _published(one), one.idea, _recipe(one)) for one in beside()]
-    lines.append(table(("Method", "Reference", "Idea", "Recipe"), others))
+    others = [(one.name, _published(one), one.idea, f"**ready**: `{_network(one)}`") for one in beside()]
+    lines.append(table(("Method", "Reference", "Idea", "State"), others))
     return "\n".join([*lines, ""])
 
 
@@ -71,9 +71,10 @@ def _published(method: Method) -> str:
     return " ".join(f"[{number}]" for number in method.references) or method.source
 
 
-def _recipe(method: Method) -> str:
-    """The recipes under which it is compared."""
-    return ", ".join(f"`{one.recipe}`" for one in configurations() if one.method == method.id)
+def _network(method: Method) -> str:
+    """What makes it: of the recipe under which it is compared, the network's full name."""
+    recipe = next(one.recipe for one in configurations() if one.method == method.id)
+    return recipe.partition("network=")[2].partition("(")[0]
 
 
 def status(pages: Sequence[Page]) -> str:

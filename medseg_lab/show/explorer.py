@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_FRAMES = 120
+PICKED = "picked"
+"""The id (`set_gid`) of axes in which a click sets the first two sliders: to its row and its column."""
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 SCRIPT = """
 (function () {
   const root = document.getElementById(%(id)s), frames = %(frames)s, sizes = %(sizes)s, names = %(names)s;
+  const picked = %(picked)s;
   const sliders = Array.from(root.querySelectorAll("input")), image = root.querySelector("img");
   function move() {
     let index = 0;
@@ -38,6 +41,15 @@ SCRIPT = """
     image.src = frames[index][0];
     image.alt = frames[index][1];
   }
+  if (picked) image.addEventListener("click", function (event) {
+    const box = image.getBoundingClientRect();
+    const x = ((event.clientX - box.left) / box.width - picked[0]) / picked[2];
+    const y = ((event.clientY - box.top) / box.height - picked[1]) / picked[3];
+    if (x < 0 || x >= 1 || y < 0 || y >= 1) return;
+    sliders[0].value = Math.floor(y * sizes[0]);
+    sliders[1].value = Math.floor(x * sizes[1]);
+    move();
+  });
   sliders.forEach(function (slider) { slider.disabled = false; slider.addEventListener("input", move); });
 })();
 """
@@ -51,11 +63,13 @@ class Frame:
         data: as a `data:` address.
         alt: what it shows.
         width: on the page, in pixels.
+        picked: left, top, width and height of the axes that take clicks, as shares of the picture; if any.
     """
 
     data: str
     alt: str
     width: int
+    picked: tuple[float, ...] | None = None
 
 
 def explore(draw_frame: Callable[..., "Figure"], **grid: Sequence[object]) -> None:
@@ -64,7 +78,9 @@ def explore(draw_frame: Callable[..., "Figure"], **grid: Sequence[object]) -> No
     Args:
         draw_frame: takes the grid's names as keywords and gives a figure with a description
             (`medseg_lab.show.figure.described`).
-        grid: the values of each argument: `explore(draw, slice=range(10, 30), depth=(1, 2, 3))`.
+        grid: the values of each argument: `explore(draw, slice=range(10, 30), depth=(1, 2, 3))`. Where the
+            figure has axes with the id `PICKED`, the first two are a row and a column there, and a click into
+            them chooses both.
 
     Raises:
         ValueError: for an empty grid, or more than 120 frames, which would make a page heavy.
@@ -94,7 +110,10 @@ def frame(fig: "Figure") -> Frame:
     picture = Image.open(io.BytesIO(png(fig, dpi=round(1.5 * PIXELS_PER_INCH)))).convert("RGB")
     picture.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     data = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return Frame(data, described(fig), round(fig.get_figwidth() * PIXELS_PER_INCH))
+    boxes = [ax.get_position() for ax in fig.axes if ax.get_gid() == PICKED]
+    picked = [(box.x0, 1 - box.y1, box.width, box.height) for box in boxes]
+    width = round(fig.get_figwidth() * PIXELS_PER_INCH)
+    return Frame(data, described(fig), width, picked[0] if picked else None)
 
 
 def twin(frames: Sequence[Frame], first: Frame, steps: Mapping[str, Sequence[str]]) -> str:
@@ -115,6 +134,7 @@ def twin(frames: Sequence[Frame], first: Frame, steps: Mapping[str, Sequence[str
         "frames": [[picture.data, picture.alt] for picture in frames],
         "sizes": [len(texts) for texts in steps.values()],
         "names": list(steps.values()),
+        "picked": first.picked,
     }
     script = SCRIPT % {name: json.dumps(value).replace("</", "<\\/") for name, value in values.items()}
     label = escape("Explorer: " + ", ".join(steps))

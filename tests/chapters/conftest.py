@@ -20,7 +20,7 @@ REAL = {
     "2.1.1": "acdc",
     "2.1.2": "msd-hippocampus",
     "2.1.3": "acdc",
-    "2.1.4": "chase-db1",
+    "2.1.4": "acdc",
     "3.2": "msd-hippocampus",
     "4.1.1": "lidc-4rater",
     "4.1.2": "msd-hippocampus",

@@ -110,3 +110,11 @@ def test_without_attention_the_parameters_are_the_same_and_all_channels_weigh_on
     for learner, noted in ((made(), ["difference"]), (plain, [])):
         learner.losses(noise_batch(classes=4), 9)
         assert list(learner.noted) == noted
+
+
+def test_a_task_is_guided_by_the_probability_of_the_region_around_it():
+    learner, image, guides = made(), torch.randn(1, 1, 12, 12), []
+    for module in learner.guided:
+        module.register_forward_pre_hook(lambda module, inputs: guides.append(inputs[1]))
+    maps = learner.maps(image)
+    torch.testing.assert_close(torch.cat(guides, dim=1), maps[:, :2])

@@ -36,6 +36,20 @@ def test_equations_1_to_3_on_three_pixels():
     torch.testing.assert_close(module(x), wanted)
 
 
+def test_similarities_are_divided_by_the_root_of_their_channels():
+    """Four channels, so theta and phi have two: (1, 3) times (2, 1) is 5, and times 0 is 0."""
+    module = Attention(2, 4, pooled=False)
+    with torch.no_grad():
+        for conv, first in ((module.theta, 0), (module.phi, 2)):
+            conv.weight.zero_()
+            conv.bias.zero_()
+            for row in (0, 1):
+                conv.weight[row, first + row] = 1.0
+    x = torch.tensor([[1.0, 0.0], [3.0, 0.0], [2.0, 0.0], [1.0, 0.0]]).view(1, 4, 1, 2)
+    share = 1 / (1 + math.exp(-5 / math.sqrt(2)))
+    torch.testing.assert_close(module.weights(x)[0, 0], torch.tensor([share, 1 - share]))
+
+
 def test_pooled_keys_on_four_pixels():
     """Keys are the greater of two neighbours: 1 and 3; values 5 and 8."""
     x = torch.tensor([[0.0, 1.0, 3.0, 2.0], [5.0, 4.0, 7.0, 8.0]]).view(1, 2, 1, 4)

@@ -17,7 +17,7 @@ def words(fig) -> list[Text]:
         for axis, limits in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
             labels = axis.get_ticklabels()
             places = axis.get_ticklocs() if ax.axison else [np.inf] * len(labels)
-            pairs = zip(places, labels, strict=True)
+            pairs = zip(places, labels, strict=True) if labels else ()  # panels that share an axis have none
             beyond += [text for x, text in pairs if not min(limits) <= x <= max(limits)]
     seen = (text for text in fig.findobj(Text) if text.get_visible() and text.get_text().strip())
     return [text for text in seen if text not in beyond]

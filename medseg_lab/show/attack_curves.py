@@ -1,0 +1,58 @@
+"""How Dice falls as an attack becomes stronger, network by network (survey 2.1.2)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from medseg_lab.show.contours import small_title
+from medseg_lab.show.style import bars, canvas, house, look
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def attack_curves(tables: Mapping[str, pd.DataFrame]) -> "Figure":
+    """A panel for each attack, a line for each network, with 95% intervals of the mean over cases.
+
+    Args:
+        tables: a network's name to its `medseg_lab.evaluation.attack.attack_curve`.
+
+    Raises:
+        ValueError: for fewer than two cases, of which no interval can be given.
+    """
+    found = {name: means_by_strength(table) for name, table in tables.items()}
+    attacks = list(dict.fromkeys(attack for table in found.values() for attack in table["attack"]))
+    said = []
+    with house():
+        fig = canvas(7.0, 3.4)
+        panels: Any = fig.subplots(1, len(attacks), sharey=True, squeeze=False)[0]
+        for ax, attack in zip(panels, attacks, strict=True):
+            for index, (name, table) in enumerate(found.items()):
+                rows, style = table[table["attack"] == attack], look(index)
+                x = np.arange(len(rows)) + 0.08 * (index - (len(found) - 1) / 2)
+                line = {"color": style.colour, "marker": style.marker, "linestyle": style.line}
+                ax.errorbar(x, rows["mean"], bars(rows), markersize=5, linewidth=1.3, label=name, **line)
+                ends = rows["mean"].iloc[[0, -1]]
+                said.append(f"{attack} on {name} from {ends.iloc[0]:.2f} to {ends.iloc[1]:.2f}")
+            ax.set(xticks=range(len(rows)), xticklabels=[f"{value:g}" for value in rows["epsilon"]])
+            ax.set(xlabel="epsilon (standard deviations)", ylim=(0, 1))
+            small_title(ax, attack)
+        panels[0].set_ylabel("Dice")
+        fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(found))
+        fig.set_label(f"Dice by strength of attack: {'; '.join(said)}.")
+    return fig
+
+
+def means_by_strength(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean over cases and its 95% interval (Student's t), for each attack and epsilon; from 0 to 1."""
+    from scipy import stats
+
+    cases = table.groupby(["attack", "epsilon", "case"], sort=False)["dice"].mean()
+    grouped = cases.groupby(["attack", "epsilon"], sort=False)
+    found = grouped.agg(["mean", "std", "count"]).reset_index()
+    if (found["count"] < 2).any():
+        raise ValueError(f"cases: expected at least two, got {found['count'].min()}")
+    reach = stats.t.ppf(0.975, found["count"] - 1) * found["std"] / np.sqrt(found["count"])
+    return found.assign(low=(found["mean"] - reach).clip(0), high=(found["mean"] + reach).clip(upper=1))
