@@ -159,7 +159,7 @@ class _Tracer(TorchFunctionMode):
 
 
 def _of_equals(args: Any) -> bool:
-    """Whether there are two tensors of one shape: maps, and not a map and what is added to each of its voxels."""
+    """Whether two tensors of one shape come in: two maps, not a map and what is added to all of it."""
     shapes = [arg.shape for arg in args if isinstance(arg, Tensor)]
     return len(shapes) == 2 and shapes[0] == shapes[1]
 

@@ -102,8 +102,8 @@ def where_it_reads(network: nn.Module, image: Tensor, level: int) -> tuple[NDArr
         level: of the encoder.
 
     Returns:
-        Places `(T, 2, *S)` for each pixel of the stage's map, in pixels of the image along its two axes; those
-        that it would read without offsets; and the pixels of a step.
+        Places `(T, 2, *S)` for each pixel of the stage's map, in pixels of the image along its two axes;
+        those that it would read without offsets; and the pixels of a step.
     """
     parts: Any = network
     stage = parts.encoder[level]

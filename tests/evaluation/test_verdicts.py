@@ -167,6 +167,11 @@ def test_too_few_patients_decide_nothing():
         assert found.reason.startswith("5 patients: no p below 0.05 can be reached")
 
 
+def test_what_is_noted_in_a_unit_is_no_share():
+    assert Acts(noted="offset", above=0.1, unit="voxels").written(0.4443) == "offset 0.44 voxels"
+    assert Acts(noted="kept", above=0.1).written(0.4443) == "kept 44.4%"
+
+
 KEPT = CLAIM.model_copy(update={"acts": Acts(noted="kept", below=0.95)})
 
 
@@ -204,11 +209,6 @@ GAPPED = CLAIM.model_copy(update={"gap": Side(method="A", labelled="all")})
     ("width", "low", "state"),
     [(0.054, 0.02, "supported"), (0.008, 0.002, "not tested"), (0.054, -0.001, "not tested")],
 )
-def test_what_is_noted_in_a_unit_is_no_share():
-    assert Acts(noted="offset", above=0.1, unit="voxels").written(0.4443) == "offset 0.44 voxels"
-    assert Acts(noted="kept", above=0.1).written(0.4443) == "kept 44.4%"
-
-
 def test_a_gap_is_three_margins_and_surely_above_zero(width, low, state):
     gap = replace(BETTER, value=width, low=low, high=0.1)
     found = verdict(replace(BETTER, claim=GAPPED, gap=gap), 0.001)
