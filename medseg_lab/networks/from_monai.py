@@ -149,10 +149,6 @@ class FromMonai(nn.Module):
         ]
         return tuple(crop(logits, image.shape[2:]) for logits in full)
 
-    def stages(self) -> dict[str, nn.Module]:
-        """The boxes of its diagram: the parts that MONAI's network has."""
-        return dict(self.network.named_children())
-
     def _padded(self, image: Tensor) -> Tensor:
         """The image grown to sides that the network takes, at the far end of each axis."""
         sides = [max(self.shortest, size + -size % self.multiple) for size in image.shape[2:]]

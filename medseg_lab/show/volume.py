@@ -18,7 +18,14 @@ PLANES = ("sagittal", "coronal", "axial")
 """What the axes of a volume in RAS order are cut into."""
 
 
-def planes(case: Case, task: Task, *, channel: int | None = None, titles: Sequence[str] = PLANES) -> "Figure":
+def planes(
+    case: Case,
+    task: Task,
+    *,
+    channel: int | None = None,
+    titles: Sequence[str] = PLANES,
+    spacing: Sequence[float] | None = None,
+) -> "Figure":
     """The image above, and below it the outlines of the reference: a volume in three planes, a slice in one.
 
     The planes go through the middle of what the reference marks.
@@ -28,13 +35,14 @@ def planes(case: Case, task: Task, *, channel: int | None = None, titles: Sequen
         task: names the classes.
         channel: of the image; by default the first, or the colours of a photograph.
         titles: of the planes across the three axes, where these are not those of the body.
+        spacing: to draw with, where the case has lost its own.
     """
     image, label = pictured(case, channel), case.label.cpu().numpy()
     solid = label.ndim == 3
     titles = titles if solid else ("image",)
     where = f"Slices ({', '.join(titles)})" if solid else "One slice"
     cuts = [
-        cut_slice(image, {"reference": label}, case.spacing, axis, middle(is_marked(label), axis))
+        cut_slice(image, {"reference": label}, spacing or case.spacing, axis, middle(is_marked(label), axis))
         for axis in range(len(titles))
     ]
     with house():
