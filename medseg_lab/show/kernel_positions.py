@@ -107,7 +107,7 @@ def where_it_reads(network: nn.Module, image: Tensor, level: int) -> tuple[NDArr
     """
     parts: Any = network
     stage = parts.encoder[level]
-    layers = [m for m in stage.modules() if isinstance(m, DeformableConv)]
+    layers: list[Any] = [m for m in stage.modules() if isinstance(m, DeformableConv)]
     layers = layers or [m for m in stage.modules() if isinstance(m, nn.Conv2d)]
     seen: list[Tensor] = []
     hook = layers[-1].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
@@ -119,8 +119,8 @@ def where_it_reads(network: nn.Module, image: Tensor, level: int) -> tuple[NDArr
         if isinstance(layer, DeformableConv):
             read = positions(layer.offsets(seen[0]))[0]
         else:
-            centre = unmoved[4]
-            read = unmoved = centre + layer.dilation[0] * (unmoved - centre)
+            centre, dilation = unmoved[4], layer.dilation[0]
+            read = unmoved = centre + dilation * (unmoved - centre)
     factor = prod(parts.strides[:level])
     first, second = (((places + 0.5) * factor - 0.5).numpy() for places in (read, unmoved))
     return first, second, factor
