@@ -17,7 +17,7 @@ from medseg_lab.show.attack_curves import attack_curves, means_by_strength
 from medseg_lab.show.attention import attention_of
 from medseg_lab.show.explorer import explore, frame
 from medseg_lab.show.figure import described
-from medseg_lab.show.spot import fullest
+from medseg_lab.show.spot import fullest, slab
 from medseg_lab.show.squeeze_weights import squeeze_weights, weights_of
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.supervised import Supervised
@@ -95,6 +95,16 @@ def test_a_click_chooses_row_and_column(shown):
     assert 0 <= top < top + height < 1
     assert frame(draw(0, 0)).picked == pytest.approx((left, top, width, height))
     assert '"click"' in markup
+
+
+def test_a_slab_is_the_slices_about_the_fullest():
+    one = case()
+    one.labels[0, 0, 0, 4] = 1
+    found = slab(one, 2, 2)
+    assert found.id == one.id
+    assert torch.equal(found.labels, one.labels[..., 1:3])
+    assert torch.equal(found.image, one.image[..., 1:3])
+    assert slab(one, 2, 9).image.shape == one.image.shape
 
 
 def curve(shift: float, cases: int = 4) -> pd.DataFrame:
