@@ -67,8 +67,8 @@ def attack_curve(
     Returns:
         A row for each attack, epsilon, case and class, with columns attack ("FGSM", "PGD, 10 steps"),
         epsilon, case, patient, class, dice and moved: the share of the image's values that were changed. What
-        is not changed had a gradient of exactly 0, so a network may look robust because its gradient is
-        masked, where its probabilities are 0 and 1 in all digits.
+        FGSM does not change had a gradient of exactly 0, so a network may look robust because its gradient is
+        masked, where its probabilities are 0 and 1 in all digits. (Of several steps, some lead back.)
     """
     tables = []
     for count in steps:

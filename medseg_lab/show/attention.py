@@ -8,7 +8,7 @@ import numpy as np
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
 from medseg_lab.networks.nonlocal_block import Attention, attention_map
-from medseg_lab.show.contours import handles, panel, small_title
+from medseg_lab.show.contours import handles, outline, panel, small_title
 from medseg_lab.show.explorer import PICKED
 from medseg_lab.show.heat_map import heat_map, ratio
 from medseg_lab.show.spot import fullest
@@ -65,7 +65,9 @@ def attention_of(
             small_title(first, "the pixel")
             for ax, name in zip(others, maps, strict=True):
                 top = float(cut.labels[name].max())
-                map_ = heat_map(ax, cut, name, max(top, 2.0), f"level {name[-1]}: up to {top:.1f}")
+                map_ = heat_map(ax, cut, name, max(top, 2.0), f"block {int(name[4:]) + 1}: up to {top:.1f}")
+                for k in range(1, len(task.classes)):
+                    outline(ax, cut.labels["reference"] == k, ("#FFFFFF", "-"), 0.8, shadow=False)
                 fig.colorbar(map_, ax=ax, aspect=20, shrink=0.8)
                 said.append(f"{top:.1f}")
             for ax in (first, *others):

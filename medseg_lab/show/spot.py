@@ -81,6 +81,24 @@ def fullest(case: Case, slice_axis: int, least: Sequence[int] = ()) -> Spot:
     return Spot(axis, index, (rows, columns))
 
 
+def slab(case: Case, slice_axis: int, slices: int) -> Case:
+    """A few slices of a case, about the one on which the reference marks most; a case of 2D as it is.
+
+    Args:
+        case: with a reference label.
+        slice_axis: across which a volume is cut.
+        slices: how many, where the volume has so many.
+    """
+    place = fullest(case, slice_axis)
+    if place.axis is None:
+        return case
+    part = centred(place.index, place.index + 1, slices, case.label.shape[place.axis])
+    image, labels = (
+        x.narrow(place.axis + 1, part.start, part.stop - part.start) for x in (case.image, case.labels)
+    )
+    return Case(case.id, case.patient, image, labels, case.spacing)
+
+
 def marked(case: Case) -> NDArray[np.bool_]:
     """Where the reference marks any class, `(*S)`."""
     return is_marked(case.label.cpu().numpy())

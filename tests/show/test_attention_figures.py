@@ -17,7 +17,7 @@ from medseg_lab.show.attack_curves import attack_curves, means_by_strength
 from medseg_lab.show.attention import attention_of
 from medseg_lab.show.explorer import explore, frame
 from medseg_lab.show.figure import described
-from medseg_lab.show.spot import fullest
+from medseg_lab.show.spot import fullest, slab
 from medseg_lab.show.squeeze_weights import squeeze_weights, weights_of
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.supervised import Supervised
@@ -97,6 +97,16 @@ def test_a_click_chooses_row_and_column(shown):
     assert '"click"' in markup
 
 
+def test_a_slab_is_the_slices_about_the_fullest():
+    one = case()
+    one.labels[0, 0, 0, 4] = 1
+    found = slab(one, 2, 2)
+    assert found.id == one.id
+    assert torch.equal(found.labels, one.labels[..., 1:3])
+    assert torch.equal(found.image, one.image[..., 1:3])
+    assert slab(one, 2, 9).image.shape == one.image.shape
+
+
 def curve(shift: float, cases: int = 4) -> pd.DataFrame:
     rows = [
         {"attack": attack, "epsilon": epsilon, "case": f"c{i}", "dice": 0.805 - shift * epsilon + 0.01 * i}
@@ -112,8 +122,10 @@ def test_a_curve_has_the_mean_of_cases_and_students_interval():
     row = means_by_strength(curve(1)).iloc[0]
     assert row["mean"] == pytest.approx(0.82)
     assert row["high"] - row["mean"] == pytest.approx(3.182 * 0.01291 / 2, rel=1e-3)
-    with pytest.raises(ValueError, match="cases: expected at least two, got 1"):
-        means_by_strength(curve(1, cases=1))
+    alone = means_by_strength(curve(1, cases=1)).iloc[0]
+    assert alone["mean"] == pytest.approx(0.805)
+    assert np.isnan(alone["low"])
+    assert_legible(attack_curves({"U-Net": curve(1, cases=1)}))
 
 
 def test_attack_curves_say_where_they_begin_and_end():
