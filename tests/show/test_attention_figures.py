@@ -122,8 +122,10 @@ def test_a_curve_has_the_mean_of_cases_and_students_interval():
     row = means_by_strength(curve(1)).iloc[0]
     assert row["mean"] == pytest.approx(0.82)
     assert row["high"] - row["mean"] == pytest.approx(3.182 * 0.01291 / 2, rel=1e-3)
-    with pytest.raises(ValueError, match="cases: expected at least two, got 1"):
-        means_by_strength(curve(1, cases=1))
+    alone = means_by_strength(curve(1, cases=1)).iloc[0]
+    assert alone["mean"] == pytest.approx(0.805)
+    assert np.isnan(alone["low"])
+    assert_legible(attack_curves({"U-Net": curve(1, cases=1)}))
 
 
 def test_attack_curves_say_where_they_begin_and_end():
