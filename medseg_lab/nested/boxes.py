@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from math import prod
 
+import numpy as np
 import torch
+from scipy.ndimage import label
 from torch import Tensor
 
 Box = tuple[slice, ...]
@@ -41,16 +43,30 @@ def resized(box: Box, edges: Sequence[int], shape: Sequence[int]) -> Box:
     return tuple(found)
 
 
-def cut_out(maps: Tensor, boxes: Sequence[Box]) -> Tensor:
-    """A box of each sample, as a batch: `(N, ..., *S)` to `(N, ..., *edges)`.
+def alike(boxes: Sequence[Box | None], shape: Sequence[int]) -> list[Box]:
+    """Boxes of one size, for the samples of a batch, each of shape `(*S)`.
 
-    All get the longest edges that one of them has along each axis, so a smaller box has a wider margin.
+    All get the longest edges that one of them has along each axis, so a smaller box has a wider margin. A
+    sample without a box gets one in its middle; where none has a box, all are whole.
     """
-    shape = maps.shape[-len(boxes[0]) :]
-    edges = [max(side.stop - side.start for side in sides) for sides in zip(*boxes, strict=True)]
-    return torch.stack(
-        [one[(..., *resized(box, edges, shape))] for one, box in zip(maps, boxes, strict=True)]
-    )
+    known = [box for box in boxes if box is not None] or [whole(shape)]
+    edges = [max(side.stop - side.start for side in sides) for sides in zip(*known, strict=True)]
+    return [resized(whole(shape) if box is None else box, edges, shape) for box in boxes]
+
+
+def cut_out(maps: Tensor, boxes: Sequence[Box]) -> Tensor:
+    """A box of each sample, all of one size, as a batch: `(N, ..., *S)` to `(N, ..., *edges)`."""
+    return torch.stack([one[(..., *box)] for one, box in zip(maps, boxes, strict=True)])
+
+
+def without_islands(mask: Tensor, share: float = 0.1) -> Tensor:
+    """A mask `(*S)` without the components (by faces) that have less than a share of the largest's voxels."""
+    parts, count = label(mask.cpu().numpy())
+    if count < 2:
+        return mask
+    sizes = np.bincount(parts.ravel())[1:]
+    large = np.flatnonzero(sizes >= share * sizes.max()) + 1
+    return torch.from_numpy(np.isin(parts, large)).to(mask.device)
 
 
 def share_inside(mask: Tensor, box: Box | None) -> Tensor:

@@ -41,7 +41,7 @@ def narrowings(
         learner: the trained cascade.
         case: with a reference.
         references: None for boxes around what the steps find; or a label map `(*S)`, for boxes around its
-            regions: the case's own for the true boxes, a shifted one (`torch.roll`) for shifted ones.
+            regions: the case's own for the true boxes, one that is `shifted` for shifted ones.
     """
     image = case.image.float()
     with torch.no_grad():
@@ -53,3 +53,10 @@ def narrowings(
             probabilities, boxes = learner.narrowed(first, image, reference)
             found.append(Narrowing(case, probabilities.argmax(0).cpu().numpy(), tuple(boxes), true))
     return found
+
+
+def shifted(label: Tensor, voxels: int) -> Tensor:
+    """A label map `(*S)` moved along its first axis; what leaves it is lost, and background follows."""
+    moved = torch.roll(label, voxels, 0)
+    moved[:voxels] = 0
+    return moved

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.inference.predict import covered
-from medseg_lab.nested.boxes import Box, box_of, cut_out, share_inside, whole
+from medseg_lab.nested.boxes import Box, alike, box_of, cut_out, share_inside, without_islands
 from medseg_lab.nested.regions import class_probabilities, region_labels
 from medseg_lab.training.learner import Learner, Phase
 from medseg_lab.training.recipe import Recipe
@@ -23,16 +23,18 @@ class Cascade(Learner):
     class there is one network, and no cascade.
 
     In a training step one network learns, so a cascade of L networks costs no more to train than a single
-    network of the same width that makes as many steps; each of its networks has made a share 1/L of them. What
-    a run records as the operations of a step is counted on the last one: that of one network, in its box.
+    network of the same width that makes as many steps; each of its networks has made a share 1/L of them.
+    The operations of a step, as a run records them, are those of the last: of one network, in its box.
 
     Where steps disagree, the later one is right: it has seen the region closer. A voxel that it finds belongs
     to all regions outside, too. Where a step finds nothing, the steps behind it are not asked.
 
     After Wang et al., recalled rather than read: three networks for whole tumour, core and enhancing core,
     trained one by one on boxes of the true regions. Ours: any `network`, any number of regions, and one
-    margin for all axes. Cropped patches of a batch are brought to the size of the largest. A patch in which
-    the region outside is absent teaches the networks of later steps nothing.
+    margin for all axes. Boxes leave out islands, components with less than a tenth of the largest's voxels:
+    one false voxel far away would make a box as large as the image. Boxes of a batch are brought to the size
+    of the largest; of a patch that has no region outside, the middle is read, so that the networks of later
+    steps learn to find nothing, too.
 
     Prediction is a matter of whole cases (`finish`). Of a patch alone, `predict` tells what the first step
     knows: outermost region or not; all of it is given to that region's own class.
@@ -42,7 +44,7 @@ class Cascade(Learner):
             with a learning rate that rises and falls within its part; "in turn" gives each step to the next
             network, from the beginning.
         boxes: around what they lie in training: the "true" region, or what the networks before find at that
-            moment ("predicted"), and the whole patch where they find nothing.
+            moment ("predicted").
         margin: voxels that a box is grown by on each side.
     """
 
@@ -77,8 +79,6 @@ class Cascade(Learner):
         name = f"step_{level + 1}.{self.loss_name}"
         if level:
             self.note(patch_share=image[:, :1].numel() / batch.label.numel())
-        if not len(image):
-            return {name: torch.stack([0 * p.sum() for p in self.network[level].parameters()]).sum()}
         target = region_labels(label, self.task.nested[level : level + 1])[:, 0]
         return {name: self.loss(self.network[level](image), target)}
 
@@ -112,8 +112,11 @@ class Cascade(Learner):
         """
         regions, boxes = [1 - probabilities[0]], []
         for level in range(1, len(self.task.nested)):
-            outside = regions[-1] > 0.5 if reference is None else self.region(reference, level - 1)
-            boxes.append(box_of(outside.to(probabilities.device), self.margin))
+            if reference is None:
+                outside = without_islands(regions[-1] > 0.5)
+            else:
+                outside = self.region(reference, level - 1)
+            boxes.append(box_of(outside, self.margin))
             regions.append(torch.zeros_like(probabilities[0]))
             if (box := boxes[-1]) is not None:
                 place: Any = (..., *box)
@@ -134,23 +137,20 @@ class Cascade(Learner):
         return logits.float().softmax(dim=1)[:, 1:]
 
     def _cropped(self, outside: int, image: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """The boxes of a region in patches; patches without one are left out."""
-        true = self.region(label, outside)
+        """The boxes of a region in patches."""
         if self.boxes == "true":
-            found = [box_of(mask, self.margin) for mask in true]
+            boxes = [box_of(mask, self.margin) for mask in self.region(label, outside)]
         else:
             with torch.no_grad():
                 likely = self._likely(outside, image)[:, 0] > 0.5
-            found = [box_of(mask, self.margin) or whole(mask.shape) for mask in likely]
+            boxes = [box_of(without_islands(mask), self.margin) for mask in likely]
+        equal = alike(boxes, label.shape[1:])
+        if self.boxes == "predicted":
             inner = self.region(label, outside + 1)
-            held = torch.stack([share_inside(*each) for each in zip(inner, found, strict=True)])
+            held = torch.stack([share_inside(*each) for each in zip(inner, equal, strict=True)])
             if held.isfinite().any():
                 self.note(held=held.nanmean())
-        kept = [number for number, box in enumerate(found) if box is not None]
-        if not kept:
-            return image[:0], label[:0]
-        boxes = [box for box in found if box is not None]
-        return cut_out(image[kept], boxes), cut_out(label[kept], boxes)
+        return cut_out(image, equal), cut_out(label, equal)
 
     def _rate(self, step: int) -> float:
         """Over the rate of the whole training: that of a training as long as the network's part of it."""

@@ -138,7 +138,7 @@ class _Tracer(TorchFunctionMode):
         out = func(*args, **(kwargs or {}))
         operation = _operation(func)
         if self.inside:
-            self.added |= operation == ("sum",)
+            self.added |= operation == ("sum",) and _of_maps(args)
         else:
             origins = {(s, (*way, *operation)): None for s, way in self.of(args, kwargs)}
             for leaf in tree_leaves(out):
@@ -156,6 +156,12 @@ class _Tracer(TorchFunctionMode):
         shortcut = self.added and any(True for _ in module.parameters())
         self.structure.stages[name] = Stage(name, output.shape[1], shape, _content(module), shortcut)
         self.record(output, {(name, ()): None})
+
+
+def _of_maps(args: Any) -> bool:
+    """Whether two maps of one size come in, and not a map and what is added to all of it."""
+    shapes = [arg.shape for arg in args if isinstance(arg, Tensor)]
+    return len(shapes) == 2 and len(shapes[0]) == len(shapes[1]) and shapes[0][2:] == shapes[1][2:]
 
 
 def _operation(func: Any) -> tuple[str, ...]:

@@ -64,9 +64,14 @@ def _costs(runs: Sequence[Run]) -> list[str]:
     return [
         f"{record.parameters:,}",
         short(record.step_flops / record.seen),
-        f"{seconds:.2g}",
-        "not counted" if taken is None else f"{taken / 1e6:.3g}",
+        _digits(seconds),
+        "not counted" if taken is None else _digits(taken / 1e6),
     ]
+
+
+def _digits(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def memory(run: Run) -> int | None:

@@ -18,7 +18,7 @@ from medseg_lab.show.style import COLOURS, house
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WINDOW = 96
+WINDOW = 64
 """Pixels along each axis that are shown of a larger image, about the chosen one."""
 
 
@@ -53,15 +53,19 @@ def kernel_reader(
     height = cut.image.shape[0]
     found = {name: where_it_reads(network, image[None], level) for name, network in networks.items()}
 
-    def draw(column: int, row: int) -> "Figure":
+    def shown(places: NDArray) -> tuple[NDArray, NDArray]:
         # a slice is shown turned: its first axis runs rightwards and its second upwards (`cut_slice`)
+        return (places[:, 0], height - 1 - places[:, 1]) if solid else (places[:, 1], places[:, 0])
+
+    def draw(column: int, row: int) -> "Figure":
         pixel = (column, height - 1 - row) if solid else (row, column)
         with house():
             fig, (axes,) = panels([[(cut, "reference") for _ in found]], task)
             said = []
-            for ax, (name, (everywhere, factor)) in zip(axes, found.items(), strict=True):
-                read = everywhere[:, :, pixel[0] // factor, pixel[1] // factor]
-                x, y = (read[:, 0], height - 1 - read[:, 1]) if solid else (read[:, 1], read[:, 0])
+            for ax, (name, (everywhere, unmoved, factor)) in zip(axes, found.items(), strict=True):
+                here = (slice(None), slice(None), pixel[0] // factor, pixel[1] // factor)
+                x, y = shown(everywhere[here])
+                _offsets(ax, *shown(unmoved[here]), x, y)
                 _dots(ax, x, y, column, row)
                 small_title(ax, name)
                 reach = np.hypot(x - column, y - row).max()
@@ -89,7 +93,7 @@ def places(case: Case, axis: int = 2, most: int = 9) -> dict[str, list[int]]:
     return found
 
 
-def where_it_reads(network: nn.Module, image: Tensor, level: int) -> tuple[NDArray, int]:
+def where_it_reads(network: nn.Module, image: Tensor, level: int) -> tuple[NDArray, NDArray, int]:
     """Where the last kernel of an encoder stage reads, and how many pixels one of its steps is.
 
     Args:
@@ -98,7 +102,8 @@ def where_it_reads(network: nn.Module, image: Tensor, level: int) -> tuple[NDArr
         level: of the encoder.
 
     Returns:
-        Places `(T, 2, *S)` for each pixel of the stage's map, in pixels of the image along its two axes.
+        Places `(T, 2, *S)` for each pixel of the stage's map, in pixels of the image along its two axes;
+        those that it would read without offsets; and the pixels of a step.
     """
     parts: Any = network
     stage = parts.encoder[level]
@@ -109,14 +114,23 @@ def where_it_reads(network: nn.Module, image: Tensor, level: int) -> tuple[NDArr
     with torch.no_grad():
         network.eval()(image)
         hook.remove()
-        if isinstance(layers[-1], DeformableConv):
-            read = positions(layers[-1].offsets(seen[0]))[0]
+        layer, still = layers[-1], torch.zeros(1, 9, 2, *seen[0].shape[2:])
+        unmoved = positions(still)[0]
+        if isinstance(layer, DeformableConv):
+            read = positions(layer.offsets(seen[0]))[0]
         else:
-            still = torch.zeros(1, 9, 2, *seen[0].shape[2:])
-            voxels = positions(still)[0, 4]  # the middle of the kernel
-            read = voxels + layers[-1].dilation[0] * (positions(still)[0] - voxels)
+            centre = unmoved[4]
+            read = unmoved = centre + layer.dilation[0] * (unmoved - centre)
     factor = prod(parts.strides[:level])
-    return ((read + 0.5) * factor - 0.5).numpy(), factor
+    first, second = (((places + 0.5) * factor - 0.5).numpy() for places in (read, unmoved))
+    return first, second, factor
+
+
+def _offsets(ax: Any, from_x: NDArray, from_y: NDArray, x: NDArray, y: NDArray) -> None:
+    """A line from where each element would read without its offset, if it has one."""
+    if np.hypot(x - from_x, y - from_y).max() > 0:
+        ax.scatter(from_x, from_y, s=20, facecolors="none", edgecolors="white", linewidths=1.0, zorder=3)
+        ax.plot([from_x, x], [from_y, y], color="white", linewidth=1.2, zorder=3)
 
 
 def _dots(ax: Any, x: NDArray, y: NDArray, column: int, row: int) -> None:

@@ -29,7 +29,8 @@ def pyramid_reads(pyramid: Pyramid, case: Case, axis: int = 2) -> "Figure":
     """A panel for each branch: the blocks of the image that it reads for the pixel in the middle of the map.
 
     A pixel of the map stands for a block of 16 x 16 image pixels. Blocks outside the image, where a branch
-    reads zeros, are drawn hollow. The mean over the image reads all of it.
+    reads zeros, are drawn hollow. The mean over the image reads all of it. Each panel shows as much as its
+    branch reads, so the image looks smaller in some.
 
     Args:
         pyramid: of a DeepLab of two dimensions.
@@ -45,13 +46,14 @@ def pyramid_reads(pyramid: Pyramid, case: Case, axis: int = 2) -> "Figure":
     read["mean"] = [
         (row - rows // 2, column - columns // 2) for row in range(rows) for column in range(columns)
     ]
-    far = max(abs(step) for found in read.values() for offset in found for step in offset) + 1
     said = []
     with house():
         fig = canvas(7.0, 7.0 / len(read) + 0.35)
         for ax, (name, found) in zip(fig.subplots(1, len(read), squeeze=False)[0], read.items(), strict=True):
             low, high = cut.window
             ax.imshow(cut.image, cmap="gray", vmin=low, vmax=high)
+            reach = max(abs(step) for offset in found for step in offset)
+            far = max(reach + 1, rows // 2 + 1, columns // 2 + 1)
             inside = 0
             for row, column in found:
                 top, left = rows // 2 + row, columns // 2 + column

@@ -75,12 +75,14 @@ class Acts(_Table):
         noted: a name under which the learner notes something in each step (`Learner.note`): "kept".
         measure: the id of a measure of cases, in place of `noted`.
         below, above: what the number is to be, if the idea acted; one of the two or both.
+        unit: of what is noted: "voxels"; without one, it is a share or a pure number.
     """
 
     noted: str = ""
     measure: str = ""
     below: float | None = None
     above: float | None = None
+    unit: str = ""
 
     @model_validator(mode="after")
     def _something_is_measured(self) -> "Acts":
@@ -99,6 +101,8 @@ class Acts(_Table):
 
     def written(self, value: float) -> str:
         """The number with its name: "kept 99.6%", "mutual information 0.0003 nats"."""
+        if self.unit:
+            return f"{self.noted} {value:.2g} {self.unit}"
         if self.noted:
             share = 0 <= value <= 1 and (self.below or 0) <= 1 and (self.above or 0) <= 1
             return f"{self.noted} {value:.1%}" if share else f"{self.noted} {value:.3g}"

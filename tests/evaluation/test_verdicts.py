@@ -167,6 +167,11 @@ def test_too_few_patients_decide_nothing():
         assert found.reason.startswith("5 patients: no p below 0.05 can be reached")
 
 
+def test_what_is_noted_in_a_unit_is_no_share():
+    assert Acts(noted="offset", above=0.1, unit="voxels").written(0.4443) == "offset 0.44 voxels"
+    assert Acts(noted="kept", above=0.1).written(0.4443) == "kept 44.4%"
+
+
 KEPT = CLAIM.model_copy(update={"acts": Acts(noted="kept", below=0.95)})
 
 

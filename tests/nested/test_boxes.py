@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from medseg_lab.nested.boxes import box_of, cut_out, overlap, resized, share_inside, whole
+from medseg_lab.nested.boxes import (
+    alike,
+    box_of,
+    cut_out,
+    overlap,
+    resized,
+    share_inside,
+    whole,
+    without_islands,
+)
 
 
 def marked(shape, *voxels):
@@ -31,13 +40,25 @@ def test_a_resized_box_keeps_its_middle_and_stays_inside():
 
 
 def test_boxes_of_a_batch_get_the_longest_edges_and_hold_what_they_held():
-    masks = torch.stack([marked((9, 9), (0, 0), (0, 4)), marked((9, 9), (5, 8), (8, 8))])
-    boxes = [box_of(mask) for mask in masks]
+    masks = torch.stack([marked((9, 9), (0, 0), (0, 4)), marked((9, 9), (5, 8), (8, 8)), marked((9, 9))])
+    boxes = alike([box_of(mask) for mask in masks], (9, 9))
     found = cut_out(masks, boxes)
-    assert found.shape == (2, 4, 5)
-    assert found.sum((1, 2)).tolist() == [2, 2]
-    channels = cut_out(masks[:, None].expand(2, 3, 9, 9), boxes)
+    assert found.shape == (3, 4, 5)
+    assert found.sum((1, 2)).tolist() == [2, 2, 0]
+    assert boxes[2] == (slice(2, 6), slice(2, 7))  # the middle
+    channels = cut_out(masks[:, None].expand(3, 3, 9, 9), boxes)
     assert torch.equal(channels[:, 2], found)
+    assert alike([None, None], (9, 9)) == [whole((9, 9))] * 2
+
+
+def test_an_island_is_a_component_with_less_than_a_tenth_of_the_largest():
+    mask = marked((12, 12), (0, 0), (10, 9), (10, 10))
+    mask[3:7, 3:8] = True  # 20 voxels
+    kept = without_islands(mask)
+    assert not kept[0, 0]
+    assert kept.sum() == 22  # two voxels are a tenth
+    assert torch.equal(without_islands(marked((3, 3), (1, 1))), marked((3, 3), (1, 1)))
+    assert not without_islands(marked((3, 3))).any()
 
 
 def test_the_share_inside_counts_marked_voxels():

@@ -3,6 +3,7 @@
 import pytest
 from torch import nn
 
+from medseg_lab.networks.deformable import Deformable
 from medseg_lab.networks.fcn import FCN
 from medseg_lab.networks.structure import INPUT, Edge, size, trace
 from medseg_lab.networks.unet import UNet
@@ -66,7 +67,8 @@ def test_v_net_halves_by_convolution_and_has_shortcuts():
     assert Edge("encoder 0", "encoder 1", ("convolution",)) in found.edges
     assert all(found.stages[name].shortcut for name in ("encoder 0", "encoder 1", "decoder 0"))
     assert found.stages["encoder 1"].content == "2× conv 3²"
-    assert not any(stage.shortcut for stage in trace(UNet(1, 2), (1, 1, 16, 16)).stages.values())
+    for plain in (UNet(1, 2), UNet(1, 2, block=Deformable())):  # offsets are added to places, not features
+        assert not any(stage.shortcut for stage in trace(plain, (1, 1, 16, 16)).stages.values())
 
 
 def test_stages_have_channels_and_shape():

@@ -62,10 +62,15 @@ def test_each_number_stands_in_its_column(runs):
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", markup)]
     assert [row[0] for row in rows] == ["method", "A", "B", "both"]
     assert rows[1][1] == f"{record.parameters:,}"
-    assert rows[1][3] == f"{record.seconds / 2:.2g}"
+    assert rows[1][3] == f"{record.seconds / 2:.3g}"
     assert rows[1][4] == f"{memory(runs['A'][0]) / 1e6:.3g}"
     assert "trained networks" in plain
     assert "trained networks" not in costs_page({"A": runs["A"]})[1]
+
+
+def test_large_numbers_are_written_out(monkeypatch, runs):
+    monkeypatch.setattr("medseg_lab.show.costs_table.memory", lambda run: 1_234_400_000)
+    assert "<td>1,234</td>" in costs_page({"A": runs["A"]})[0]
 
 
 def test_an_ensemble_costs_its_trainings_and_the_memory_of_one(runs):

@@ -39,6 +39,8 @@ def test_a_slice_is_turned_and_its_dots_with_it():
     # column 6 is 6 along the first axis, row 3 from above 11 - 3 = 8 along the second: voxel (3, 4)
     wanted = {(6.5 + 2 + 2 * i, 11 - (8.5 + 2 * j)) for i in (-1, 0, 1) for j in (-1, 0, 1)}
     np.testing.assert_allclose(sorted(dots(fig)), sorted(wanted), atol=1e-5)
+    rings = fig.axes[0].collections[-2].get_offsets()  # where it would read without its offsets
+    assert {(float(x), float(y)) for x, y in rings} == {(x - 2, y) for x, y in wanted}
 
 
 def test_places_are_about_the_reference():
@@ -50,5 +52,5 @@ def test_places_are_about_the_reference():
 
 
 def test_there_is_a_place_for_each_voxel_of_a_padded_map():
-    found, factor = where_it_reads(UNet(1, 2, **SMALL), torch.randn(1, 1, 37, 22), 1)
+    found, _, factor = where_it_reads(UNet(1, 2, **SMALL), torch.randn(1, 1, 37, 22), 1)
     assert (found.shape, factor) == ((9, 2, 20, 12), 2)
