@@ -48,7 +48,7 @@ def squeeze_weights(learner: Learner, cases: Sequence[Case], *, slice_axis: int 
             ordered = weights[:, weights.mean(dim=0).argsort()].numpy()
             ax.plot(ordered.T, color=look(0).colour, linewidth=0.8, alpha=0.5)
             ax.set(ylim=(0, 1), xticks=[])
-            across, between = float(weights.std(dim=0).mean()), float(weights.mean(dim=0).std())
+            across, between = float(weights.std(dim=0, correction=0).mean()), float(weights.mean(dim=0).std())
             small_title(ax, f"{name}\n{across:.3f} | {between:.2f}")
             said.append(f"{name} {across:.3f} and {between:.2f}")
         fig.supylabel("weight", fontsize=9)
