@@ -44,7 +44,7 @@ def attention_of(
         raise ValueError(f"network: expected one with attention, got {type(network).__name__} without")
     place = fullest(case, slice_axis, least=learner.patch)
     image, reference = place.image(case).float(), place.of(case.label.cpu().numpy())
-    where = np.stack(np.indices(reference.shape), axis=-1)  # (H, W, 2): the pixel at each place
+    where = np.moveaxis(np.indices(reference.shape), 0, -1)  # (H, W, 2): the pixel at each place
 
     def draw(row: int, column: int) -> "Figure":
         # pictures of slices are turned, so the pixel is looked up at its place on the page
