@@ -119,7 +119,10 @@ def flow(module: nn.Module, shape: Sequence[int], title: str) -> "Figure":
         drawn = []
         for box, (x, y) in zip(boxes, places, strict=True):
             corner = (x - WIDTH / 2, y - HEIGHT / 2)
-            style = {"facecolor": "#e8f1f8" if box.sources else "#fff3d6", "edgecolor": "#444444"}
+            style: dict[str, Any] = {
+                "facecolor": "#e8f1f8" if box.sources else "#fff3d6",
+                "edgecolor": "#444444",
+            }
             shape_ = "round,pad=0,rounding_size=0.06"
             drawn.append(
                 ax.add_patch(FancyBboxPatch(corner, WIDTH, HEIGHT, boxstyle=shape_, zorder=3, **style))
@@ -134,8 +137,14 @@ def flow(module: nn.Module, shape: Sequence[int], title: str) -> "Figure":
                 # an arrow past other boxes bows over them
                 over = any(y == y0 == y1 and x0 < x < x1 for x, y in places)
                 bend = -2 * 1.1 * row_of_column / (x1 - x0) if over else 0.0  # it rises by 1.1 rows
-                ends = {"patchA": drawn[source], "patchB": drawn[number], "shrinkA": 1, "shrinkB": 1}
-                line = {"arrowstyle": "-|>", "mutation_scale": 9, "connectionstyle": f"arc3,rad={bend}"}
+                ends: dict[str, Any] = {
+                    "patchA": drawn[source],
+                    "patchB": drawn[number],
+                    "shrinkA": 1,
+                    "shrinkB": 1,
+                }
+                line: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 9}
+                line["connectionstyle"] = f"arc3,rad={bend}"
                 arrow = FancyArrowPatch((x0, y0), (x1, y1), **line, color="#444444", lw=1.3, zorder=2, **ends)
                 ax.add_patch(arrow)
         names = [f"{box.name} from {' and '.join(boxes[i].name for i in box.sources)}" for box in boxes[1:]]
