@@ -1,7 +1,7 @@
 """To which places of an image a pixel attends in a non-local block (survey 2.1.2)."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,13 +44,11 @@ def attention_of(
         raise ValueError(f"network: expected one with attention, got {type(network).__name__} without")
     place = fullest(case, slice_axis, least=learner.patch)
     image, reference = place.image(case).float(), place.of(case.label.cpu().numpy())
-    where = np.moveaxis(np.indices(reference.shape), 0, -1)  # (H, W, 2): the pixel at each place
+    grids: Any = np.indices(reference.shape)  # (2, H, W): the pixel at each place
 
     def draw(row: int, column: int) -> "Figure":
         # pictures of slices are turned, so the pixel is looked up at its place on the page
-        upright = place.cut(
-            case, {"reference": reference, "row": where[..., 0], "column": where[..., 1]}, channel
-        )
+        upright = place.cut(case, {"reference": reference, "row": grids[0], "column": grids[1]}, channel)
         height, width = upright.image.shape[:2]
         y, x = (int((tile + 0.5) / tiles * size) for tile, size in ((row, height), (column, width)))
         pixel = int(upright.labels["row"][y, x]), int(upright.labels["column"][y, x])

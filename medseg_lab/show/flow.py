@@ -143,11 +143,8 @@ def flow(module: nn.Module, shape: Sequence[int], title: str) -> "Figure":
                     "shrinkA": 1,
                     "shrinkB": 1,
                 }
-                line: dict[str, Any] = {
-                    "arrowstyle": "-|>",
-                    "mutation_scale": 9,
-                    "connectionstyle": f"arc3,rad={bend}",
-                }
+                line: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 9}
+                line["connectionstyle"] = f"arc3,rad={bend}"
                 arrow = FancyArrowPatch((x0, y0), (x1, y1), **line, color="#444444", lw=1.3, zorder=2, **ends)
                 ax.add_patch(arrow)
         names = [f"{box.name} from {' and '.join(boxes[i].name for i in box.sources)}" for box in boxes[1:]]
