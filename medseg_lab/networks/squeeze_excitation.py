@@ -26,6 +26,7 @@ class ChannelWeights(nn.Module):
         self.excite, self.sigmoid = nn.Linear(hidden, channels), nn.Sigmoid()
         self.squeeze.weight.data.abs_()
         nn.init.zeros_(self.squeeze.bias)
+        self.spread: Tensor | None = None
 
     def weights(self, x: Tensor) -> Tensor:
         """The weights `(N, C)` of features `(N, C, *S)`."""
@@ -35,15 +36,22 @@ class ChannelWeights(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, C, *S)` to the same shape."""
-        return x * self.weights(x).view(*x.shape[:2], *[1] * (x.ndim - 2))
+        weights = self.weights(x)
+        self.spread = weights.detach().float().std(dim=0).mean() if len(x) > 1 else None
+        return x * weights.view(*x.shape[:2], *[1] * (x.ndim - 2))
+
+    def activity(self) -> dict[str, Tensor]:
+        """How much a channel's weight differs between the images of the latest batch, if it had several."""
+        return {} if self.spread is None else {"spread": self.spread}
 
 
 @dataclass(frozen=True)
 class SqueezeExcitation:
     """The block of the U-Net with squeeze and excitation behind its two convolutions.
 
-    In our U-Net an instance norm stands before the last activation. Before it, each channel of each image has
-    the same mean, so the means that are squeezed differ only as far as the distributions behind do.
+    In our U-Net an instance norm stands before the last activation. Behind it, each channel of each image has
+    the same mean, so the means that are squeezed hardly differ, and the weights become constants. A batch
+    norm, which the networks of [29] have, leaves an image its mean: `UNet(norm="batch")`.
 
     Args:
         reduction: r, as of `ChannelWeights`.

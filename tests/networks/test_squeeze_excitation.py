@@ -55,3 +55,21 @@ def test_its_share_of_the_parameters_by_hand():
     work = 2 * sum(2 * c * h for c, h in ((16, 1), (32, 2), (64, 4), (128, 8), (16, 1), (32, 2), (64, 4)))
     image = (1, 1, 64, 64)
     assert flops(with_weights, image) - flops(plain, image) == work
+
+
+def test_its_activity_is_how_much_weights_differ_between_the_images_of_a_batch():
+    """Two images: a weight of 1/2 and one of sigmoid(2); of two numbers, the deviation is half by root 2."""
+    module = ChannelWeights(1)
+    set_(module.squeeze, [[1.0]], [0.0])
+    set_(module.excite, [[1.0]], [0.0])
+    module(torch.tensor([0.0, 2.0]).view(2, 1, 1, 1).expand(2, 1, 3, 3))
+    wanted = (1 / (1 + math.exp(-2)) - 0.5) / math.sqrt(2)
+    torch.testing.assert_close(module.activity()["spread"], torch.tensor(wanted))
+    module(torch.ones(1, 1, 3, 3))
+    assert module.activity() == {}  # one image differs from none
+    alike = UNet(1, 2, features=(4, 8), block=SqueezeExcitation())
+    alike(3 + torch.randn(4, 1, 16, 16) * torch.tensor([1.0, 2.0, 4.0, 8.0]).view(4, 1, 1, 1))
+    first = alike.encoder[0][1].activity()["spread"]
+    batch = UNet(1, 2, features=(4, 8), norm="batch", block=SqueezeExcitation())
+    batch(3 + torch.randn(4, 1, 16, 16) * torch.tensor([1.0, 2.0, 4.0, 8.0]).view(4, 1, 1, 1))
+    assert first < batch.encoder[0][1].activity()["spread"]
