@@ -171,6 +171,9 @@ def test_inner_dice_is_that_of_the_region_inside_with_all_its_classes():
     found = table["inner_dice"].tolist()
     assert np.isnan(found[0])
     assert found[1:] == pytest.approx([2 * 3 / (3 + 4), 2 * 1 / (1 + 2)])
+    one.labels[0, 0, 5] = IGNORE  # what is predicted there counts neither for nor against
+    open_ = evaluate(lambda x: four[x[0].long()].movedim(-1, 0), [one], task)["inner_dice"].tolist()
+    assert open_[1:] == pytest.approx([2 * 2 / (2 + 3), 0])
 
 
 def test_a_learner_gets_the_reference_of_each_case_before_it_predicts_it():

@@ -27,6 +27,13 @@ def test_a_line_is_thin_up_to_its_own_width(width):
     assert not thin(mask, width - 1)[middle].any()
 
 
+def test_beyond_the_image_is_outside():
+    mask = np.zeros((40, 20), dtype=bool)
+    mask[:, :5] = True
+    assert thin(mask, 5)[12:28, :5].all()
+    assert not thin(mask, 4)[12:28].any()
+
+
 def test_in_a_volume_too():
     mask = np.zeros((20, 9, 9), dtype=bool)
     mask[:, 3:6, 3:6] = True

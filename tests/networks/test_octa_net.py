@@ -43,6 +43,7 @@ def test_its_logits_are_the_logarithm_of_probabilities(dims):
     network = OCTANet(1, 3, dims, features=(4, 8), fine=4).eval()
     image = torch.randn(2, 1, *[12] * dims)
     coarse, fine = network.heads(image)
+    assert torch.equal(coarse, network.coarse(image))
     assert coarse.shape == fine.shape
     torch.testing.assert_close(fine.exp().sum(1), torch.ones(2, *[12] * dims), atol=1e-4, rtol=0)
     assert torch.equal(network(image), fine)
