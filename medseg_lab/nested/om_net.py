@@ -27,8 +27,9 @@ class OMNet(Learner):
     whatever the network says.
 
     Ours: the paper draws patches of an inner task around voxels of the outer region, where we leave out
-    voxels of patches that all tasks share; and it enters a task when the loss has levelled off, where we fix
-    the step. The network is any `EncoderDecoder`.
+    voxels of patches that all tasks share; it enters a task when the loss has levelled off, where we fix the
+    step; and no gradient passes from a task to the predictions that guide it. The network is any
+    `EncoderDecoder`.
 
     Args:
         channels: whether the channels of a task are weighted by what the task before predicts.

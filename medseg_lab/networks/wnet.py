@@ -26,7 +26,9 @@ class WNet(nn.Module):
 
     One network sees the volume in one direction. The paper's three views are three networks, each of another
     `axis`, trained each for itself, whose probabilities are averaged (`ModelEnsemble`). Turning the network
-    is the same as turning the volume.
+    is the same as turning the volume. The paper's volumes have equal edges. Of a stack of few slices, the
+    two other views have planes of few voxels: eight slices become two, where a kernel of rate 2 or 3 reads
+    little but its centre.
 
     Departures: all convolutions are padded (the paper's across the slices are not), those of `blocks`; norm
     and activation follow a convolution (in the paper's code they precede it), with the residual sum of
