@@ -20,5 +20,6 @@ def test_boxes_lie_around_what_is_found_or_around_a_reference():
     assert (plain.found == label.numpy()).all()
     assert (moved.found >= 2).sum() < (plain.found >= 2).sum()
     assert torch.equal(shifted(label, 0), label)
-    assert shifted(torch.ones(5, 2), 2).sum(1).tolist() == [0, 0, 2, 2, 2]  # nothing comes back at the other end
+    # nothing comes back at the other end
+    assert shifted(torch.ones(5, 2), 2).sum(1).tolist() == [0, 0, 2, 2, 2]
     assert len(learner.network[0].seen) == 1  # the first step is done once
