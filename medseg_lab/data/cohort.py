@@ -56,7 +56,13 @@ class Cohort:
     @property
     def task(self) -> Task:
         """The problem that the data set poses, in its own dimension."""
-        return Task(len(self.card.modality), self.card.classes, self.card.spatial_dims, self.card.order)
+        return Task(
+            len(self.card.modality),
+            self.card.classes,
+            self.card.spatial_dims,
+            self.card.order,
+            self.card.preprocessing.slice_axis,
+        )
 
     @property
     def patch(self) -> tuple[int, ...]:

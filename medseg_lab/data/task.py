@@ -13,12 +13,14 @@ class Task:
         spatial_dims: 2 for slices, 3 for volumes.
         order: the foreground classes from the outermost to the innermost, as indices, where that is not their
             own order (`nested`).
+        slice_axis: across which a volume is cut into slices, for a learner of slices.
     """
 
     channels: int
     classes: tuple[str, ...]
     spatial_dims: int
     order: tuple[int, ...] = ()
+    slice_axis: int = 2
 
     @property
     def foreground(self) -> tuple[str, ...]:

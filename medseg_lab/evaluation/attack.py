@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class AttackJudge(Judge):
-    """Scores as `Judge` does, and again under attack: a column `attacked_dice`.
+    """Scores as `Judge` does, and again under attack: columns `attacked_dice` and `dice_lost`.
 
     The attack (`attacked`) knows the network and the reference. A step of it costs a pass with gradients, and
     the attacked images are predicted once more.
@@ -43,11 +43,11 @@ class AttackJudge(Judge):
         self.epsilon, self.steps = epsilon, steps
 
     def table(self, learner: "Segmenter", cohort: "Cohort", cases: Sequence[Case]) -> pd.DataFrame:
-        """The table of `Judge`, with the Dice of the attacked images in a column `attacked_dice`."""
+        """The table of `Judge`, with the Dice of the attacked images, and how much lower it is."""
         table = super().table(learner, cohort, cases)
         misled = attacked(learner, cohort, with_references(learner, cases), self.epsilon, self.steps)
         found = evaluate(predictor(learner, cohort), misled, cohort.task, metrics=["dice"])
-        return table.assign(attacked_dice=found["dice"])
+        return table.assign(attacked_dice=found["dice"], dice_lost=table["dice"] - found["dice"])
 
 
 def attack_curve(

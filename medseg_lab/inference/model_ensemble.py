@@ -44,6 +44,11 @@ class ModelEnsemble(Segmenter):
         found = torch.stack([member.predict(image) for member in self.learners[:n]])
         return found[torch.arange(n) % len(found)]
 
+    def take_reference(self, reference: Tensor) -> None:
+        """Pass it on to every member."""
+        for member in self.learners:
+            member.take_reference(reference)
+
     def train(self, mode: bool = True) -> "ModelEnsemble":
         """Stay in evaluation mode."""
         return super().train(False)

@@ -103,7 +103,7 @@ class Cascade(Learner):
 
         Args:
             probabilities: `(K, *S)`, what `predict` says of it.
-            image: `(C, *S)`. A learner of slices reads those of a volume along its last axis.
+            image: `(C, *S)`. A learner of slices reads those of a volume across the task's axis.
             reference: classes `(*S)`, for boxes around the true regions.
 
         Returns:
@@ -127,9 +127,12 @@ class Cascade(Learner):
 
     def _in_windows(self, level: int, image: Tensor) -> Tensor:
         """The probability of a region `(*S)` in an image `(C, *S)`, by windows no larger than the image."""
-        known = self.patch or image.shape[1 : 1 + self.task.spatial_dims]
-        window = tuple(min(edge, size) for edge, size in zip(known, image.shape[1:], strict=False))
-        return covered(self, image, lambda patches: self._likely(level, patches), window)[0]
+        across, axes = self.task.slice_axis, list(range(image.ndim - 1))
+        if len(axes) > self.task.spatial_dims:
+            axes.remove(across % 3)
+        sizes = [image.shape[1 + axis] for axis in axes]
+        window = tuple(map(min, self.patch or sizes, sizes))
+        return covered(self, image, lambda patches: self._likely(level, patches), window, across)[0]
 
     def _likely(self, level: int, image: Tensor) -> Tensor:
         """The probability of a level's region in patches, `(N, 1, *S)`, float32."""

@@ -35,6 +35,7 @@ class Attention(nn.Module):
         self.out = conv(inner, channels, 1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+        self.share = torch.zeros(())
 
     def weights(self, x: Tensor) -> Tensor:
         """How much each of L pixels attends to each of M keys, `(N, L, M)`; sums to 1 over M."""
@@ -46,7 +47,22 @@ class Attention(nn.Module):
         """`(N, C, *S)` to the same shape."""
         values = self.pool(self.g(x)).flatten(2)  # (N, C / 2, M)
         means = values @ self.weights(x).transpose(1, 2)  # (N, C / 2, L), eq. (3)
-        return x + self.out(means.unflatten(2, x.shape[2:]))
+        added = self.out(means.unflatten(2, x.shape[2:]))
+        self.share = _variation(added) / _variation(x).clamp_min(1e-12)
+        return x + added
+
+    def activity(self) -> dict[str, Tensor]:
+        """How much what was added in the latest pass varies over an image, as a share of the features.
+
+        If all pixels attend alike, a constant is added, which a norm behind it takes away.
+        """
+        return {"added": self.share}
+
+
+def _variation(x: Tensor) -> Tensor:
+    """The standard deviation of `(N, C, *S)` over space, of all channels and images together."""
+    voxels = x.detach().float().flatten(2)
+    return (voxels - voxels.mean(dim=2, keepdim=True)).square().mean().sqrt()
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class ChannelWeights(nn.Module):
 
     def activity(self) -> dict[str, Tensor]:
         """How much a channel's weight differs between the images of the latest batch, if it had several."""
-        return {} if self.spread is None else {"spread": self.spread}
+        return {} if self.spread is None else {"between_images": self.spread}
 
 
 @dataclass(frozen=True)

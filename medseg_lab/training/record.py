@@ -47,6 +47,7 @@ class TaskFacts(_Part):
     classes: tuple[str, ...]
     spatial_dims: int
     order: tuple[int, ...] = ()
+    slice_axis: int = 2
 
 
 class RunRecord(_Part):

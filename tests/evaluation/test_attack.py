@@ -103,6 +103,7 @@ def test_dice_falls_as_the_attack_grows(epsilon, dice):
     data = cohort(case())
     table = AttackJudge(epsilon=epsilon)(Pixelwise(), data)
     assert list(table.pop("attacked_dice")) == pytest.approx([dice])
+    assert list(table.pop("dice_lost")) == pytest.approx([1 - dice])
     pd.testing.assert_frame_equal(table, Judge()(Pixelwise(), data))
 
 

@@ -1,5 +1,7 @@
 """The cascade with networks that are thresholds: what each step sees, and what becomes of a case."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -191,3 +193,20 @@ def test_in_a_step_one_network_gets_a_gradient():
 def test_true_boxes_need_a_cascade():
     with pytest.raises(ValueError, match="expected a Cascade, got Supervised"):
         TrueBoxes(learner=Supervised(task(), network=SMALL))
+
+
+def test_slices_are_read_across_the_tasks_axis():
+    """A box of 12 x 28 x 28 in a volume whose slices lie along its first axis: each network reads 28 x 28."""
+    learner = cascade(2, margin=0)
+    learner.task, learner.patch = replace(learner.task, slice_axis=0), (32, 32)
+    read = []
+    likely = learner._likely
+    learner._likely = lambda level, image: (
+        read.append((level, tuple(image.shape[2:]))) or likely(level, image)
+    )
+    label = torch.zeros(12, 32, 32, dtype=torch.int64)
+    label[:, 2:-2, 2:-2] = 1
+    label[:, 3:-3, 3:-3] = 2
+    found = predict_case(learner, label[None].float(), slice_axis=0)
+    assert torch.equal(found.argmax(0), label)
+    assert {shape for level, shape in read if level == 1} == {(28, 28)}

@@ -141,3 +141,25 @@ def test_the_u_net_that_it_is_compared_with_is_as_large():
         for network in [recipe_called(name).arguments["network"].build(in_channels=1, out_channels=3)]
     ]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.02)
+
+
+def test_its_activity_is_how_much_what_it_adds_varies_over_the_image():
+    module = Attention(2, 4, pooled=False)
+    x = torch.randn(2, 4, 6, 6)
+    assert module(x) is not None
+    assert module.activity()["added"] == 0  # it starts at nothing
+    with torch.no_grad():
+        module.out.bias.fill_(3.0)
+        module(x)
+        assert module.activity()["added"] < 1e-6  # the same everywhere
+        for layer in (module.g, module.out):
+            torch.nn.init.ones_(layer.weight)
+            torch.nn.init.zeros_(layer.bias)
+        module.weights = lambda x: torch.eye(36).expand(2, 36, 36)  # each pixel attends to itself
+        module(x)
+    # g adds up 4 channels for each of 2, and the last layer those 2 for each of 4
+    total = 2 * x.sum(1).flatten(1)
+    wanted = (
+        total.var(dim=1, correction=0).mean().sqrt() / x.flatten(2).var(dim=2, correction=0).mean().sqrt()
+    )
+    torch.testing.assert_close(module.activity()["added"], wanted)

@@ -64,12 +64,12 @@ def test_its_activity_is_how_much_weights_differ_between_the_images_of_a_batch()
     set_(module.excite, [[1.0]], [0.0])
     module(torch.tensor([0.0, 2.0]).view(2, 1, 1, 1).expand(2, 1, 3, 3))
     wanted = (1 / (1 + math.exp(-2)) - 0.5) / math.sqrt(2)
-    torch.testing.assert_close(module.activity()["spread"], torch.tensor(wanted))
+    torch.testing.assert_close(module.activity()["between_images"], torch.tensor(wanted))
     module(torch.ones(1, 1, 3, 3))
     assert module.activity() == {}  # one image differs from none
     alike = UNet(1, 2, features=(4, 8), block=SqueezeExcitation())
     alike(3 + torch.randn(4, 1, 16, 16) * torch.tensor([1.0, 2.0, 4.0, 8.0]).view(4, 1, 1, 1))
-    first = alike.encoder[0][1].activity()["spread"]
+    first = alike.encoder[0][1].activity()["between_images"]
     batch = UNet(1, 2, features=(4, 8), norm="batch", block=SqueezeExcitation())
     batch(3 + torch.randn(4, 1, 16, 16) * torch.tensor([1.0, 2.0, 4.0, 8.0]).view(4, 1, 1, 1))
-    assert first < batch.encoder[0][1].activity()["spread"]
+    assert first < batch.encoder[0][1].activity()["between_images"]

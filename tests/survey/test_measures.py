@@ -34,7 +34,8 @@ def test_a_measure_is_scored_by_a_judge_or_stands_for_a_claim():
     one = Drawn(case, torch.full((1, 2, 2, 2), 0.5), torch.ones(2, 2))
     (row,) = scores(one, Task(1, ("background", "a"), 2))
     assert set(row) <= {one.id for one in measures() if one.per == "case"}
-    scored = {*METRICS, *row, "ece", "seconds"}  # of all cases together; shown, and decides nothing
+    # shown, and decides nothing: of all cases together, and beside what is lost under attack
+    scored = {*METRICS, *row, "ece", "seconds", "attacked_dice"}
     assert {one.id for one in measures()} - scored <= {claim.metric for claim in claims()}
 
 
