@@ -58,10 +58,10 @@ class _Recorder(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        sources = self.of(args, kwargs)
-        if self.depth or not isinstance(out, Tensor) or not sources:
+        sources, name = self.of(args, kwargs), getattr(func, "__name__", "").strip("_")
+        # what is detached is measured, and goes into no output
+        if self.depth or not isinstance(out, Tensor) or not sources or name == "detach":
             return out
-        name = getattr(func, "__name__", "").strip("_")
         if name in OPERATIONS:
             self.add(OPERATIONS[name], out, sources)
         elif id(out) not in self.origins:
