@@ -45,7 +45,7 @@ def narrowings(
     """
     image = case.image.float()
     with torch.no_grad():
-        first = covered(learner, image, learner.predict)
+        first = covered(learner, image, learner.predict, slice_axis=learner.task.slice_axis)
         regions = [learner.region(case.label, level) for level in range(len(learner.task.nested) - 1)]
         true = tuple(box_of(region, learner.margin) for region in regions)
         found = []

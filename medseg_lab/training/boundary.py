@@ -4,15 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.case import IGNORE
-from medseg_lab.networks.blocks import CONV
+from medseg_lab.networks.blocks import CONV, MAX_POOL
 from medseg_lab.networks.encoder_decoder import encoder_decoder
 from medseg_lab.training.supervised import Supervised, activity
-
-MAX_POOL = {4: F.max_pool2d, 5: F.max_pool3d}
 
 
 class BoundarySupervised(Supervised):
@@ -47,6 +44,6 @@ def boundary_of(label: Tensor) -> Tensor:
     The boundary is two voxels wide. `IGNORE` where such a voxel is not annotated.
     """
     value = label[:, None].float()
-    pool = MAX_POOL[value.ndim]
-    highest, lowest = (sign * pool(sign * value, 3, stride=1, padding=1)[:, 0] for sign in (1, -1))
+    pool = MAX_POOL[label.ndim - 1](3, stride=1, padding=1)
+    highest, lowest = (sign * pool(sign * value)[:, 0] for sign in (1, -1))
     return (highest != lowest).to(label.dtype).masked_fill(highest == IGNORE, IGNORE)

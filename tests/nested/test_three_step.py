@@ -8,8 +8,10 @@ from torch import nn
 from toys import SMALL, VOXELWISE, noise_batch, task
 
 from medseg_lab.data.batch import Batch
+from medseg_lab.data.case import Case
 from medseg_lab.inference.predict import predict_case
 from medseg_lab.nested.boxes import box_of
+from medseg_lab.nested.narrowing import narrowings
 from medseg_lab.nested.three_step import Cascade
 from medseg_lab.nested.true_boxes import TrueBoxes
 from medseg_lab.training.schedule import learning_rate
@@ -210,3 +212,6 @@ def test_slices_are_read_across_the_tasks_axis():
     found = predict_case(learner, label[None].float(), slice_axis=0)
     assert torch.equal(found.argmax(0), label)
     assert {shape for level, shape in read if level == 1} == {(28, 28)}
+    case = Case("c", "p", label[None].float(), label[None].to(torch.uint8), None)
+    (narrowed,) = narrowings(learner, case)
+    assert (narrowed.found == label.numpy()).all()
