@@ -15,6 +15,7 @@ from torch import Tensor
 
 from medseg_lab.data.augment import Augmentation, change_intensity
 from medseg_lab.data.batch import Batch
+from medseg_lab.data.folds import outside
 from medseg_lab.data.pool import Pool
 from medseg_lab.data.reading import Reading
 from medseg_lab.data.task import Task
@@ -35,12 +36,15 @@ class Batches:
             one of slices.
         augmentation: how patches are varied.
         unlabelled: also draw as many patches from the cohort's unlabelled cases.
+        fold: `(i, k)` leaves out part i of the labelled patients dealt to k parts; empty for all of them.
+        size: patches of a batch, whatever voxels they fill; None goes by `budget_voxels`.
         back_after: steps after which the places of unlabelled patches come again, each time changed in
             another way, for a learner that remembers what it saw there; None for new places in every step.
         reading: whose labels are drawn, where a case has several raters.
 
     Raises:
-        ValueError: if the task wants volumes of a cohort of slices, or unlabelled cases where there are none.
+        ValueError: if the task wants volumes of a cohort of slices, unlabelled cases where there are none, or
+            more folds than there are labelled patients.
     """
 
     def __init__(
@@ -54,6 +58,8 @@ class Batches:
         unlabelled: bool = False,
         augmentation: Augmentation = EVERYTHING,
         reading: Reading = "reference",
+        fold: tuple[int, ...] = (),
+        size: int | None = None,
         back_after: int | None = None,
     ) -> None:
         if task.spatial_dims > cohort.task.spatial_dims:
@@ -66,10 +72,12 @@ class Batches:
         how = cohort.card.preprocessing
         sliced = how.slice_axis if task.spatial_dims < cohort.task.spatial_dims else None
         kept = [a for a in range(cohort.task.spatial_dims) if a != sliced]
-        self.patch, self.batch_size = patches(cohort, task.spatial_dims, budget_voxels, patch_limit)
+        self.patch, fitting = patches(cohort, task.spatial_dims, budget_voxels, patch_limit)
+        self.batch_size = size or fitting
         self._mirror = tuple(kept.index(a) for a in how.mirror if a in kept)
         self._seed, self._augmentation, self._back_after = seed, augmentation, back_after
-        self._labelled = Pool(cohort.labelled, self.patch, sliced, device, reading)
+        labelled = outside(cohort.labelled, *fold) if fold else cohort.labelled
+        self._labelled = Pool(labelled, self.patch, sliced, device, reading)
         self._unlabelled = Pool(cohort.unlabelled, self.patch, sliced, device) if unlabelled else None
 
     @property

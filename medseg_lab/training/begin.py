@@ -33,6 +33,8 @@ def begin(
         unlabelled=learner.wants_unlabelled,
         augmentation=learner.augmentation,
         reading=learner.reading,
+        fold=learner.fold,
+        size=learner.batch_size,
         back_after=math.ceil(everywhere / learner.visits) if learner.visits > 1 else None,
     )
     return learner, batches

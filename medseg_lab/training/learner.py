@@ -70,6 +70,10 @@ class Learner(Segmenter):
         spatial_dims: 2 to learn slice by slice on a cohort of volumes; None for the cohort's own dimension.
         reading: which labels it is taught, where a case has several raters.
         augmentation: as a recipe: how its training patches are varied.
+        fold: `(i, k)` trains without part i, counted from 0, of the labelled patients dealt to k parts
+            (survey 2.3.3); all of them by default.
+        batch_size: patches of a step; None for as many as the budget's voxels fill.
+        optimiser: "adamw", or "sgd" for nnU-Net's [46]: Nesterov momentum of 0.99.
     """
 
     task: Task = field(kw_only=False)
@@ -81,6 +85,9 @@ class Learner(Segmenter):
     spatial_dims: Literal[2, 3] | None = None
     reading: Reading = "reference"
     augmentation: Augmentation = default(Augmentation)
+    fold: tuple[int, ...] = ()
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    optimiser: Literal["adamw", "sgd"] = "adamw"
 
     wants_unlabelled = False
     visits = 1
@@ -89,6 +96,11 @@ class Learner(Segmenter):
 
     def build(self) -> None:
         """The loss, the augmentation, and one network for the task."""
+        if self.fold and not (len(self.fold) == 2 and 0 <= self.fold[0] < self.fold[1] >= 2):
+            raise ValueError(
+                f"{type(self).__name__}: fold: expected (i, k) with 0 <= i < k and k of 2 or more, "
+                f"got {self.fold}"
+            )
         if self.spatial_dims is not None:
             self.task = replace(self.task, spatial_dims=self.spatial_dims)
         self.noted: dict[str, Tensor | float] = {}

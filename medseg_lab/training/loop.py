@@ -7,7 +7,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import Parameter
-from torch.optim import AdamW
+from torch.optim import SGD, AdamW, Optimizer
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.training.budget import Budget
@@ -18,6 +18,9 @@ from medseg_lab.training.learner import Learner, Phase
 from medseg_lab.training.progress import progress_bar
 from medseg_lab.training.schedule import learning_rate
 from medseg_lab.training.seeding import STEP, stream
+
+MOMENTUM = 0.99
+"""Of stochastic gradient descent, with Nesterov's correction (nnU-Net [46])."""
 
 
 class Source(Protocol):
@@ -57,9 +60,7 @@ def train(
     learner.prepare(budget.steps, batches.unlabelled_shapes, batches.labelled_shapes)
     lay_out(learner.to(fabric.device))
     phases = learner.phases()
-    optimisers = [
-        AdamW(groups, weight_decay=learner.weight_decay, fused=True) for groups in parameter_groups(phases)
-    ]
+    optimisers = [optimiser_of(learner, groups) for groups in parameter_groups(phases)]
     module, *optimisers = fabric.setup(learner, *optimisers)
     curves = checkpoints.restore(learner, optimisers)
     learner.train()
@@ -91,6 +92,13 @@ def train(
                 checkpoints.save(learner, optimisers, curves)
             move_bar(curves.latest)
     return curves
+
+
+def optimiser_of(learner: Learner, groups: list[dict[str, Any]]) -> Optimizer:
+    """The optimiser that a learner asks for."""
+    if learner.optimiser == "sgd":
+        return SGD(groups, momentum=MOMENTUM, nesterov=True, weight_decay=learner.weight_decay, fused=True)
+    return AdamW(groups, weight_decay=learner.weight_decay, fused=True)
 
 
 def parameter_groups(phases: Sequence[Phase]) -> list[list[dict[str, Any]]]:

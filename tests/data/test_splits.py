@@ -1,8 +1,11 @@
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from medseg_lab.data.card import Parts
+from medseg_lab.data.case import Case
+from medseg_lab.data.folds import outside
 from medseg_lab.data.splits import Split, fewest, shuffled, split
 
 PARTS = Parts(test=0.2, validation=0.1)
@@ -95,3 +98,14 @@ def test_a_number_of_labels_out_of_range_is_refused(n):
 def test_a_patient_in_two_parts_is_refused(parts, named):
     with pytest.raises(ValueError, match=f"patient {named}"):
         Split(*parts)
+
+
+def test_each_patient_is_left_out_of_exactly_one_fold() -> None:
+    image, label = torch.zeros(1, 2, 2), torch.zeros(1, 2, 2, dtype=torch.uint8)
+    cases = [Case(f"{p}-{scan}", p, image, label, None) for p in "abcde" for scan in range(2)]
+    kept = [[case.id for case in outside(cases, fold, 3)] for fold in range(3)]
+    left = ["".join(sorted({case.patient for case in cases} - {id[0] for id in ids})) for ids in kept]
+    assert left == ["ad", "be", "c"]
+    assert [len(ids) for ids in kept] == [6, 6, 8]
+    with pytest.raises(ValueError, match="expected 6 labelled patients or more, got 5"):
+        outside(cases, 0, 6)

@@ -314,3 +314,37 @@ def test_a_weight_that_two_phases_share_decays_once_a_step(tmp_path):
         wanted *= 1 - learning_rate(step, 3, 4e-3) * 0.5
     assert learner.shared.item() == pytest.approx(wanted, abs=1e-7)
     assert learner.second.item() == pytest.approx(wanted, abs=1e-7)
+
+
+def test_stochastic_gradient_descent_has_nesterov_momentum_and_decay(tmp_path):
+    """Two steps by hand on `L = w^2 / 2` from w = 1; the decay adds w / 2 to the gradient w."""
+    learner = Halved(TASK, optimiser="sgd", learning_rate=0.1, weight_decay=0.5)
+    run(learner, 2, tmp_path)
+    w, velocity = 1.0, 0.0
+    for step in range(2):
+        gradient = 1.5 * w
+        velocity = 0.99 * velocity + gradient
+        w -= learning_rate(step, 2, 0.1) * (gradient + 0.99 * velocity)
+    assert learner.w.item() == pytest.approx(w, rel=1e-5)
+
+
+class Halved(Learner):
+    """One number w, with the loss w^2 / 2."""
+
+    def build(self) -> None:
+        super().build()
+        self.w = nn.Parameter(torch.tensor(1.0))
+
+    def losses(self, batch, step):
+        return {"half": self.w**2 / 2}
+
+
+@pytest.mark.parametrize("fold", [(2, 2), (0, 1), (1,), (-1, 3)])
+def test_a_fold_that_is_none_is_refused(fold):
+    with pytest.raises(ValueError, match=r"Halved: fold: expected \(i, k\)"):
+        Halved(TASK, fold=fold)
+
+
+def test_a_batch_holds_as_many_patches_as_the_learner_asks_for():
+    wanted = Batches(tiny_cohort(), TASK, 2 * 8**3, 8, size=5)
+    assert wanted.batch_size == len(wanted.batch(0).image) == 5
