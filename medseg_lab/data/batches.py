@@ -114,7 +114,7 @@ class Batches:
         if spatial is None:
             view = View.plain(entries, starts, self.patch)
         else:
-            view = View(entries, starts, self.patch, spatial.matrix, spatial.mirrored)
+            view = View(entries, starts, self.patch, spatial.matrix, spatial.mirrored, spatial.control)
         image, label = view.of(pool)
         return image if intensity is None else change_intensity(image, intensity), label, view
 
