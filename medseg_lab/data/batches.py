@@ -122,7 +122,7 @@ class Batches:
         if spatial is None:
             view = View.plain(entries, starts, self.patch)
         else:
-            view = View(entries, starts, self.patch, spatial.matrix, spatial.mirrored)
+            view = View(entries, starts, self.patch, spatial.matrix, spatial.mirrored, spatial.control)
         image, label = view.of(pool)
         weight = None
         if pool.weighted:
