@@ -19,7 +19,8 @@ class Supervised(Learner):
 
     A module inside the network that has `activity()` says there, by name, what its idea did in the forward
     pass: scalars without gradient, such as how far offsets reach. They are noted (`Learner.note`): the mean
-    over the modules that use the same name, so that claims can ask for it.
+    over the modules that use the same name, so that claims can ask for it. A loss may have `activity(logits,
+    label)`, too.
     """
 
     network: Any
@@ -28,6 +29,8 @@ class Supervised(Learner):
         """One term, named after the loss."""
         heads: Callable[[Tensor], tuple[Tensor, ...]] | None = getattr(self.network, "heads", None)
         outputs = heads(batch.image) if heads else (self.network(batch.image),)
+        if says := getattr(self.loss, "activity", None):
+            self.note(**says(outputs[-1], batch.label))
         self.note(**activity(self.network))
         return {self.loss_name: torch.stack([self.loss(logits, batch.label) for logits in outputs]).mean()}
 
