@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from medseg_lab.networks.blocks import Block, NormName, Stage, double_conv, up
 
+Stride = int | tuple[int, ...]
+"""How many times coarser a level is than the one before: along every axis, or along each."""
+
 
 @runtime_checkable
 class EncoderDecoder(Protocol):
@@ -19,13 +22,14 @@ class EncoderDecoder(Protocol):
 
     Attributes:
         widths: channels of each level's encoded features, finest first.
-        strides: how many times coarser each level is than the one before: `(2, 2, 2)` for four levels.
+        strides: how many times coarser each level is than the one before: `(2, 2, 2)` for four levels; a
+            tuple where that differs between axes.
         encoder: the modules of the encoder.
         head: the last layer, from decoded features to logits.
     """
 
     widths: tuple[int, ...]
-    strides: tuple[int, ...]
+    strides: tuple[Stride, ...]
 
     @property
     def encoder(self) -> nn.Module: ...  # noqa: D102
@@ -79,7 +83,7 @@ class Decoder(nn.Module):
         self,
         spatial_dims: int,
         widths: Sequence[int],
-        strides: Sequence[int],
+        strides: Sequence[Stride],
         skips: bool = True,
         norm: NormName = "instance",
         block: Block = double_conv,

@@ -16,8 +16,12 @@ from medseg_lab.losses.dice import DiceCE
 from medseg_lab.training.recipe import Recipe, default
 from medseg_lab.training.segmenter import Segmenter
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""From logits `(N, K, *S)` and labels `(N, *S)` to a scalar."""
+Loss = Callable[..., Tensor]
+"""From logits `(N, K, *S)` and labels `(N, *S)` to a scalar.
+
+A loss may have a method `weight_map(label, spacing)` (`medseg_lab.data.weight_maps.WeightMap`): then it also
+takes the weights `(N, *S)` of its voxels, as its third argument.
+"""
 
 
 @dataclass(frozen=True)
