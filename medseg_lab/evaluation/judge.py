@@ -143,19 +143,37 @@ class Judge:
         return table.assign(rarest_dice=table["dice"].where(table["class"] == rarest))
 
     def table(self, learner: "Segmenter", cohort: "Cohort", cases: Sequence[Case]) -> pd.DataFrame:
-        """The table of `evaluate` for cases of a cohort."""
-        return evaluate(
-            predictor(learner, cohort),
+        """The table of `evaluate` for cases of a cohort.
+
+        Post-processing adds a column for each number of its `activity()`.
+        """
+        predict, notes = _noting(learner, predictor(learner, cohort))
+        table = evaluate(
+            predict,
             with_references(learner, cases),
             cohort.task,
             tolerance=self.tolerance,
             label_maps=self.label_maps,
         )
+        return table.assign(**{name: torch.cat(found).tolist() for name, found in notes.items()})
 
     @staticmethod
     def cases(cohort: "Cohort", part: str) -> Sequence[Case]:
         """Those of a part; asking for "test" opens it, which the cohort records."""
         return cohort.open_test("judging a trained learner") if part == "test" else getattr(cohort, part)
+
+
+def _noting(learner: "Segmenter", predict: Predictor) -> tuple[Predictor, dict[str, list[Tensor]]]:
+    """The same predictor, and what post-processing says that it did to each case, `(K-1,)`, by name."""
+    notes: dict[str, list[Tensor]] = {}
+
+    def noted(image: Tensor) -> Tensor:
+        found = predict(image)
+        for name, number in getattr(learner, "activity", dict)().items():
+            notes.setdefault(name, []).append(number.cpu())
+        return found
+
+    return noted, notes
 
 
 def rarest_class(cases: Iterable[Case], task: Task) -> str:

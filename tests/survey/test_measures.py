@@ -36,7 +36,8 @@ def test_a_measure_is_scored_by_a_judge_or_stands_for_a_claim():
     assert set(row) <= {one.id for one in measures() if one.per == "case"}
     # shown, and decides nothing: of all cases together, and beside what is lost under attack
     scored = {*METRICS, *row, "ece", "seconds", "attacked_dice"}
-    assert {one.id for one in measures()} - scored <= {claim.metric for claim in claims()}
+    decide = {claim.metric for claim in claims()} | {claim.acts.measure for claim in claims() if claim.acts}
+    assert {one.id for one in measures()} - scored <= decide
 
 
 def test_amounts_are_printed_in_the_measures_unit():
