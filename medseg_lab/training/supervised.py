@@ -20,6 +20,9 @@ class Supervised(Learner):
     A module inside the network that has `activity()` says there, by name, what its idea did in the forward
     pass: scalars without gradient, such as how far offsets reach. They are noted (`Learner.note`): the mean
     over the modules that use the same name, so that claims can ask for it.
+
+    A loss with a weight map is given the weights of the patches. What they add to the mean weight of a voxel
+    is noted as `added_weight`.
     """
 
     network: Any
@@ -29,7 +32,11 @@ class Supervised(Learner):
         heads: Callable[[Tensor], tuple[Tensor, ...]] | None = getattr(self.network, "heads", None)
         outputs = heads(batch.image) if heads else (self.network(batch.image),)
         self.note(**activity(self.network))
-        return {self.loss_name: torch.stack([self.loss(logits, batch.label) for logits in outputs]).mean()}
+        weights = () if batch.weight is None else (batch.weight,)
+        if batch.weight is not None:
+            self.note(added_weight=batch.weight.mean() - 1)
+        terms = [self.loss(logits, batch.label, *weights) for logits in outputs]
+        return {self.loss_name: torch.stack(terms).mean()}
 
     def predict(self, image: Tensor) -> Tensor:
         """Softmax of the logits, in float32: `(N, C, *S)` to `(N, K, *S)`."""
