@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
-FOREGROUND, STEPS, RATE, AROUND = 60, 100, 0.2, 5
+FOREGROUND, STEPS, RATE, AROUND = 40, 300, 0.05, 5
 """Voxels of the foreground that are drawn; steps of Adam, and its rate; the edge of a neighbourhood."""
+RATIOS = (1, 10, 30, 100, 300, 1000)
+"""Voxels of the background for one of the foreground."""
 GROUPS = ("foreground", "difficult background", "easy background")
 
 
@@ -50,7 +52,7 @@ def imbalance(
     train: Sequence[Case],
     test: Case,
     losses: Mapping[str, Loss],
-    ratios: Sequence[int] = (1, 3, 10, 30, 100, 300, 1000),
+    ratios: Sequence[int] = RATIOS,
     *,
     slice_axis: int = 2,
     channel: int | None = None,
