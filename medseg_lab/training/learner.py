@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -106,7 +106,7 @@ class Learner(Segmenter):
                 f"got {self.fold}"
             )
         if self.spatial_dims is not None:
-            self.task = replace(self.task, spatial_dims=self.spatial_dims)
+            self.task = self.task.in_dimension(self.spatial_dims)
         self.noted: dict[str, Tensor | float] = {}
         if "network" not in self.recipes and (self.network is not None or self._needs_network):
             said = type(self.network).__name__

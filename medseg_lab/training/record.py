@@ -48,6 +48,7 @@ class TaskFacts(_Part):
     spatial_dims: int
     order: tuple[int, ...] = ()
     slice_axis: int = 2
+    mirror: tuple[int, ...] = ()
 
 
 class RunRecord(_Part):
