@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from medseg_lab.cli.claims import claims
 from medseg_lab.cli.compare import compare
 from medseg_lab.cli.data import data
+from medseg_lab.cli.plan import plan
 from medseg_lab.cli.record import record
 from medseg_lab.cli.sweep import INTERRUPTED, sweep
 from medseg_lab.cli.tables import show
@@ -47,6 +48,7 @@ app.add_typer(record, name="record")
 app.command()(compare)
 app.command()(sweep)
 app.command()(claims)
+app.command()(plan)
 
 Section = Annotated[
     str, typer.Argument(help="The survey's section, such as 2.1.1, a page's name, or a path.")

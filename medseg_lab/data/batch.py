@@ -16,6 +16,7 @@ class Batch(NamedTuple):
         unlabelled: patches without labels, `(M, C, *S)`, or None where a learner asks for none.
         views: where the unlabelled patches were cut, and how they were turned.
         mirror: the axes of a patch along which the card says that a mirror image is an image, too.
+        weight: how much each labelled voxel counts, `(N, *S)`, float32; None where the loss has no map of it.
     """
 
     image: Tensor
@@ -23,3 +24,4 @@ class Batch(NamedTuple):
     unlabelled: Tensor | None = None
     views: View | None = None
     mirror: tuple[int, ...] = ()
+    weight: Tensor | None = None

@@ -20,6 +20,7 @@ from medseg_lab.data.pool import Pool
 from medseg_lab.data.reading import Reading
 from medseg_lab.data.task import Task
 from medseg_lab.data.view import View
+from medseg_lab.data.weight_maps import WeightMap
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
@@ -41,6 +42,7 @@ class Batches:
         back_after: steps after which the places of unlabelled patches come again, each time changed in
             another way, for a learner that remembers what it saw there; None for new places in every step.
         reading: whose labels are drawn, where a case has several raters.
+        weight_map: from a label and its spacing to the weights of its voxels, of the dimension of the task.
 
     Raises:
         ValueError: if the task wants volumes of a cohort of slices, unlabelled cases where there are none, or
@@ -61,6 +63,7 @@ class Batches:
         fold: tuple[int, ...] = (),
         size: int | None = None,
         back_after: int | None = None,
+        weight_map: WeightMap | None = None,
     ) -> None:
         if task.spatial_dims > cohort.task.spatial_dims:
             raise ValueError(
@@ -77,7 +80,7 @@ class Batches:
         self._mirror = tuple(kept.index(a) for a in how.mirror if a in kept)
         self._seed, self._augmentation, self._back_after = seed, augmentation, back_after
         labelled = outside(cohort.labelled, *fold) if fold else cohort.labelled
-        self._labelled = Pool(labelled, self.patch, sliced, device, reading)
+        self._labelled = Pool(labelled, self.patch, sliced, device, reading, weight_map)
         self._unlabelled = Pool(cohort.unlabelled, self.patch, sliced, device) if unlabelled else None
 
     @property
@@ -92,15 +95,20 @@ class Batches:
 
     def batch(self, step: int) -> Batch:
         """The batch of this step: the same whenever it is asked for."""
-        image, label, _ = self._draw(self._labelled, step, stream=0)
+        image, label, weight, _ = self._draw(self._labelled, step, stream=0)
         if self._unlabelled is None:
-            return Batch(image, label.long(), mirror=self._mirror)
+            return Batch(image, label.long(), mirror=self._mirror, weight=weight)
         at = step % self._back_after if self._back_after else step
-        unlabelled, _, views = self._draw(self._unlabelled, step, stream=1, at=at)
-        return Batch(image, label.long(), unlabelled, views, self._mirror)
+        unlabelled, _, _, views = self._draw(self._unlabelled, step, stream=1, at=at)
+        return Batch(image, label.long(), unlabelled, views, self._mirror, weight)
 
-    def _draw(self, pool: Pool, step: int, stream: int, at: int | None = None) -> tuple[Tensor, Tensor, View]:
-        """Patches at the places of step `at` (its own, if None), changed as this step draws it."""
+    def _draw(
+        self, pool: Pool, step: int, stream: int, at: int | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | None, View]:
+        """Patches at the places of step `at` (its own, if None), changed as this step draws it.
+
+        Weights move with the image, in one resampling, and intensities are changed without them.
+        """
         at = step if at is None else at
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, at, stream]))
         places = range(at * self.batch_size, (at + 1) * self.batch_size)
@@ -114,9 +122,12 @@ class Batches:
         if spatial is None:
             view = View.plain(entries, starts, self.patch)
         else:
-            view = View(entries, starts, self.patch, spatial.matrix, spatial.mirrored)
+            view = View(entries, starts, self.patch, spatial.matrix, spatial.mirrored, spatial.control)
         image, label = view.of(pool)
-        return image if intensity is None else change_intensity(image, intensity), label, view
+        weight = None
+        if pool.weighted:
+            image, weight = image[:, :-1].contiguous(), image[:, -1] + 1
+        return image if intensity is None else change_intensity(image, intensity), label, weight, view
 
 
 def patches(cohort: "Cohort", spatial_dims: int, voxels: int, limit: int) -> tuple[tuple[int, ...], int]:

@@ -62,6 +62,7 @@ class Cohort:
             self.card.spatial_dims,
             self.card.order,
             self.card.preprocessing.slice_axis,
+            self.card.preprocessing.mirror,
         )
 
     @property

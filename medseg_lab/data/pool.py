@@ -10,6 +10,7 @@ from medseg_lab.data.case import Case
 from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.reading import Reading
 from medseg_lab.data.sources import sources
+from medseg_lab.data.weight_maps import WeightMap
 from medseg_lab.data.windows import cut
 
 FOREGROUND_SHARE = 1 / 2
@@ -23,6 +24,8 @@ class Pool:
     by batch; they are the same bits.
 
     A case has one entry; where a random rater's reading is taught, one for each of its readings.
+
+    With a `weight_map` images have one more channel, the last: the weights of the voxels, less 1.
     """
 
     def __init__(
@@ -32,12 +35,14 @@ class Pool:
         slice_axis: int | None,
         device: torch.device | str,
         reading: Reading = "reference",
+        weight_map: WeightMap | None = None,
     ) -> None:
+        self.weighted = weight_map is not None
         self.patch, self.flat = patch, slice_axis is not None
         self.window = (1, *patch) if self.flat else patch
         self._device = device
         self._cut_on = "cpu" if any(isinstance(c, MappedCase) for c in cases) else device
-        found = [sources(c, slice_axis or 0, self._cut_on, reading) for c in cases]
+        found = [sources(c, slice_axis or 0, self._cut_on, reading, weight_map, self.flat) for c in cases]
         self._sources = [source for entries in found for source in entries]
         self._raters = len(found[0]) if found else 1
         spacing = [c.spacing or (1.0,) * len(s[0].shape) for c, s in zip(cases, found, strict=True)]

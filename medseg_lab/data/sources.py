@@ -13,6 +13,7 @@ from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.reading import Reading, consensus
 from medseg_lab.data.supervision import weakly_labelled
+from medseg_lab.data.weight_maps import WeightMap, added_weights, kept_on_disk
 
 Window = tuple[slice, ...]
 
@@ -23,8 +24,8 @@ class Source:
 
     Args:
         cut: gives the image `(C, *W)` and a reading `(*W)` in a window inside S; None for the reading where
-            labels are withheld.
-        channels: C.
+            labels are withheld. Where voxels have weights these, less 1, are one more channel, the last.
+        channels: C, with that of the weights.
         shape: S.
         anchors: voxels of each foreground class, `(n, d)` each.
         beyond: the label outside of the case.
@@ -38,17 +39,25 @@ class Source:
 
 
 def sources(
-    case: Case, front: int, device: torch.device | str, reading: Reading = "reference"
+    case: Case,
+    front: int,
+    device: torch.device | str,
+    reading: Reading = "reference",
+    weight_map: WeightMap | None = None,
+    flat: bool = False,
 ) -> tuple[Source, ...]:
     """A case's voxels, once for each reading that may be asked for: R times if it is a random rater's.
 
     The case is moved to `device`; a mapped case is read from disk instead, but with boxes, which are found in
-    a whole case, it is held in memory.
+    a whole case, it is held in memory. `weight_map` and `flat` are as in `weight_maps.added_weights`.
     """
     if reading == "boxes" and len(case.labels):
         known = case.labels[case.labels != IGNORE]
         case = weakly_labelled(case, "boxes", 1 + int(known.max()) if known.numel() else 1)
-    opened = _on_disk(case, front) if isinstance(case, MappedCase) else _held(case, front, device)
+    if isinstance(case, MappedCase):
+        opened = _on_disk(case, front, weight_map, flat)
+    else:
+        opened = _held(case, front, device, weight_map, flat)
     chosen = _chosen(reading, len(case.labels))
     return tuple(opened(one) for one in chosen)
 
@@ -63,7 +72,9 @@ def _chosen(reading: Reading, raters: int) -> tuple[Chosen, ...]:
     return tuple(itemgetter(rater) for rater in range(max(raters, 1) if reading == "random" else 1))
 
 
-def _on_disk(case: MappedCase, front: int) -> Callable[[Chosen], Source]:
+def _on_disk(
+    case: MappedCase, front: int, weight_map: WeightMap | None, flat: bool
+) -> Callable[[Chosen], Source]:
     order = _front_first(len(case.shape), front)
     shape, found = tuple(case.shape[a] for a in order), [voxels[:, order] for voxels in case.anchors]
 
@@ -76,12 +87,23 @@ def _on_disk(case: MappedCase, front: int) -> Callable[[Chosen], Source]:
                 return image, None
             return image, chosen(labels.movedim(front + 1, 1)[(slice(None), *window)]).clone()
 
-        return Source(cut, case.channels, shape, found, case.beyond)
+        if weight_map is None:
+            return Source(cut, case.channels, shape, found, case.beyond)
+        label = chosen(case.labels).movedim(front, 0).contiguous()
+        stored = kept_on_disk(label, _spacing(case, order), weight_map, flat)
+
+        def weighted(window: Window) -> tuple[Tensor, Tensor | None]:
+            image, reading = cut(window)
+            return torch.cat((image, torch.from_numpy(stored.open())[window][None])), reading
+
+        return Source(weighted, case.channels + 1, shape, found, case.beyond)
 
     return opened
 
 
-def _held(case: Case, front: int, device: torch.device | str) -> Callable[[Chosen], Source]:
+def _held(
+    case: Case, front: int, device: torch.device | str, weight_map: WeightMap | None, flat: bool
+) -> Callable[[Chosen], Source]:
     image = case.image.movedim(front + 1, 1).contiguous().to(device)
     shape = tuple(image.shape[1:])
     if not len(case.labels):
@@ -91,14 +113,24 @@ def _held(case: Case, front: int, device: torch.device | str) -> Callable[[Chose
     outside = beyond(case.labels)
 
     def opened(chosen: Chosen) -> Source:
-        label = chosen(case.labels).movedim(front, 0).contiguous().to(device)
+        label = chosen(case.labels).movedim(front, 0).contiguous()
+        channels = image
+        if weight_map is not None:
+            spacing = _spacing(case, _front_first(len(shape), front))
+            added = added_weights(label, spacing, weight_map, flat).to(device)
+            channels = torch.cat((image, added[None]))
+        label = label.to(device)
 
         def cut(window: Window) -> tuple[Tensor, Tensor | None]:
-            return image[(slice(None), *window)], label[window]
+            return channels[(slice(None), *window)], label[window]
 
-        return Source(cut, len(image), shape, found, outside)
+        return Source(cut, len(channels), shape, found, outside)
 
     return opened
+
+
+def _spacing(case: Case, order: list[int]) -> tuple[float, ...] | None:
+    return None if case.spacing is None else tuple(case.spacing[axis] for axis in order)
 
 
 def _front_first(dims: int, front: int) -> list[int]:

@@ -1,6 +1,6 @@
 """What a data set asks of a network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Task:
         order: the foreground classes from the outermost to the innermost, as indices, where that is not their
             own order (`nested`).
         slice_axis: across which a volume is cut into slices, for a learner of slices.
+        mirror: the axes along which a mirrored image is still a plausible one, as the data set's card says.
     """
 
     channels: int
@@ -21,6 +22,7 @@ class Task:
     spatial_dims: int
     order: tuple[int, ...] = ()
     slice_axis: int = 2
+    mirror: tuple[int, ...] = ()
 
     @property
     def foreground(self) -> tuple[str, ...]:
@@ -37,3 +39,10 @@ class Task:
         """
         order = self.order or tuple(range(1, len(self.classes)))
         return tuple(order[level:] for level in range(len(order)))
+
+    def in_dimension(self, spatial_dims: int) -> "Task":
+        """The same problem, posed to patches of so many dimensions: slices of volumes lose an axis."""
+        if (spatial_dims, self.spatial_dims) != (2, 3):
+            return replace(self, spatial_dims=spatial_dims)
+        kept = [axis for axis in range(3) if axis != self.slice_axis]
+        return replace(self, spatial_dims=2, mirror=tuple(kept.index(a) for a in self.mirror if a in kept))

@@ -33,6 +33,7 @@ class View(NamedTuple):
         patch: the shape P of each.
         matrix: `(N, d, d)`, from voxels of the transformed patch to those of its window, about the centre.
         mirrored: the axes reversed afterwards, `(N, d)`.
+        control: displacements of control points, `(N, d, *G)`, as in `augment.Spatial`; None for none.
     """
 
     cases: list[int]
@@ -40,6 +41,7 @@ class View(NamedTuple):
     patch: tuple[int, ...]
     matrix: np.ndarray
     mirrored: np.ndarray
+    control: np.ndarray | None = None
 
     @classmethod
     def plain(cls, cases: list[int], starts: list[list[int]], patch: tuple[int, ...]) -> "View":
@@ -50,15 +52,14 @@ class View(NamedTuple):
 
     def of(self, pool: Windows) -> tuple[Tensor, Tensor]:
         """Transformed patches of `pool`: `(N, C, *P)` linearly, and labels `(N, *P)` by the nearest voxel."""
-        chosen = augmentation.turned(self.matrix)
+        chosen, matrix, control = self._changed()
         image, label = pool.windows(self.cases, self.starts, self.patch, skip=chosen)
         if len(chosen):
-            matrix = self.matrix[chosen]
-            margin = augmentation.margins(matrix, self.patch)
+            margin = augmentation.margins(matrix, self.patch, control)
             blocks = pool.windows(
                 [self.cases[i] for i in chosen], [self.starts[i] for i in chosen], self.patch, margin
             )
-            image[chosen], label[chosen] = augmentation.resample(*blocks, matrix, self.patch)
+            image[chosen], label[chosen] = augmentation.resample(*blocks, matrix, self.patch, control)
         return self._mirrored(image), self._mirrored(label)
 
     def undone(self, seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,14 +73,17 @@ class View(NamedTuple):
         """
         restored = self._mirrored(seen.clone())
         known = torch.ones_like(restored[:, :1])
-        chosen = augmentation.turned(self.matrix)
+        chosen, matrix, control = self._changed()
         if len(chosen):
             both = torch.cat((restored[chosen], known[chosen]), dim=1)
-            label = torch.zeros_like(known[chosen, 0])
-            back = np.linalg.inv(self.matrix[chosen])
-            both = augmentation.resample(both, label, back, self.patch)[0]
+            both = augmentation.restore(both, matrix, control)
             restored[chosen], known[chosen] = both[:, :-1], both[:, -1:]
         return restored, known[:, 0] > 1 - 1e-4  # at the border, zeros from outside are mixed in
+
+    def _changed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Which patches are resampled, with their matrices and control points."""
+        chosen = augmentation.turned(self.matrix, self.control)
+        return chosen, self.matrix[chosen], None if self.control is None else self.control[chosen]
 
     def _mirrored(self, patches: Tensor) -> Tensor:
         """In place; its own inverse."""

@@ -24,12 +24,9 @@ class PostProcessing(Changed):
         """What the learner itself does with a case, then this step."""
         before = super().finish(probabilities, image)
         after = self.process(before, image.to(before.device, before.dtype))
-        self.changed = changed_share(before.argmax(dim=0), after.argmax(dim=0), len(after))
+        share = changed_share(before.argmax(dim=0), after.argmax(dim=0), len(after))
+        self.note_case(changed=float(share.mean()))
         return after
-
-    def activity(self) -> dict[str, Tensor]:
-        """What this step did to the case that was predicted last: `changed`, `(K-1,)` (`changed_share`)."""
-        return {"changed": self.changed}
 
 
 def changed_share(before: Tensor, after: Tensor, classes: int) -> Tensor:

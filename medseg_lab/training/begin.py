@@ -35,6 +35,7 @@ def begin(
         reading=learner.reading,
         fold=learner.fold,
         size=learner.batch_size,
+        weight_map=getattr(learner.loss, "weight_map", None),
         back_after=math.ceil(everywhere / learner.visits) if learner.visits > 1 else None,
     )
     return learner, batches

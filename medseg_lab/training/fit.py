@@ -179,7 +179,7 @@ class _Job:
                 "judge_seconds": round(time.perf_counter() - begin, 4),
                 "peak_memory_mb": round(peak_memory_mb(self.fabric.device), 1),
                 "parameters": sum(p.numel() for p in learner.parameters() if p.requires_grad),
-                "activity": curves.activity,
+                "activity": curves.activity | learner.case_activity,
             }
             record = RunRecord(
                 key=key,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -16,8 +16,12 @@ from medseg_lab.losses.dice import DiceCE
 from medseg_lab.training.recipe import Recipe, default
 from medseg_lab.training.segmenter import Segmenter
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""From logits `(N, K, *S)` and labels `(N, *S)` to a scalar."""
+Loss = Callable[..., Tensor]
+"""From logits `(N, K, *S)` and labels `(N, *S)` to a scalar.
+
+A loss may have a method `weight_map(label, spacing)` (`medseg_lab.data.weight_maps.WeightMap`): then it also
+takes the weights `(N, *S)` of its voxels, as its third argument.
+"""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ class Learner(Segmenter):
                 f"got {self.fold}"
             )
         if self.spatial_dims is not None:
-            self.task = replace(self.task, spatial_dims=self.spatial_dims)
+            self.task = self.task.in_dimension(self.spatial_dims)
         self.noted: dict[str, Tensor | float] = {}
         if "network" not in self.recipes and (self.network is not None or self._needs_network):
             said = type(self.network).__name__

@@ -48,6 +48,7 @@ class TaskFacts(_Part):
     spatial_dims: int
     order: tuple[int, ...] = ()
     slice_axis: int = 2
+    mirror: tuple[int, ...] = ()
 
 
 class RunRecord(_Part):
@@ -67,8 +68,8 @@ class RunRecord(_Part):
         parameters: of the learner, all that are trained.
         step_flops: floating point operations of a training step, forward and backward
             (`training.step_flops`).
-        activity: what the learner noted of its idea at work (`Learner.note`): the mean of each number over
-            the second half of the training.
+        activity: what the learner noted of its idea at work: the mean of each number over the second half of
+            the training (`Learner.note`), or over the cases that were judged (`Segmenter.note_case`).
         seconds: of training, over all resumptions.
         judge_seconds: of the judge.
         peak_memory_mb: the training process's high-water mark (on a GPU: PyTorch's on the card), in 1e6

@@ -71,6 +71,7 @@ class Segmenter(nn.Module):
             raise ValueError(f"{type(self).__name__}: {error}; its arguments are {known}") from error
         said.apply_defaults()
         self.recipes: dict[str, Recipe] = {k: v for k, v in said.arguments.items() if isinstance(v, Recipe)}
+        self.case_notes: list[dict[str, float]] = []
         for name, value in said.arguments.items():
             setattr(self, name, value if name in self.recipes else _checked(type(self), name, value))
         self.build()
@@ -114,6 +115,22 @@ class Segmenter(nn.Module):
             image: `(C, *S)`, the case.
         """
         return probabilities
+
+    def note_case(self, **numbers: float) -> None:
+        """Write down what the method did to the case that is predicted: `self.note_case(changed=0.02)`.
+
+        For methods that act after training, mostly in `finish`. A run keeps the mean of each number over the
+        cases that it judged, in its `activity`, beside what was noted in training (`Learner.note`).
+        """
+        self.case_notes.append(numbers)
+
+    @property
+    def case_activity(self) -> dict[str, float]:
+        """By name, the mean over the cases of what was noted of them, by what it holds, too."""
+        notes = [note for part in self.modules() if isinstance(part, Segmenter) for note in part.case_notes]
+        names = dict.fromkeys(name for note in notes for name in note)
+        found = {name: [note[name] for note in notes if name in note] for name in names}
+        return {name: sum(of) / len(of) for name, of in found.items()}
 
 
 def _parameter(each: Field[Any]) -> Parameter:

@@ -35,8 +35,10 @@ def step_memory(learner: Learner, image_shape: Sequence[int]) -> int:
         label = torch.randint(
             len(learner.task.classes), (image_shape[0], *image_shape[2:]), device=device, dtype=torch.int64
         )
+        weight = torch.ones(label.shape, device=device) if hasattr(learner.loss, "weight_map") else None
+        batch = Batch(image, label, weight=weight)
         weights, last = list(learner.state_dict().values()), max(0, learner.steps - 1)
-        computations = [partial(phase.losses, Batch(image, label), last) for phase in learner.phases()]
+        computations = [partial(phase.losses, batch, last) for phase in learner.phases()]
         activations = [kept_bytes(compute, weights) for compute in computations]
     trained = sum(p.numel() for p in learner.parameters() if p.requires_grad)
     held = sum(weight.untyped_storage().nbytes() for weight in weights)

@@ -19,7 +19,8 @@ class Supervised(Learner):
 
     A module inside the network that has `activity()` says there, by name, what its idea did in the forward
     pass: scalars without gradient, such as how far offsets reach. They are noted (`Learner.note`): the mean
-    over the modules that use the same name, so that claims can ask for it.
+    over the modules that use the same name, so that claims can ask for it. A loss may have `activity(logits,
+    label)`, too. One with a weight map is given the weights of the patches, there and when it is computed.
     """
 
     network: Any
@@ -28,8 +29,12 @@ class Supervised(Learner):
         """One term, named after the loss."""
         heads: Callable[[Tensor], tuple[Tensor, ...]] | None = getattr(self.network, "heads", None)
         outputs = heads(batch.image) if heads else (self.network(batch.image),)
+        weights = () if batch.weight is None else (batch.weight,)
+        if says := getattr(self.loss, "activity", None):
+            self.note(**says(outputs[-1], batch.label, *weights))
         self.note(**activity(self.network))
-        return {self.loss_name: torch.stack([self.loss(logits, batch.label) for logits in outputs]).mean()}
+        terms = [self.loss(logits, batch.label, *weights) for logits in outputs]
+        return {self.loss_name: torch.stack(terms).mean()}
 
     def predict(self, image: Tensor) -> Tensor:
         """Softmax of the logits, in float32: `(N, C, *S)` to `(N, K, *S)`."""

@@ -11,6 +11,7 @@ from medseg_lab.data import augment as augmentation
 from medseg_lab.data.augment import Augmentation, Intensity
 from medseg_lab.data.view import View
 from medseg_lab.training.device import laid_out
+from medseg_lab.training.segmenter import Segmenter
 from medseg_lab.uncertainty.mc_dropout import VOXELS
 from medseg_lab.uncertainty.sampled import Resampled
 
@@ -60,15 +61,7 @@ class TestTimeAugmentation(Resampled):
         # One number of PyTorch's generator seeds numpy's: what is drawn does not depend on the patches.
         rng = np.random.default_rng(int(torch.randint(2**62, ())))
         changes = [self.drawn_change(rng) for _ in range(n)]
-        together = max(1, VOXELS.get(image.device.type, VOXELS["cpu"]) // image[:, 0].numel())
-        plain = self.learner.predict(image)
-        found: list[Tensor] = []
-        for start in range(0, n, together):
-            chunk = changes[start : start + together]
-            seen = torch.cat([change.applied(image) for change in chunk])
-            answers = self.learner.predict(laid_out(seen)).float().chunk(len(chunk))
-            found += [change.undone(a, plain) for change, a in zip(chunk, answers, strict=True)]
-        return torch.stack(found)
+        return answers(self.learner, image, changes, self.learner.predict(image))
 
     def drawn_change(self, rng: np.random.Generator) -> "ImageChange":
         """A random one, of what may change."""
@@ -116,3 +109,19 @@ class ImageChange:
                 return restored
             total = restored.sum(dim=1, keepdim=True)  # 1 to rounding where a voxel was in view
             return torch.where(in_view.unsqueeze(1), restored / total, plain)
+
+
+def answers(learner: Segmenter, image: Tensor, changes: Sequence[ImageChange], plain: Tensor) -> Tensor:
+    """What a learner says of each change of patches `(N, C, *S)`, changed back: `(n, N, K, *S)`.
+
+    Args:
+        plain: what it says of the patches themselves, which stands in where a voxel was out of view.
+    """
+    together = max(1, VOXELS.get(image.device.type, VOXELS["cpu"]) // image[:, 0].numel())
+    found: list[Tensor] = []
+    for start in range(0, len(changes), together):
+        chunk = changes[start : start + together]
+        seen = torch.cat([change.applied(image) for change in chunk])
+        said = learner.predict(laid_out(seen)).float().chunk(len(chunk))
+        found += [change.undone(a, plain) for change, a in zip(chunk, said, strict=True)]
+    return torch.stack(found)

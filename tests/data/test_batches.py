@@ -336,3 +336,65 @@ def test_beyond_is_open_where_part_of_the_case_is():
     assert beyond(label) == 0
     label[1, 1] = IGNORE
     assert beyond(label) == IGNORE
+
+
+def by_rows(label: np.ndarray, spacing: tuple[float, ...] | None) -> np.ndarray:
+    """A weight that says where it is: linear along the last axis; another one for other spacings."""
+    along = np.arange(label.shape[-1]) / 10 + sum(spacing) + label.ndim
+    return np.broadcast_to(along, label.shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(("of", "dims", "axis"), [(2, 2, None), (3, 3, None), (3, 2, 2), (3, 2, 0)])
+def test_weights_move_with_the_patch_and_leave_image_and_label_as_they_are(of, dims, axis):
+    """An image of the same numbers moves alike; a map of slices has two axes and their spacing."""
+    cohort = toy(dims=of, mirror=(0, 1), **({} if axis is None else {"slice_axis": axis}))
+    maps = []
+    for one in cohort.labelled:
+        moved = one.label if axis is None or dims == of else one.label.movedim(axis, 0)
+        flat = dims < of
+        weights = (
+            np.stack([by_rows(s.numpy(), (1.0,) * dims) for s in moved])
+            if flat
+            else by_rows(moved.numpy(), (1.0,) * dims)
+        )
+        image = torch.from_numpy(weights - 1)
+        maps.append(replace(one, image=(image if not flat else image.movedim(0, axis))[None].contiguous()))
+    how = {"dims": dims, "voxels": 6 * 16**dims, "augmentation": Augmentation(resampled=0.5, intensity=False)}
+    plain, weighted = (batches(cohort, **how, weight_map=one).batch(3) for one in (None, by_rows))
+    as_image = batches(replace(cohort, labelled=tuple(maps)), **how).batch(3).image[:, 0]
+    assert plain.weight is None
+    assert torch.equal(weighted.image, plain.image)
+    assert torch.equal(weighted.label, plain.label)
+    assert torch.equal(weighted.weight, as_image + 1)
+    assert weighted.weight.unique().numel() > 20
+
+
+def test_intensities_change_without_the_weights():
+    how = {"voxels": 3 * 16**3, "augmentation": Augmentation(spatial=False, gamma_share=1, noise_share=1)}
+    plain, weighted = (batches(toy(), **how, weight_map=one).batch(0) for one in (None, by_rows))
+    assert torch.equal(weighted.image, plain.image)
+    still = batches(toy(), voxels=3 * 16**3, augmentation=PLAIN, weight_map=by_rows).batch(0)
+    assert torch.equal(weighted.weight, still.weight)
+
+
+def test_beyond_a_case_the_weight_is_1():
+    batch = batches(
+        toy(patch=(32, 32, 32)), limit=32, voxels=32**3, augmentation=PLAIN, weight_map=by_rows
+    ).batch(0)
+    assert (batch.weight[batch.image[:, 0] == 0] == 1).all()
+    assert (batch.weight[batch.image[:, 0] != 0] >= 6).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda label, spacing: np.ones(3), r"weight map: expected the shape \(20, 24, 18\), got \(3,\)"),
+        (
+            lambda label, spacing: np.full(label.shape, -2.0),
+            "weight map: expected finite .* got -2.0 to -2.0",
+        ),
+    ],
+)
+def test_a_map_that_is_none_is_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        batches(toy(), weight_map=wrong)

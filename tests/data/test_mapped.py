@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -338,3 +339,34 @@ def test_what_was_read_is_let_go():
     assert resident() - before > 30e6
     del opened
     assert resident() - before < 10e6
+
+
+@dataclass(frozen=True)
+class Heavier:
+    """A loss's weight map: the class times `factor`, and 1 more."""
+
+    factor: float = 2.0
+
+    def weight_map(self, label: np.ndarray, spacing: tuple[float, ...] | None) -> np.ndarray:
+        CALLS.append(label.shape)
+        return (1 + self.factor * (label != IGNORE) * label).astype(np.float32)
+
+
+CALLS: list[tuple[int, ...]] = []
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_weights_are_those_in_memory_and_computed_once_for_each_map(toy, dims):
+    found = {}
+    for mapped in (False, True):
+        cohort = load_cohort(toy, labelled=3, mapped=mapped)
+        task = Task(cohort.task.channels, cohort.task.classes, dims)
+        for factor in (2.0, 3.0, 2.0):
+            CALLS.clear()
+            source = Batches(cohort, task, 2000, 8, weight_map=Heavier(factor).weight_map)
+            found[mapped, factor] = source.batch(1).weight
+            again = len(CALLS)
+    assert again == 0
+    for factor in (2.0, 3.0):
+        assert torch.equal(found[False, factor], found[True, factor])
+    assert not torch.equal(found[True, 2.0], found[True, 3.0])

@@ -123,3 +123,39 @@ def test_the_decoders_parameters_by_hand():
 def test_of_a_single_level_there_is_nothing_to_decode():
     features = torch.randn(1, 4, 5, 5)
     assert Decoder(2, (4,), ())([features]) is features
+
+
+@pytest.mark.parametrize("skips", [True, False])
+def test_strides_of_each_axis_are_kept_by_encoder_decoder_and_heads(skips):
+    network = UNet(1, 3, 3, (4, 6, 8), skips, deep_supervision=True, strides=[[1, 2, 2], [2, 1, 3]])
+    assert network.strides == ((1, 2, 2), (2, 1, 3))
+    assert network.multiple == (2, 2, 6)
+    image = torch.randn(1, 1, 3, 4, 11)  # padded to 4, 4, 12
+    encoded = network.encode(image)
+    assert [tuple(x.shape[2:]) for x in encoded] == [(4, 4, 12), (4, 2, 6), (2, 2, 2)]
+    decoded = network.decoder.levels(encoded)
+    assert [x.shape[2:] for x in decoded] == [x.shape[2:] for x in encoded]
+    coarse, fine = network.heads(image)
+    assert torch.equal(fine, network(image))
+    # the coarser head sees half of the last two axes, and is enlarged there alone
+    enlarged = nn.functional.interpolate(
+        network.auxiliary[0](decoded[1]), size=(4, 4, 12), mode="trilinear", align_corners=False
+    )
+    torch.testing.assert_close(coarse, enlarged[:, :, :3, :4, :11])
+
+
+def test_strides_of_two_everywhere_are_the_default():
+    torch.manual_seed(0)
+    plain, image = UNet(1, 2, 3, (2, 3, 4)), torch.randn(1, 1, 8, 6, 5)
+    torch.manual_seed(0)
+    given = UNet(1, 2, 3, (2, 3, 4), strides=[[2, 2, 2], 2])
+    assert torch.equal(given(image), plain(image))
+
+
+@pytest.mark.parametrize(
+    ("strides", "message"),
+    [([2], "expected 2, one a level after the first, got"), ([2, [1, 2]], "or 3 for each level, got")],
+)
+def test_strides_that_do_not_fit_are_refused(strides, message):
+    with pytest.raises(ValueError, match=message):
+        UNet(1, 2, 3, (2, 3, 4), strides=strides)

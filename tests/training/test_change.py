@@ -9,6 +9,7 @@ from medseg_lab.inference.model_ensemble import ModelEnsemble
 from medseg_lab.inference.prune import pruned
 from medseg_lab.networks.unet import UNet
 from medseg_lab.networks.unetpp import UNetPlusPlus
+from medseg_lab.training.changed import Changed
 from medseg_lab.training.fit import fit
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.runs import RunStore
@@ -58,6 +59,25 @@ def test_it_is_loaded_changed_and_predicts_as_the_whole_one_at_that_depth(store)
 
 def test_its_summary_says_that_it_was_not_trained(store):
     assert "Supervised(UNetPlusPlus)), seed 0: changed after training" in train(store, CUT).summary()
+
+
+class Cut(Changed):
+    """Notes of each case how much of it is cut away: as many tenths as its case number says."""
+
+    tenths: int = 1
+
+    def finish(self, probabilities, image):
+        self.note_case(cut=self.tenths * len(self.case_notes) / 10)
+        return super().finish(probabilities, image)
+
+
+def test_what_a_change_notes_of_its_cases_is_the_run_s_activity(store):
+    # two cases are judged; the outer notes 0 and .2 of them, the inner 0 and .4
+    twice = recipe(Cut, learner=recipe(Cut, learner=WHOLE, tenths=4), tenths=2)
+    judge = recipe(Judge, parts=["validation", "test"])
+    run = fit(twice, tiny_cohort(), tiny_budget(), 0, store=store, judge=judge, progress=False)
+    assert run.record.activity == {"cut": pytest.approx(0.15)}
+    assert train(store, WHOLE).record.activity == {}
 
 
 def test_an_ensemble_of_models_trains_each_once_and_lists_them(store):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medseg_lab.networks.blocks import CONV, DoubleConv, up
-from medseg_lab.networks.encoder_decoder import Decoder, EncoderDecoder
+from medseg_lab.networks.encoder_decoder import Decoder, EncoderDecoder, Stride
 from medseg_lab.uncertainty.latent.gaussian import LatentGaussian, ToGaussian, with_he_weights
 
 LINEAR = {2: "bilinear", 3: "trilinear"}
@@ -82,7 +82,7 @@ class Likelihood(nn.Module):
     """
 
     def __init__(
-        self, spatial_dims: int, latents: int, classes: int, sizes: Sequence[int], strides: Sequence[int]
+        self, spatial_dims: int, latents: int, classes: int, sizes: Sequence[int], strides: Sequence[Stride]
     ) -> None:
         super().__init__()
         self.up = nn.ModuleList(
