@@ -19,8 +19,8 @@ SURE = 0.999
 class ConditionalRandomField(PostProcessing):
     """A trained learner whose probabilities are brought into line with the image (`mean_field`).
 
-    Neighbours of like intensity are to have the same class, so borders move to edges of the image, and what is
-    small and unlike its neighbourhood goes. A volume is one field, also where the learner predicts slices.
+    Neighbours of like intensity are to have the same class, so borders move to edges of the image, and what
+    is small and unlike its neighbourhood goes. A volume is one field, also where the learner predicts slices.
 
     Widths are in voxels, however large these are. Only the box around what may be foreground is computed,
     with a margin of `radius`: beyond it, all that a voxel hears is background.

@@ -39,12 +39,13 @@ def mean_field(
         q_i(k) <- p_i(k) exp(sum_{j != i} k(i, j) q_j(k)) / sum over the classes
 
     Ours: G is the density of a Gaussian, so `appearance` and `smoothness` are what a voxel's whole
-    neighbourhood can add, in nats, whatever alpha, gamma and the dimension. Of several channels, |f_i - f_j|^2
-    is the mean, so beta keeps its meaning. Messages are not passed through a lattice of features, which
-    blurs them, but summed as they stand, over the neighbours within `radius`. At a radius r, a Gaussian of
-    width s loses exp(-r^2 / 2 s^2) of its mass in 2D (.14 at 2 s, .011 at 3 s), and in 3D .26 and .029; no
-    sum of messages is wrong by more than this share of the weights. The time is that of `iterations` times
-    the voxels in the ball (2D, radius 4: 48; 3D: 256), and memory that of half as many images.
+    neighbourhood can add, in nats, whatever alpha, gamma and the dimension. Of several channels,
+    |f_i - f_j|^2 is the mean, so beta keeps its meaning. Messages are not passed through a lattice of
+    features, which blurs them, but summed as they stand, over the neighbours within `radius`. Beyond r, a
+    Gaussian of width s has exp(-r^2 / 2 s^2) of its mass in 2D (.14 at 2 s, .011 at 3 s), and .26 and .029 in
+    3D; no sum of messages is off by more than this share of the weights. An update costs a product for each
+    neighbour, class and voxel (radius 4: 48 neighbours in 2D, 256 in 3D), and memory is that of half as many
+    images.
 
     Args:
         probabilities: p, `(K, *S)`, which sum to 1 over K.

@@ -127,7 +127,7 @@ def test_what_does_not_fit_is_said():
     p, f = drawn((5, 4))
     with pytest.raises(ValueError, match=r"mean_field: expected \(K, \*S\), \(C, \*S\)"):
         mean_field(p, f[:, 1:])
-    with pytest.raises(ValueError, match="mean_field: expected widths above 0, got 2.0, 0 and 1.0"):
+    with pytest.raises(ValueError, match=r"mean_field: expected widths above 0, got 2\.0, 0 and 1\.0"):
         mean_field(p, f, beta=0)
 
 
