@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from medseg_lab.data.case import Case
+from medseg_lab.data.reading import consensus
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.metrics import score
-from medseg_lab.evaluation.sampling import Drawn
+from medseg_lab.evaluation.sampling import Drawn, judged_voxels
+from medseg_lab.inference.model_ensemble import member_variance
 from medseg_lab.inference.sample import sample_case
+from medseg_lab.uncertainty.measures.error_detection import error_auroc
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
@@ -49,6 +53,25 @@ def dice_of_subsets(found: Sequence[Drawn], task: Task) -> pd.DataFrame:
         numbers = ", ".join(str(i + 1) for i in which)
         rows.append({"members": len(which), "which": numbers, "dice": float(np.nanmean(dice))})
     return pd.DataFrame(rows)
+
+
+def errors_found(found: Iterable[Drawn], slice_axis: int = -1) -> float:
+    """Whether the mean is wrong where members differ: the AUROC of their variance for finding its errors.
+
+    Args:
+        found: cases with the predictions of their members. The voxels of all of them are judged together, as
+            far as `judged_voxels` has them: all others are easy.
+        slice_axis: across which volumes are sliced.
+
+    Returns:
+        How probably a wrong voxel has a larger variance than a right one; 1 where none is wrong.
+    """
+    varied, wrong = [], []
+    for one in found:
+        agreed, near = consensus(one.case.labels.cpu()), judged_voxels(one.case, slice_axis)
+        varied.append(member_variance(one.samples)[near])
+        wrong.append((one.prediction != agreed)[near])
+    return float(error_auroc(torch.cat(varied), torch.cat(wrong)))
 
 
 def _dice(one: Drawn, which: Sequence[int], task: Task) -> float:
