@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medseg_lab.data.case import Case
+from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.losses.focal import EASY
 from medseg_lab.show.contours import outline
 from medseg_lab.show.heat_map import heat_map, ratio
-from medseg_lab.show.spot import fullest
+from medseg_lab.show.spot import fullest, marked
 from medseg_lab.show.style import canvas, house, look
 
 if TYPE_CHECKING:
@@ -80,13 +80,13 @@ def imbalance(
     def draw(background: int) -> "Figure":
         here = found[background]
         maps = {name: place.of(probability(one.classifier, seen[test.id])) for name, one in here.items()}
-        cut = place.cut(test, maps | {"reference": place.of(test.label.numpy())}, channel)
+        cut = place.cut(test, maps | {"reference": place.of(marked(test))}, channel)
         with house():
             fig = canvas(7.0, 6.6 / len(losses) * ratio(cut) + 3.0)
             above, below = fig.subfigures(2, 1, height_ratios=(6.6 / len(losses) * ratio(cut) + 0.3, 2.7))
             for ax, name in zip(above.subplots(1, len(losses), squeeze=False)[0], losses, strict=True):
                 heat_map(ax, cut, name, 1.0, name)
-                outline(ax, cut.labels["reference"] > 0, ("#FFFFFF", "-"), 1.2)
+                outline(ax, cut.labels["reference"], ("#FFFFFF", "-"), 1.2)
                 outline(ax, cut.labels[name] > 0.5, ("#D55E00", "-"), 1.2)
             left, right = below.subplots(1, 2)
             for number, name in enumerate(losses):
@@ -137,8 +137,8 @@ def outcome(loss: Loss, x: Tensor, y: Tensor, new: Tensor, truth: Tensor) -> Out
         loss(classifier(x), y).backward()
         optimiser.step()
     with torch.no_grad():
-        marked = classifier(new).argmax(1).bool()
-        dice = 2 * (marked & truth.bool()).sum() / (marked.sum() + truth.sum())
+        answer = classifier(new).argmax(1).bool()
+        dice = 2 * (answer & truth.bool()).sum() / (answer.sum() + truth.sum())
         logits = classifier(x)
     return Outcome(classifier, dice.item(), gradient_shares(loss, logits, y))
 
@@ -179,12 +179,13 @@ def draw_voxels(
     generator = torch.Generator().manual_seed(seed)
     rows, labels = [], []
     for case in cases:
-        marked, flat = (case.label > 0).flatten(), seen[case.id].flatten(1)
-        if not marked.any():
+        label, flat = case.label.flatten(), seen[case.id].flatten(1)
+        is_marked = (label > 0) & (label != IGNORE)
+        if not is_marked.any():
             raise ValueError(f"case {case.id}: expected one with a foreground, got none")
         n = FOREGROUND // len(cases)
         for value, count in ((1, n), (0, n * background)):
-            where = (marked == bool(value)).nonzero().flatten()
+            where = (is_marked if value else label == 0).nonzero().flatten()
             drawn = torch.randint(len(where), (count,), generator=generator)
             rows.append(flat[:, where[drawn]])
             labels.append(torch.full((count,), value))
