@@ -1,6 +1,6 @@
 """What a data set is, as far as nnU-Net's plan [46] asks: sizes, spacings, and intensities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,6 +51,19 @@ class DataFingerprint:
     def cases(self) -> int:
         """How many."""
         return len(self.shapes)
+
+
+def of_equal_cases(
+    shape: Sequence[int],
+    spacing: Sequence[float] | None,
+    cases: int = 100,
+    channels: tuple[str, ...] = ("MRI",),
+    classes: int = 2,
+) -> DataFingerprint:
+    """The fingerprint of a data set whose cases all have one shape, in voxels, and one spacing, in mm."""
+    names = ("background", *(f"class {k}" for k in range(1, classes)))
+    spacings = None if spacing is None else np.tile(spacing, (cases, 1))
+    return DataFingerprint(channels, names, np.tile(shape, (cases, 1)), spacings)
 
 
 def data_fingerprint(
