@@ -12,6 +12,7 @@ from medseg_lab.data.describe import WORKERS
 
 if TYPE_CHECKING:
     from medseg_lab.data.card import Card
+    from medseg_lab.data.cohort import Cohort
     from medseg_lab.data.readers.reader import Raw, Reader
 
 SAMPLED = 10_000
@@ -37,7 +38,7 @@ class DataFingerprint:
         shapes: voxels of each case along each axis, `(n, d)`, once empty borders are cut off.
         spacings: mm, `(n, d)`; None where the files lack it.
         kept: the median share of a case's voxels that is left by that cut.
-        intensities: of each channel.
+        intensities: of each channel; empty where they were not looked at.
     """
 
     channels: tuple[str, ...]
@@ -97,6 +98,18 @@ def data_fingerprint(
         spacings=None if None in spacings else np.array(spacings),
         kept=float(np.median(kept)),
         intensities=tuple(map(_intensity, np.concatenate(values, axis=1))),
+    )
+
+
+def cohort_fingerprint(cohort: "Cohort") -> DataFingerprint:
+    """The fingerprint of a cohort's training cases as they were prepared: without intensities."""
+    cases = (*cohort.labelled, *cohort.unlabelled)
+    known = [case.spacing for case in cases if case.spacing is not None]
+    return DataFingerprint(
+        channels=cohort.card.modality,
+        classes=cohort.card.classes,
+        shapes=np.array([case.image.shape[1:] for case in cases]),
+        spacings=np.array(known) if len(known) == len(cases) else None,
     )
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from medseg_lab.planning.plan import Plan, Stage, times
 from medseg_lab.planning.topology import LEAST
+from medseg_lab.show.page import show_note
 from medseg_lab.show.style import canvas, house, look
 
 if TYPE_CHECKING:
@@ -11,6 +12,15 @@ if TYPE_CHECKING:
 
 Along = list[tuple[float, int]]
 """Of one axis, for each level: mm of a voxel, and voxels of the patch."""
+
+
+def show_plan(found: Plan) -> None:
+    """Display every decision with its reason: those that hold for all networks, then those of each."""
+    for name, decisions in (
+        ("all networks", found.decisions),
+        *((s.name, s.decisions) for s in found.stages),
+    ):
+        show_note(f"Plan: {name}", {d.about: f"{d.choice} ({d.reason})" for d in decisions})
 
 
 def plan_levels(found: Plan, network: str = "3D") -> "Figure":
@@ -37,7 +47,14 @@ def plan_levels(found: Plan, network: str = "3D") -> "Figure":
         for axis, along in enumerate(lines):
             style = look(axis)
             for ax, values in zip((lengths, edges), zip(*along, strict=True), strict=True):
-                ax.plot(levels, values, color=style.colour, marker=style.marker, linestyle=style.line)
+                ax.plot(
+                    levels,
+                    values,
+                    style.marker,
+                    color=style.colour,
+                    linestyle=style.line,
+                    markersize=10 - 2 * axis,
+                )
         edges.axhline(LEAST, color="black", linewidth=1, linestyle=(0, (1, 2)))
         lengths.set_ylabel("mm of a voxel")
         edges.set_ylabel("voxels of the patch")

@@ -8,6 +8,7 @@ import pytest
 from medseg_lab.planning.fingerprint import (
     DataFingerprint,
     Intensity,
+    cohort_fingerprint,
     data_fingerprint,
     inner_shape,
     of_equal_cases,
@@ -119,3 +120,13 @@ def test_a_fingerprint_counts_the_files():
     inside = np.concatenate([one.image[0][one.labels[0] > 0] for one in raw])
     assert found.intensities[0].mean == pytest.approx(inside.mean(), rel=0.01)
     assert found.intensities[0].low == pytest.approx(np.percentile(inside, 0.5), rel=0.05)
+
+
+def test_a_cohort_is_planned_by_its_training_cases():
+    from medseg_lab.data.cohort import load_cohort
+
+    cohort = load_cohort("virtual-brain", cases=5, labelled=1)
+    found = cohort_fingerprint(cohort)
+    assert found.cases == len(cohort.labelled) + len(cohort.unlabelled)
+    assert found.shapes[0].tolist() == list(cohort.labelled[0].image.shape[1:])
+    assert {stage.name for stage in plan(found).stages} == {"2D", "3D"}
