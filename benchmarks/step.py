@@ -25,8 +25,8 @@ from torch.optim import AdamW
 from torch.profiler import ProfilerActivity, profile
 
 from medseg_lab.losses.dice import DiceCE
-from medseg_lab.networks.blocks import InstanceNorm
 from medseg_lab.networks.convolution import Conv2d, Conv3d, ConvTranspose3d
+from medseg_lab.networks.norms import InstanceNorm
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.device import hardware, laid_out, lay_out, make_fabric
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from medseg_lab.data.augment import Augmentation
 from medseg_lab.data.pool import FOREGROUND_SHARE
-from medseg_lab.networks.blocks import InstanceNorm
+from medseg_lab.networks.norms import InstanceNorm
 from medseg_lab.training.learner import Learner
 from medseg_lab.training.schedule import learning_rate
 

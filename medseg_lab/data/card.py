@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-ReaderName = Literal["virtual", "msd", "acdc", "lidc", "chase", "nuclei"]
+ReaderName = Literal["virtual", "msd", "acdc", "lidc", "chase", "nuclei", "nuclei-apart"]
 
 
 class _Part(BaseModel):

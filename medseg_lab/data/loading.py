@@ -89,7 +89,7 @@ class Loader:
         """The entry's name: a hash of all that its content depends on."""
         card = self.card
         parts = {
-            "case": [name, what, files],
+            "case": [name, what, files, card.reader],
             "task": [card.modality, card.classes, card.spatial_dims],
             "preprocessing": card.preprocessing.model_dump(
                 mode="json", exclude={"patch", "slice_patch", "mirror"}

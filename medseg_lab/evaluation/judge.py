@@ -11,6 +11,7 @@ from torch import Tensor
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.metrics import diagonal, inner_dice, score
+from medseg_lab.evaluation.objects import object_f1
 from medseg_lab.training.label_maps import LabelMap, LabelMaps
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ def evaluate(
         A row for each case and foreground class, with columns case, patient, class, dice, iou, precision, and
         where the spacing is known hd95, assd, nsd and diagonal (the image's, in mm: what an infinite distance
         counts as in a mean; see `medseg_lab.evaluation.metrics`). A class that is neither there nor predicted
-        has no scores: they are NaN. With all metrics there is inner_dice, too: the Dice of the nested region
-        (`Task.nested`) that begins with the class, NaN for the outermost.
+        has no scores: they are NaN. With all metrics there are three more columns: inner_dice, the Dice of
+        the nested region (`Task.nested`) that begins with the class, NaN for the outermost; object_f1, the F1
+        score of its objects (`medseg_lab.evaluation.objects`); and where the spacing is not known
+        nsd_pixels, the normalised surface Dice with a tolerance of one pixel.
     """
     rows = []
     for case, prediction in segmented(predict, cases):
@@ -56,12 +59,27 @@ def evaluate(
         scores = score(
             prediction, label, len(task.classes), case.spacing, metrics=metrics, tolerance=tolerance
         )
-        inner = inner_dice(prediction, label, task.nested) if metrics is None else {}
+        more = (
+            _further(prediction, label, task, case.spacing is None) if metrics is None else [{}] * len(scores)
+        )
         reach = {} if case.spacing is None else {"diagonal": diagonal(label.shape, case.spacing)}
-        for k, values in enumerate(scores, start=1):
-            row = {"case": case.id, "patient": case.patient, "class": task.classes[k], **values, **reach}
-            rows.append(row | ({"inner_dice": inner.get(k, np.nan)} if metrics is None else {}))
+        for name, values, others in zip(task.foreground, scores, more, strict=True):
+            row = {"case": case.id, "patient": case.patient, "class": name, **values, **reach}
+            rows.append(row | others)
     return pd.DataFrame(rows)
+
+
+def _further(
+    prediction: LabelMap, label: LabelMap, task: Task, without_spacing: bool
+) -> list[dict[str, float]]:
+    """What is measured of each foreground class beside `metrics.score`."""
+    k = len(task.classes)
+    inner, objects = inner_dice(prediction, label, task.nested), object_f1(prediction, label, k)
+    rows = [{"inner_dice": inner.get(i, np.nan), "object_f1": f1} for i, f1 in enumerate(objects, start=1)]
+    if without_spacing:
+        near = score(prediction, label, k, (1.0,) * label.ndim, metrics=("nsd",), tolerance=1.0)
+        rows = [row | {"nsd_pixels": each["nsd"]} for row, each in zip(rows, near, strict=True)]
+    return rows
 
 
 def segmented(predict: Predictor, cases: Iterable[Case]) -> Iterator[tuple[Case, LabelMap]]:

@@ -7,10 +7,10 @@ from pydantic import Field
 from scipy.ndimage import label as components_of
 from torch import Tensor, from_numpy
 
-from medseg_lab.training.changed import Changed
+from medseg_lab.inference.post_processing import PostProcessing, set_to
 
 
-class SmallComponents(Changed):
+class SmallComponents(PostProcessing):
     """A trained learner whose small isolated predictions are taken back.
 
     Of each foreground class, connected components (by faces) with fewer voxels than `min(most, share *
@@ -28,13 +28,11 @@ class SmallComponents(Changed):
     share: Annotated[float, Field(ge=0, le=1)] = 0.1
     most: Annotated[int, Field(ge=0)] = 2000
 
-    def finish(self, probabilities: Tensor, image: Tensor) -> Tensor:
+    def process(self, probabilities: Tensor, image: Tensor) -> Tensor:
         """`(K, *S)` of a whole case, with probability 1 of background where a component was removed."""
-        found = super().finish(probabilities, image)
-        removed = from_numpy(self.small(found.argmax(dim=0).cpu().numpy(), len(found))).to(found.device)
-        background = found.new_zeros(len(found), *[1] * removed.ndim)
-        background[0] = 1
-        return background.where(removed, found)
+        label = probabilities.argmax(dim=0).cpu().numpy()
+        removed = from_numpy(self.small(label, len(probabilities))).to(probabilities.device)
+        return set_to(probabilities, 0, removed)
 
     def small(self, label: np.ndarray, classes: int) -> np.ndarray:
         """The voxels of small components, bool `(*S)`, of predicted classes `(*S)`."""

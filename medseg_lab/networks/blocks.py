@@ -12,13 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medseg_lab.networks.activations import ActivationName, activation_layer
 from medseg_lab.networks.convolution import Conv2d, Conv3d, ConvTranspose3d
-
-NormName = Literal["instance", "batch", "none"]
+from medseg_lab.networks.norms import NormName, normalisation
 
 CONV: dict[int, Callable[..., Conv2d | Conv3d]] = {2: Conv2d, 3: Conv3d}
 CONV_TRANSPOSED: dict[int, Callable[..., nn.ConvTranspose2d | ConvTranspose3d]] = {
@@ -27,52 +26,6 @@ CONV_TRANSPOSED: dict[int, Callable[..., nn.ConvTranspose2d | ConvTranspose3d]] 
 }
 MAX_POOL: dict[int, type[nn.MaxPool2d] | type[nn.MaxPool3d]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 DROPOUT: dict[int, type[nn.Dropout2d] | type[nn.Dropout3d]] = {2: nn.Dropout2d, 3: nn.Dropout3d}
-BATCH_NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-
-
-class InstanceNorm(nn.Module):
-    """Each channel of each sample to mean 0 and variance 1 over space, then scaled and shifted.
-
-    For any number of spatial dimensions. A map of a single voxel has no spread and passes unchanged, where
-    `torch.nn.InstanceNorm2d` raises: deep networks reach that point on small patches.
-
-    On a CPU each sample is batch-normalised by itself, which is the same: PyTorch's instance norm would copy
-    channels-last maps to another layout, and the convolution behind it back again.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`(N, C, *S)` to the same shape."""
-        if x.shape[2:].numel() == 1:
-            return x
-        if x.device.type != "cpu":
-            return F.instance_norm(x, weight=self.weight, bias=self.bias)
-        alone = [F.batch_norm(s, None, None, self.weight, self.bias, training=True) for s in x.split(1)]
-        return torch.cat(alone) if len(alone) > 1 else alone[0]
-
-
-def normalisation(norm: NormName, spatial_dims: int, channels: int) -> nn.Module:
-    """The layer called `norm`.
-
-    Raises:
-        ValueError: naming the known norms.
-    """
-    if norm == "instance":
-        return InstanceNorm(channels)
-    if norm == "batch":
-        return BATCH_NORM[spatial_dims](channels)
-    if norm == "none":
-        return nn.Identity()
-    raise ValueError(f"norm: expected 'instance', 'batch' or 'none', got {norm!r}")
-
-
-def leaky_relu(channels: int) -> nn.Module:
-    """The default activation; `channels` is there for those that have a slope each (PReLU)."""
-    return nn.LeakyReLU(0.01, inplace=True)
 
 
 def conv(
@@ -82,7 +35,7 @@ def conv(
     kernel: int | Sequence[int] = 3,
     stride: int | Sequence[int] = 1,
     norm: NormName = "instance",
-    activation: Callable[[int], nn.Module] = leaky_relu,
+    activation: ActivationName = "leaky_relu",
     dilation: int | Sequence[int] = 1,
 ) -> nn.Sequential:
     """Convolution, norm, activation. At stride 1 an odd kernel keeps the size, whatever its dilation.
@@ -101,18 +54,23 @@ def conv(
         dilation=rates,
         bias=norm == "none",  # a norm subtracts the mean, and a bias with it
     )
-    return nn.Sequential(layer, normalisation(norm, spatial_dims, out_channels), activation(out_channels))
+    return nn.Sequential(layer, normalisation(norm, out_channels), activation_layer(activation, out_channels))
 
 
 class DoubleConv(nn.Sequential):
     """Two 3^d convolutions, each with norm and activation: the stage of U-Net, U-Net++ and our FCN."""
 
     def __init__(
-        self, spatial_dims: int, in_channels: int, out_channels: int, norm: NormName = "instance"
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        out_channels: int,
+        norm: NormName = "instance",
+        activation: ActivationName = "leaky_relu",
     ) -> None:
         super().__init__(
-            conv(spatial_dims, in_channels, out_channels, norm=norm),
-            conv(spatial_dims, out_channels, out_channels, norm=norm),
+            conv(spatial_dims, in_channels, out_channels, norm=norm, activation=activation),
+            conv(spatial_dims, out_channels, out_channels, norm=norm, activation=activation),
         )
 
 
@@ -123,10 +81,11 @@ class Stage:
     Args:
         spatial_dims: 2 or 3.
         in_channels, out_channels: the block takes `(N, in_channels, *S)` to `(N, out_channels, *S)`.
-        norm: "instance", "batch" or "none".
+        norm: as in `norms`.
         part: of which part it is.
         level: 0 is the finest.
         levels: how many the network has; the coarsest, `levels - 1`, belongs to the encoder.
+        activation: as in `activations`.
     """
 
     spatial_dims: int
@@ -136,6 +95,7 @@ class Stage:
     part: Literal["encoder", "decoder"]
     level: int
     levels: int
+    activation: ActivationName = "leaky_relu"
 
 
 Block = Callable[[Stage], nn.Module]
@@ -144,7 +104,7 @@ Block = Callable[[Stage], nn.Module]
 
 def double_conv(stage: Stage) -> nn.Module:
     """The block of the U-Net."""
-    return DoubleConv(stage.spatial_dims, stage.in_channels, stage.out_channels, stage.norm)
+    return DoubleConv(stage.spatial_dims, stage.in_channels, stage.out_channels, stage.norm, stage.activation)
 
 
 def up(spatial_dims: int, in_channels: int, out_channels: int, stride: int | Sequence[int] = 2) -> nn.Module:

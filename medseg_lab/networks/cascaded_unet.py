@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from medseg_lab.networks.blocks import Block, NormName
+from medseg_lab.networks.blocks import Block
+from medseg_lab.networks.norms import NormName
 from medseg_lab.networks.unet import UNet
 
 

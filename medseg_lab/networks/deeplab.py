@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medseg_lab.networks.blocks import CONV, NormName, check_network, conv, crop, pad_to_multiple
+from medseg_lab.networks.blocks import CONV, check_network, conv, crop, pad_to_multiple
+from medseg_lab.networks.norms import NormName
 
 PAPER: dict[str, Any] = {"features": (64, 256, 512, 1024, 2048), "pyramid": 256}
 """The widths of the paper's ResNet, with plain stages: `DeepLab(3, 21, **PAPER)`."""
@@ -74,7 +75,7 @@ class DeepLab(nn.Module):
         pyramid: channels of each branch, and of all that follows.
         rates: of the dilated branches, in pixels of stride 16. The paper's 6, 12 and 18 are for maps of 33.
         low_level: channels of the low-level branch, 48 in the paper; 0 leaves it out.
-        norm: "instance", "batch" or "none".
+        norm: as in `UNet`.
     """
 
     def __init__(

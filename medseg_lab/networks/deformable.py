@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medseg_lab.networks.blocks import CONV, Stage, conv, double_conv, leaky_relu, normalisation
+from medseg_lab.networks.activations import activation_layer
+from medseg_lab.networks.blocks import CONV, Stage, conv, double_conv
+from medseg_lab.networks.norms import normalisation
 
 SLOWER = 0.1
 """Offsets over what predicts them."""
@@ -130,8 +132,8 @@ class Deformable:
             return double_conv(stage)
         dims, channels, norm = stage.spatial_dims, stage.out_channels, stage.norm
         return nn.Sequential(
-            conv(dims, stage.in_channels, channels, norm=norm),
+            conv(dims, stage.in_channels, channels, norm=norm, activation=stage.activation),
             DeformableConv(dims, channels, channels, norm == "none", self.global_context),
-            normalisation(norm, dims, channels),
-            leaky_relu(channels),
+            normalisation(norm, channels),
+            activation_layer(stage.activation, channels),
         )

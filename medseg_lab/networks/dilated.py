@@ -40,7 +40,14 @@ class Dilated:
             return double_conv(stage)
         return nn.Sequential(
             *(
-                conv(stage.spatial_dims, channels, stage.out_channels, norm=stage.norm, dilation=rate)
+                conv(
+                    stage.spatial_dims,
+                    channels,
+                    stage.out_channels,
+                    norm=stage.norm,
+                    activation=stage.activation,
+                    dilation=rate,
+                )
                 for channels, rate in zip((stage.in_channels, stage.out_channels), self.rates, strict=True)
             )
         )

@@ -7,7 +7,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from medseg_lab.networks.blocks import Block, NormName, Stage, double_conv, up
+from medseg_lab.networks.activations import ActivationName
+from medseg_lab.networks.blocks import Block, Stage, double_conv, up
+from medseg_lab.networks.norms import NormName
 
 Stride = int | tuple[int, ...]
 """How many times coarser a level is than the one before: along every axis, or along each."""
@@ -75,7 +77,7 @@ class Decoder(nn.Module):
         widths: channels of each level, finest first; the decoder gives as many as the encoder.
         strides: as in `EncoderDecoder`.
         skips: False leaves out the encoder's finer features: each stage reads the up-sampled tensor alone.
-        norm: "instance", "batch" or "none".
+        norm, activation: of each convolution.
         block: makes the module of a stage.
     """
 
@@ -87,6 +89,7 @@ class Decoder(nn.Module):
         skips: bool = True,
         norm: NormName = "instance",
         block: Block = double_conv,
+        activation: ActivationName = "leaky_relu",
     ) -> None:
         super().__init__()
         self.skips = skips
@@ -94,8 +97,9 @@ class Decoder(nn.Module):
             up(spatial_dims, below, here, stride)
             for (here, below), stride in zip(pairwise(widths), strides, strict=True)
         )
+        read = 2 if skips else 1
         self.stage = nn.ModuleList(
-            block(Stage(spatial_dims, 2 * here if skips else here, here, norm, "decoder", level, len(widths)))
+            block(Stage(spatial_dims, read * here, here, norm, "decoder", level, len(widths), activation))
             for level, here in enumerate(widths[:-1])
         )
 

@@ -12,11 +12,11 @@ from medseg_lab.networks.blocks import (
     CONV_TRANSPOSED,
     MAX_POOL,
     DoubleConv,
-    NormName,
     check_network,
     conv,
     crop,
 )
+from medseg_lab.networks.norms import NormName
 
 
 def bilinear_kernel(spatial_dims: int, factor: int) -> Tensor:
@@ -72,7 +72,7 @@ class FCN(nn.Module):
         spatial_dims: 2 or 3.
         stride: 32, 16 or 8: the finest scores that are used.
         features: channels of the five stages, each of which ends in a pooling.
-        norm: "instance", "batch" or "none".
+        norm: as in `UNet`.
     """
 
     def __init__(

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from medseg_lab.networks.blocks import NormName, Stage, conv
+from medseg_lab.networks.activations import ActivationName
+from medseg_lab.networks.blocks import Stage, conv
+from medseg_lab.networks.norms import NormName
 from medseg_lab.networks.pseudo_3d import PseudoConv
 
 
@@ -21,13 +23,23 @@ class DirectionFusion(nn.Module):
     it rests: 3x3x1 and 1x1x3. The paper's dilation is left out. In 2D there are two branches.
     """
 
-    def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, norm: NormName) -> None:
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        out_channels: int,
+        norm: NormName,
+        activation: ActivationName = "leaky_relu",
+    ) -> None:
         super().__init__()
         width = -(-out_channels // spatial_dims)
         self.branches = nn.ModuleList(
-            PseudoConv(spatial_dims, in_channels, width, norm, axis) for axis in range(spatial_dims)
+            PseudoConv(spatial_dims, in_channels, width, norm, axis, activation)
+            for axis in range(spatial_dims)
         )
-        self.fuse = conv(spatial_dims, spatial_dims * width, out_channels, kernel=1, norm=norm)
+        self.fuse = conv(
+            spatial_dims, spatial_dims * width, out_channels, kernel=1, norm=norm, activation=activation
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, C, *S)` to `(N, F, *S)`."""
@@ -45,7 +57,10 @@ class FusedDirections:
 
     def __call__(self, stage: Stage) -> nn.Module:
         """The two fusions of a stage."""
-        dims, out, norm = stage.spatial_dims, stage.out_channels, stage.norm
+        out = stage.out_channels
         return nn.Sequential(
-            DirectionFusion(dims, stage.in_channels, out, norm), DirectionFusion(dims, out, out, norm)
+            *(
+                DirectionFusion(stage.spatial_dims, channels, out, stage.norm, stage.activation)
+                for channels in (stage.in_channels, out)
+            )
         )

@@ -11,7 +11,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from medseg_lab.networks.blocks import InstanceNorm
+from medseg_lab.networks.norms import InstanceNorm
 
 NORMS = (InstanceNorm, nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh)

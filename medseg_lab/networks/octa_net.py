@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medseg_lab.networks.blocks import CONV, NormName, conv
+from medseg_lab.networks.blocks import CONV, conv
+from medseg_lab.networks.norms import NormName
 from medseg_lab.networks.unet import UNet
 
 

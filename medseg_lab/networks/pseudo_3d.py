@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from medseg_lab.networks.blocks import NormName, Stage, conv
+from medseg_lab.networks.activations import ActivationName
+from medseg_lab.networks.blocks import Stage, conv
+from medseg_lab.networks.norms import NormName
 
 
 def plane_and_line(
@@ -34,12 +36,18 @@ class PseudoConv(nn.Sequential):
     """A 3x3 convolution in the plane, then one of 3 along the axis, each with norm and activation."""
 
     def __init__(
-        self, spatial_dims: int, in_channels: int, out_channels: int, norm: NormName, axis: int = -1
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        out_channels: int,
+        norm: NormName,
+        axis: int = -1,
+        activation: ActivationName = "leaky_relu",
     ) -> None:
         plane, line = plane_and_line(spatial_dims, axis)
         super().__init__(
-            conv(spatial_dims, in_channels, out_channels, plane, norm=norm),
-            conv(spatial_dims, out_channels, out_channels, line, norm=norm),
+            conv(spatial_dims, in_channels, out_channels, plane, norm=norm, activation=activation),
+            conv(spatial_dims, out_channels, out_channels, line, norm=norm, activation=activation),
         )
 
 
@@ -62,6 +70,6 @@ class PseudoThreeD:
         """The two pseudo-3D convolutions of a stage."""
         dims, out, norm = stage.spatial_dims, stage.out_channels, stage.norm
         return nn.Sequential(
-            PseudoConv(dims, stage.in_channels, out, norm, self.axis),
-            PseudoConv(dims, out, out, norm, self.axis),
+            PseudoConv(dims, stage.in_channels, out, norm, self.axis, stage.activation),
+            PseudoConv(dims, out, out, norm, self.axis, stage.activation),
         )

@@ -7,12 +7,12 @@ from math import prod
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medseg_lab.networks.activations import ActivationName
 from medseg_lab.networks.blocks import (
     CONV,
     DROPOUT,
     MAX_POOL,
     Block,
-    NormName,
     Stage,
     check_network,
     crop,
@@ -20,6 +20,7 @@ from medseg_lab.networks.blocks import (
     pad_to_multiple,
 )
 from medseg_lab.networks.encoder_decoder import Decoder, Stride
+from medseg_lab.networks.norms import NormName
 
 
 class UNet(nn.Module):
@@ -37,7 +38,7 @@ class UNet(nn.Module):
         features: channels of each level, finest first.
         skips: False removes the skip connections and nothing else: the decoder's stages read the up-sampled
             tensor alone, so the first convolution of each has half the input channels.
-        norm: "instance", "batch" or "none".
+        norm: "instance", "batch", "group", "layer" or "none" (2.3.2).
         dropout: probability with which a channel of the coarsest features is left out in training. UA-MT [20]
             drops channels of the last features, too; with sixteen of them, that costs more than it gives.
         strides: how many times coarser each level is than the one before, as one number or one for each axis:
@@ -46,6 +47,7 @@ class UNet(nn.Module):
             supervision of U-Net++ [28] without its nested skips.
         block: makes the module of each stage, as a recipe: attention (2.1.2) or another convolution (2.1.3);
             None for the two convolutions of the paper.
+        activation: "leaky_relu", "relu" or "prelu" (2.3.2).
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class UNet(nn.Module):
         deep_supervision: bool = False,
         block: Block | None = None,
         strides: Sequence[int | Sequence[int]] | None = None,
+        activation: ActivationName = "leaky_relu",
     ) -> None:
         super().__init__()
         check_network(spatial_dims, features)
@@ -70,11 +73,11 @@ class UNet(nn.Module):
         self.multiple = edges[0] if len(set(edges)) == 1 else edges
         block = block or double_conv
         self.encoder = nn.ModuleList(
-            block(Stage(spatial_dims, above, here, norm, "encoder", level, len(features)))
+            block(Stage(spatial_dims, above, here, norm, "encoder", level, len(features), activation))
             for level, (above, here) in enumerate(pairwise((in_channels, *features)))
         )
         self.pool = nn.ModuleList(MAX_POOL[spatial_dims](stride) for stride in self.strides)
-        self.decoder = Decoder(spatial_dims, self.widths, self.strides, skips, norm, block)
+        self.decoder = Decoder(spatial_dims, self.widths, self.strides, skips, norm, block, activation)
         self.head = CONV[spatial_dims](features[0], out_channels, 1)
         supervised = features[1:-1] if deep_supervision else ()
         self.auxiliary = nn.ModuleList(CONV[spatial_dims](width, out_channels, 1) for width in supervised)

@@ -10,12 +10,12 @@ from medseg_lab.networks.blocks import (
     CONV,
     MAX_POOL,
     DoubleConv,
-    NormName,
     check_network,
     crop,
     pad_to_multiple,
     up,
 )
+from medseg_lab.networks.norms import NormName
 
 
 class UNetPlusPlus(nn.Module):
@@ -35,7 +35,7 @@ class UNetPlusPlus(nn.Module):
         out_channels: K, the classes.
         spatial_dims: 2 or 3.
         features: channels of each level, finest first.
-        norm: "instance", "batch" or "none".
+        norm: as in `UNet`.
     """
 
     def __init__(

@@ -7,16 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from medseg_lab.networks.activations import PReLU
 from medseg_lab.networks.blocks import (
     CONV,
     CONV_TRANSPOSED,
-    NormName,
     check_network,
     conv,
     crop,
-    normalisation,
     pad_to_multiple,
 )
+from medseg_lab.networks.norms import NormName, normalisation
 
 PAPER: dict[str, Any] = {"features": (16, 32, 64, 128, 256), "convs": (1, 2, 3, 3, 3), "kernel": 5}
 """The paper's size, 65 M parameters in 3D: `VNet(1, 2, 3, **PAPER)`."""
@@ -43,9 +43,9 @@ class Residual(nn.Module):
         self.channels = channels
         inputs = (in_channels, *[channels] * (convs - 1))
         self.convs = nn.Sequential(
-            *(conv(spatial_dims, n, channels, kernel, 1, norm, nn.PReLU, dilation) for n in inputs)
+            *(conv(spatial_dims, n, channels, kernel, 1, norm, "prelu", dilation) for n in inputs)
         )
-        self.activation = nn.PReLU(channels)
+        self.activation = PReLU(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, C, *S)` to `(N, F, *S)`."""
@@ -76,7 +76,7 @@ class VNet(nn.Module):
         features: channels of each level, finest first.
         convs: convolutions of each level's stage; a decoder stage has as many as the encoder's.
         kernel: their size, odd.
-        norm: "instance", "batch" or "none".
+        norm: as in `UNet`.
     """
 
     def __init__(
@@ -107,15 +107,15 @@ class VNet(nn.Module):
             for level in zip(inputs, features, convs, strict=True)
         )
         self.down = nn.ModuleList(
-            conv(spatial_dims, above, here, 2, 2, norm, nn.PReLU) for above, here in pairwise(features)
+            conv(spatial_dims, above, here, 2, 2, norm, "prelu") for above, here in pairwise(features)
         )
         # What comes from below: the bottom stage has its own width, a decoder stage twice that of its level.
         below = (*(2 * width for width in features[1:-1]), features[-1])
         self.up = nn.ModuleList(
             nn.Sequential(
                 CONV_TRANSPOSED[spatial_dims](coarse, fine, 2, stride=2, bias=norm == "none"),
-                normalisation(norm, spatial_dims, fine),
-                nn.PReLU(fine),
+                normalisation(norm, fine),
+                PReLU(fine),
             )
             for fine, coarse in zip(features[:-1], below, strict=True)
         )

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from medseg_lab.networks.blocks import CONV, NormName, check_network, conv, crop, pad_to_multiple, up
+from medseg_lab.networks.blocks import CONV, check_network, conv, crop, pad_to_multiple, up
+from medseg_lab.networks.norms import NormName
 from medseg_lab.networks.pseudo_3d import plane_and_line
 from medseg_lab.networks.vnet import Residual
 
@@ -42,7 +43,7 @@ class WNet(nn.Module):
         spatial_dims: 2 or 3.
         axis: across the slices, the last by default.
         features: channels of the four stages.
-        norm: "instance", "batch" or "none".
+        norm: as in `UNet`.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class WNet(nn.Module):
         self.multiple = quarter
 
         def down(narrow: int, wide: int) -> nn.Module:
-            return conv(spatial_dims, narrow, wide, plane, half, norm, nn.PReLU)
+            return conv(spatial_dims, narrow, wide, plane, half, norm, "prelu")
 
         def stage(above: int, width: int, rates: Sequence[int]) -> nn.Module:
             inputs = (above, *[width] * (len(rates) - 1))
@@ -75,7 +76,7 @@ class WNet(nn.Module):
                 Residual(spatial_dims, n, width, 2, plane, norm, plane_and_line(spatial_dims, axis, rate)[0])
                 for n, rate in zip(inputs, rates, strict=True)
             ]
-            return nn.Sequential(*pairs, conv(spatial_dims, width, width, line, 1, norm, nn.PReLU))
+            return nn.Sequential(*pairs, conv(spatial_dims, width, width, line, 1, norm, "prelu"))
 
         first, second, third, fourth = features
         inputs = (in_channels, second, third, third)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.hardware import Hardware
 from medseg_lab.training.provenance import PACKAGE, digest, note_own, sources
-from medseg_lab.training.recipe import ADAPTER, Recipe
+from medseg_lab.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
@@ -29,7 +29,7 @@ def key_parts(
     Raises:
         RuntimeError: for a file of the user's own that was edited after it was imported.
     """
-    packages = (*VERSIONS, "monai") if ADAPTER in recipe.modules else VERSIONS  # its files are not followed
+    packages = (*VERSIONS, "monai") if recipe.uses_monai else VERSIONS  # its files are not followed
     files = sources({*LOOP, *recipe.modules})
     judging = sources(judge.modules) if judge else {}
     for module in recipe.modules:

@@ -31,9 +31,9 @@ def parse(text: str) -> Recipe:
     Args:
         text: a call with keywords. A name is that of a class or function of this library, or a dotted path:
             where a name alone could mean several, for a module of one's own (`mine.MyNet` is the class
-            `MyNet` in `mine.py` beside the notebook or the grid), or for a network of MONAI
-            (`monai.networks.nets.SegResNet`). Values are numbers, strings, True, False,
-            None, lists and calls.
+            `MyNet` in `mine.py` beside the notebook or the grid), or for a network or loss of MONAI
+            (`monai.networks.nets.SegResNet`, `monai.losses.TverskyLoss`). Values are numbers, strings, True,
+            False, None, lists and calls.
 
     Raises:
         ValueError: for anything else, an unknown name or argument, or a missing one, naming the known ones.
@@ -117,7 +117,7 @@ def _found(name: str) -> tuple[str, Callable[..., Any]]:
     elif not (name.startswith(f"{PACKAGE}.") or in_monai(name) or _is_own(name.partition(".")[0])):
         raise ValueError(
             f"expected a class or function of {PACKAGE}, of a module of your own such as mine.py beside "
-            f"the notebook or the grid, or a network of {MONAI}, got {name!r}"
+            f"the notebook or the grid, or one of {' or '.join(MONAI)}, got {name!r}"
         )
     return name, load(name)
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from medseg_lab.training.provenance import PACKAGE, module_file, note_own
 
-MONAI = "monai.networks.nets"
-"""Where networks of another library may come from."""
-ADAPTER = "medseg_lab.networks.from_monai"
-"""What makes them networks of this one: a module that is imported by its name, so that the keys of other
-recipes do not depend on it."""
+MONAI = {
+    "monai.networks.nets": "medseg_lab.networks.from_monai",
+    "monai.losses": "medseg_lab.losses.from_monai",
+}
+"""Where networks and losses of another library may come from, and what makes them ours: a module that is
+imported by its name, so that the keys of other recipes do not depend on it."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Recipe:
 
     Args:
         target: dotted path of a class or function, of this library or of a module of one's own, or of a
-            network of MONAI.
+            network or loss of MONAI.
         arguments: keyword arguments: numbers, strings, booleans, None, lists of them, or recipes.
     """
 
@@ -86,12 +87,12 @@ class Recipe:
         """The inverse of `to_dict`.
 
         Raises:
-            ValueError: if a target lies outside this library and is no network of MONAI: a stored run must
-                not import at will.
+            ValueError: if a target lies outside this library and is no network or loss of MONAI: a stored run
+                must not import at will.
         """
         if not (data["target"].startswith(PACKAGE + ".") or in_monai(data["target"])):
             raise ValueError(
-                f"recipe target: expected a path inside {PACKAGE}, or a network of {MONAI}, "
+                f"recipe target: expected a path inside {PACKAGE}, or one of {' or '.join(MONAI)}, "
                 f"got {data['target']!r}"
             )
         return cls(data["target"], {k: _revive(v) for k, v in data["arguments"].items()})
@@ -105,11 +106,16 @@ class Recipe:
     def modules(self) -> tuple[str, ...]:
         """The modules that this recipe names, nested recipes included: where its source is.
 
-        Of a network of MONAI it is what adapts it: MONAI's files are not followed, its version counts.
+        Of what is MONAI's it is what adapts it: MONAI's files are not followed, its version counts.
         """
         nested = (module for value in self.arguments.values() for module in _modules(value))
-        own = ADAPTER if in_monai(self.target) else self.target.rpartition(".")[0]
-        return tuple(sorted({own, *nested}))
+        module = self.target.rpartition(".")[0]
+        return tuple(sorted({MONAI.get(module, module), *nested}))
+
+    @property
+    def uses_monai(self) -> bool:
+        """Whether it, or a recipe in it, names a network or loss of MONAI."""
+        return not {*MONAI.values()}.isdisjoint(self.modules)
 
 
 def recipe(target: Callable[..., Any], **arguments: Any) -> Recipe:
@@ -121,8 +127,9 @@ def recipe(target: Callable[..., Any], **arguments: Any) -> Recipe:
         ValueError: for an argument that is neither plain data nor a recipe.
     """
     path = f"{target.__module__}.{target.__qualname__}"
-    if path.startswith(f"{MONAI}."):
-        path = f"{MONAI}.{target.__qualname__}"
+    for monai in MONAI:
+        if path.startswith(f"{monai}."):
+            path = f"{monai}.{target.__qualname__}"
     return canonical(
         path,
         {k: _checked(v) for k, v in arguments.items()},
@@ -154,14 +161,14 @@ def defaults(target: Callable[..., Any]) -> dict[str, Any]:
 
 
 def load(path: str) -> Callable[..., Any]:
-    """The class or function at a dotted path; of a network of MONAI, what makes it one of ours.
+    """The class or function at a dotted path; of one of MONAI's, what makes it one of ours.
 
     Raises:
         ValueError: if nothing is there, or a module of this name was imported from elsewhere before.
     """
     module, _, name = path.rpartition(".")
     if in_monai(path):
-        adapted: Callable[..., Any] = importlib.import_module(ADAPTER).from_monai(name)
+        adapted: Callable[..., Any] = importlib.import_module(MONAI[module]).from_monai(name)
         return adapted
     try:
         imported = importlib.import_module(module or path)
@@ -179,8 +186,8 @@ def load(path: str) -> Callable[..., Any]:
 
 
 def in_monai(path: str) -> bool:
-    """Whether a dotted path is that of a network of MONAI."""
-    return path.rpartition(".")[0] == MONAI
+    """Whether a dotted path is that of a network or loss of MONAI."""
+    return path.rpartition(".")[0] in MONAI
 
 
 def _built(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Full supervision: one network, one loss, labels for every patch (survey 2)."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,10 +19,8 @@ class Supervised(Learner):
 
     A module inside the network that has `activity()` says there, by name, what its idea did in the forward
     pass: scalars without gradient, such as how far offsets reach. They are noted (`Learner.note`): the mean
-    over the modules that use the same name, so that claims can ask for it.
-
-    A loss with a weight map is given the weights of the patches. What they add to the mean weight of a voxel
-    is noted as `added_weight`.
+    over the modules that use the same name, so that claims can ask for it. A loss may have `activity(logits,
+    label)`, too. One with a weight map is given the weights of the patches, there and when it is computed.
     """
 
     network: Any
@@ -31,10 +29,14 @@ class Supervised(Learner):
         """One term, named after the loss."""
         heads: Callable[[Tensor], tuple[Tensor, ...]] | None = getattr(self.network, "heads", None)
         outputs = heads(batch.image) if heads else (self.network(batch.image),)
-        self.note(**activity(self.network))
+        return self.of_pixels(outputs, batch)
+
+    def of_pixels(self, outputs: Sequence[Tensor], batch: Batch) -> dict[str, Tensor]:
+        """The loss of the logits of one or several heads; notes what the loss and the network did."""
         weights = () if batch.weight is None else (batch.weight,)
-        if batch.weight is not None:
-            self.note(added_weight=batch.weight.mean() - 1)
+        if says := getattr(self.loss, "activity", None):
+            self.note(**says(outputs[-1], batch.label, *weights))
+        self.note(**activity(self.network))
         terms = [self.loss(logits, batch.label, *weights) for logits in outputs]
         return {self.loss_name: torch.stack(terms).mean()}
 

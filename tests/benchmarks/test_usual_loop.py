@@ -8,8 +8,8 @@ import usual_loop
 
 from medseg_lab.data.pool import FOREGROUND_SHARE
 from medseg_lab.losses.dice import DiceCE
-from medseg_lab.networks.blocks import InstanceNorm
 from medseg_lab.networks.measure import flops, parameters
+from medseg_lab.networks.norms import InstanceNorm
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.notation import parse
 

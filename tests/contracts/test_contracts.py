@@ -24,7 +24,7 @@ from medseg_lab.training.supervised import Supervised
 from medseg_lab.training.watch import watched
 from medseg_lab.uncertainty.sampled import MeanOfSamples
 
-COHORT = tiny_cohort(3, 3, raters=2, shape=(20, 18, 16), patch=32)
+COHORT = tiny_cohort(3, 3, labelled=3, raters=2, shape=(20, 18, 16), patch=32)
 ROOM = {"steps": 3, "voxels": 2 * 8**3}
 LEARNERS = sorted({written(part): part for name in NAMES for part in trained_parts(small(name, 2))}.items())
 by_configuration = pytest.mark.parametrize("name", NAMES)

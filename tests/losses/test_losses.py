@@ -1,5 +1,7 @@
 """What every loss keeps to, and losses as recipes."""
 
+from math import log
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,12 +11,14 @@ from medseg_lab.data.case import IGNORE
 from medseg_lab.data.task import Task
 from medseg_lab.losses.cross_entropy import CrossEntropy
 from medseg_lab.losses.dice import Dice, DiceCE
+from medseg_lab.losses.focal import Focal
+from medseg_lab.losses.generalised_dice import GeneralisedDice
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.notation import parse, written
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.supervised import Supervised
 
-LOSSES = [CrossEntropy(), Dice(), Dice(pool="sample"), DiceCE()]
+LOSSES = [CrossEntropy(), Dice(), Dice(pool="sample"), DiceCE(), Focal(), Focal(gamma=0.5), GeneralisedDice()]
 every = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 
 
@@ -99,10 +103,11 @@ def test_half_precision_logits_are_summed_in_float32(loss):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = loss(logits.bfloat16(), label)
     assert found.dtype == torch.float32
-    # ln 2 of each voxel; the Dice of p = 1/2 on 4,096 voxels
-    cross_entropy, dice = torch.tensor(2.0).log(), 1 - (4096 + 1) / (2048 + 4096 + 1)
+    # ln 2 of each voxel; the Dice of p = 1/2 on 4,096 voxels; both classes weigh as much, and half is wrong
+    cross_entropy, dice = log(2), 1 - (4096 + 1) / (2048 + 4096 + 1)
     wanted = {"CrossEntropy": cross_entropy, "Dice": dice, "DiceCE": cross_entropy + dice}
-    assert found.item() == pytest.approx(float(wanted[type(loss).__name__]), abs=1e-6)
+    wanted |= {"Focal": cross_entropy * 0.5 ** getattr(loss, "gamma", 0), "GeneralisedDice": 0.5}
+    assert found.item() == pytest.approx(wanted[type(loss).__name__], abs=1e-6)
 
 
 @every
@@ -127,6 +132,9 @@ def test_shapes_that_do_not_fit_are_refused(loss, logits, label, said):
         (recipe(Dice, smooth=3), ", loss=Dice(smooth=3.0)"),
         (recipe(Dice, pool="sample"), ", loss=Dice(pool='sample')"),
         (recipe(CrossEntropy), ", loss=CrossEntropy()"),
+        (recipe(Focal, gamma=2), ", loss=Focal()"),
+        (recipe(Focal, gamma=3), ", loss=Focal(gamma=3.0)"),
+        (recipe(GeneralisedDice), ", loss=GeneralisedDice()"),
     ],
 )
 def test_a_loss_is_a_recipe_that_is_written_without_its_defaults(loss, text):

@@ -58,9 +58,14 @@ def test_mixed_precision_keeps_the_channels_last(build, spatial_dims):
 
 
 @every
-def test_batch_norm_and_no_norm_are_a_word_away(build):
+def test_another_norm_and_no_norm_are_a_word_away(build):
     kind = type(build(1, 2, 2))
-    for norm in ("batch", "none"):
+    known = {"InstanceNorm", "BatchNorm", "GroupNorm"}
+    for norm, wanted in (
+        ("batch", "BatchNorm"),
+        ("group", "GroupNorm"),
+        ("layer", "GroupNorm"),
+        ("none", ""),
+    ):
         names = {type(m).__name__ for m in kind(1, 2, 2, norm=norm).modules()}
-        assert "InstanceNorm" not in names
-        assert ("BatchNorm2d" in names) == (norm == "batch")
+        assert names & known == {wanted} - {""}

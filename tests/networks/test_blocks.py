@@ -6,13 +6,12 @@ from torch import nn
 
 from medseg_lab.networks.blocks import (
     DoubleConv,
-    InstanceNorm,
     check_network,
     conv,
     crop,
-    normalisation,
     pad_to_multiple,
 )
+from medseg_lab.networks.norms import InstanceNorm
 
 FORMATS = {2: torch.channels_last, 3: torch.channels_last_3d}
 
@@ -39,7 +38,7 @@ def test_instance_norm_and_its_gradients_are_pytorchs(spatial_dims, batch, last)
     if last:
         assert found[0].is_contiguous(memory_format=FORMATS[spatial_dims])
     for a, b in zip(found, expected, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(a, b, atol=5e-5, rtol=1e-5)  # a bias adds 5,000 slopes
 
 
 def test_instance_norm_of_mixed_layouts_and_in_double_precision():
@@ -71,11 +70,6 @@ def test_a_norm_takes_the_bias_of_its_convolution():
 
     assert biases("instance") == biases("batch") == [False, False]
     assert biases("none") == [True, True]
-
-
-def test_an_unknown_norm_is_refused_by_name():
-    with pytest.raises(ValueError, match="norm: expected 'instance', 'batch' or 'none', got 'layer'"):
-        normalisation("layer", 2, 4)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("kernel", "stride", "size"), [(3, 1, 7), (5, 1, 7), (1, 1, 7), (2, 2, 3)])

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from medseg_lab.networks.blocks import InstanceNorm
+from medseg_lab.networks.norms import InstanceNorm
 from medseg_lab.show.influence_maps import influence_maps
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from medseg_lab.losses.cross_entropy import CrossEntropy
 from medseg_lab.losses.dice import Dice
+from medseg_lab.losses.focal import Focal
+from medseg_lab.losses.generalised_dice import GeneralisedDice
 from medseg_lab.survey.configurations import configuration, configurations
 from medseg_lab.survey.methods import all_methods, methods
 from medseg_lab.training.notation import parse
@@ -23,8 +25,11 @@ def test_methods_that_are_ready_can_be_compared_by_name():
 
 def test_losses_differ_from_u_net_in_nothing_but_the_loss():
     plain = parse(configuration("U-Net").recipe)
-    for name, loss in {"U-Net, cross-entropy": CrossEntropy, "U-Net, Dice loss": Dice}.items():
-        assert parse(configuration(name).recipe).arguments == plain.arguments | {"loss": recipe(loss)}
+    losses = {"cross-entropy": CrossEntropy, "focal loss": Focal}
+    losses |= {"Dice loss": Dice, "generalised Dice loss": GeneralisedDice}
+    for name, loss in losses.items():
+        found = parse(configuration(f"U-Net, {name}").recipe)
+        assert found.arguments == plain.arguments | {"loss": recipe(loss)}
 
 
 def test_a_name_is_found_or_refused_with_those_there_are():

@@ -21,6 +21,7 @@ MAY_NOT = (
         "semi/ua_mt.py",
         "networks/vnet.py",
         "networks/from_monai.py",
+        "losses/from_monai.py",
         "uncertainty/noise.py",
         "losses/entropy.py",
     ),
@@ -64,7 +65,7 @@ def test_the_key_covers_what_computes_the_numbers_and_little_else():
     assert not [name for name in found if name.startswith(MAY_NOT_ROOMS)]
     readers = ("ledger", "standing", "verdict", "claim", "comparison", "ranking", "wording", "export")
     assert not [name for name in found if name.startswith("evaluation/") and any(r in name for r in readers)]
-    assert len(found) < 55
+    assert len(found) < 60
 
 
 @pytest.fixture
@@ -139,10 +140,17 @@ def test_recipe_cohort_budget_seed_judge_and_versions_are_in_it(monkeypatch):
     assert set(found["hardware"]) == {"device", "precision", "threads", "processes"}
 
 
-def test_the_version_of_monai_counts_for_its_networks_alone(monkeypatch):
-    text = "Supervised(network=monai.networks.nets.SegResNet(), spatial_dims=2)"
+@pytest.mark.parametrize(
+    ("network", "loss", "room"),
+    [
+        ("monai.networks.nets.SegResNet()", "Dice()", "networks"),
+        ("UNet()", "Compound(losses=[Dice(), monai.losses.BoundaryLoss()])", "losses"),
+    ],
+)
+def test_the_version_of_monai_counts_for_what_is_its_own_alone(network, loss, room, monkeypatch):
+    text = f"Supervised(network={network}, loss={loss}, spatial_dims=2)"
     plain, found = parts(), parts(text)
-    assert "medseg_lab/networks/from_monai.py" in found["sources"]
+    assert f"medseg_lab/{room}/from_monai.py" in found["sources"]
     assert not [name for name in found["sources"] if not name.startswith("medseg_lab/")]
     assert found["versions"].keys() - plain["versions"].keys() == {"monai"}
     monkeypatch.setattr("medseg_lab.training.key.version", lambda name: f"another {name}")

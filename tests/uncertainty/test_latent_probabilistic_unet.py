@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from toys import noise_batch, sampled
 
 from medseg_lab.losses.cross_entropy import CrossEntropy
-from medseg_lab.networks.blocks import InstanceNorm
+from medseg_lab.networks.norms import InstanceNorm
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.supervised import Supervised
 from medseg_lab.uncertainty.latent.gaussian import with_label

@@ -32,7 +32,7 @@ NUCLEI = Layout(("*/masks",), ("*/images/*.png", "*/masks/*.png"), ("stage1_trai
 def layouts(card: Card) -> tuple[Layout, ...]:
     """The forms in which a card's data set comes: the publisher's, where it differs, first."""
     own = Layout(card.markers, require_download(card).keep, card.folders)
-    return (NUCLEI, own) if card.reader == "nuclei" else (own,)
+    return (NUCLEI, own) if card.reader in ("nuclei", "nuclei-apart") else (own,)
 
 
 def find_root(unpacked: Path, known: tuple[Layout, ...]) -> tuple[Path, Layout] | None:

@@ -7,7 +7,7 @@ from medseg_lab.data import locate
 from medseg_lab.data.card import Card
 from medseg_lab.data.readers.acdc import AcdcReader
 from medseg_lab.data.readers.msd import MsdReader
-from medseg_lab.data.readers.pictures import ChaseReader, LidcReader, NucleiReader
+from medseg_lab.data.readers.pictures import ApartNucleiReader, ChaseReader, LidcReader, NucleiReader
 from medseg_lab.data.readers.reader import Reader
 from medseg_lab.data.readers.virtual import VirtualReader
 
@@ -17,6 +17,7 @@ OPEN: dict[str, Callable[[Card, Path], Reader]] = {
     "lidc": LidcReader.open,
     "msd": MsdReader.open,
     "nuclei": NucleiReader.open,
+    "nuclei-apart": ApartNucleiReader.open,
 }
 
 

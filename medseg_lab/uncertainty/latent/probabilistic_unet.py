@@ -7,7 +7,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.networks.blocks import CONV, leaky_relu
+from medseg_lab.networks.activations import activation_layer
+from medseg_lab.networks.blocks import CONV
 from medseg_lab.networks.encoder_decoder import encoder_decoder
 from medseg_lab.networks.unet import UNet
 from medseg_lab.networks.unetpp import UNetPlusPlus
@@ -131,7 +132,7 @@ class Fuse(nn.Module):
         self.image = CONV[spatial_dims](features, features, 1)
         self.code = nn.Linear(latents, features, bias=False)
         self.mix = nn.ModuleList(CONV[spatial_dims](features, features, 1) for _ in range(2))
-        self.activation = leaky_relu(features)
+        self.activation = activation_layer("leaky_relu", features)
         for layer in (self.image, self.code, *self.mix):
             nn.init.orthogonal_(layer.weight)
 

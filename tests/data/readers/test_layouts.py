@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from medseg_lab.data.case import IGNORE
+from medseg_lab.data.catalogue import load_card
+from medseg_lab.data.loading import Loader
 from medseg_lab.data.readers.checks import patient_of
 from medseg_lab.data.readers.open import open_reader
 from tests.data.readers.layouts import LAYOUTS, save_h5, save_nifti, save_picture, scribbled
@@ -183,6 +185,20 @@ def test_every_nucleus_counts_whatever_its_number(make):
     for part, array in (("image", numbers.astype(np.uint8)), ("label", numbers)):
         save_picture(made.file(part), array)
     assert made.reader.read(made.first).labels.tolist() == [[[0, 1, 1], [1, 1, 0]]]
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_touching_nuclei_are_drawn_apart_where_the_card_says_so(make, on_disk):
+    """The one with the lower number gives way; in the folder of prepared data the two are different sets."""
+    made = make("nuclei", cases=1)
+    save_picture(made.file("label"), np.array([[1, 1, 2, 2], [1, 1, 2, 2], [0, 3, 3, 0]], np.uint16))
+    save_picture(made.file("image"), np.arange(12, dtype=np.uint8).reshape(3, 4))
+    found = []
+    for name in ("dsb2018-nuclei", "dsb2018-nuclei+apart"):
+        reader = open_reader(load_card(name), made.folder)
+        loader = Loader(load_card(name), reader, reader.patients(), on_disk)
+        found.append(loader.load([made.first])[0][0].label.tolist())
+    assert found == [[[1, 1, 1, 1], [1, 1, 1, 1], [0, 1, 1, 0]], [[1, 0, 1, 1], [1, 0, 0, 1], [0, 1, 1, 0]]]
 
 
 def test_channels_are_red_green_and_blue(make):
