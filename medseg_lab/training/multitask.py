@@ -13,7 +13,7 @@ from medseg_lab.losses.checks import known
 from medseg_lab.losses.cross_entropy import mean_of_known
 from medseg_lab.networks.blocks import CONV, MAX_POOL
 from medseg_lab.networks.encoder_decoder import encoder_decoder
-from medseg_lab.training.supervised import Supervised, activity
+from medseg_lab.training.supervised import Supervised
 
 
 class Multitask(Supervised):
@@ -48,9 +48,8 @@ class Multitask(Supervised):
         *finer, deepest = self.network.encode(batch.image)
         read = self.measured("pixels", deepest)
         logits = self.network.scores([*finer, read], batch.image.shape[2:])
-        self.note(**activity(self.network))
         further = self.tasks(self.measured("tasks", deepest), logits, batch.label)
-        return {self.loss_name: self.loss(self.measured("loss", logits), batch.label)} | further
+        return self.of_pixels([self.measured("loss", logits)], batch) | further
 
     def measured(self, reader: str, x: Tensor) -> Tensor:
         """The same tensor for one of its readers; the length of the gradient that comes back is kept."""
