@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from medseg_lab.planning.fingerprint import DataFingerprint
+from medseg_lab.planning.fingerprint import of_equal_cases
 from medseg_lab.planning.plan import Plan, plan, times
 
 if TYPE_CHECKING:
@@ -34,16 +32,9 @@ class Published:
     patch: dict[str, Edges]
     batch: dict[str, int]
 
-    @property
-    def fingerprint(self) -> DataFingerprint:
-        """A data set in which every case is the median one."""
-        names = ("background", *(f"class {k}" for k in range(1, self.classes)))
-        shapes, spacings = (np.tile(each, (self.cases, 1)) for each in (self.image, self.spacing))
-        return DataFingerprint(self.channels, names, shapes, spacings)
-
     def plan(self) -> Plan:
-        """What our rules give."""
-        return plan(self.fingerprint)
+        """What our rules give, where every case is the median one."""
+        return plan(of_equal_cases(self.image, self.spacing, self.cases, self.channels, self.classes))
 
 
 PUBLISHED = {

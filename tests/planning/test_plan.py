@@ -1,17 +1,20 @@
 """nnU-Net's plans of known data sets, and what decides them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from medseg_lab.planning.fingerprint import DataFingerprint, Intensity, data_fingerprint, inner_shape
+from medseg_lab.planning.fingerprint import (
+    DataFingerprint,
+    Intensity,
+    cohort_fingerprint,
+    data_fingerprint,
+    inner_shape,
+    of_equal_cases,
+)
 from medseg_lab.planning.plan import plan
 from medseg_lab.planning.published import PUBLISHED, beside_published
-
-
-def fingerprint(shape, spacing=None, cases=100, classes=2, **more) -> DataFingerprint:
-    spacings = None if spacing is None else np.tile(spacing, (cases, 1))
-    names = tuple(f"class {k}" for k in range(classes))
-    return DataFingerprint(("MRI",), names, np.tile(shape, (cases, 1)), spacings, **more)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -40,10 +43,10 @@ def test_batches_are_the_published_ones_but_for_the_memory_that_is_reckoned_with
 
 
 def test_five_per_cent_of_all_voxels_cap_the_batch():
-    few, many = (plan(fingerprint((40, 40, 40), (1, 1, 1), cases))["3D"].batch for cases in (100, 1000))
+    few, many = (plan(of_equal_cases((40, 40, 40), (1, 1, 1), cases))["3D"].batch for cases in (100, 1000))
     assert few == 5
     assert many == 50
-    assert plan(fingerprint((40, 40, 40), (1, 1, 1), 10))["3D"].batch == 2  # and never fewer
+    assert plan(of_equal_cases((40, 40, 40), (1, 1, 1), 10))["3D"].batch == 2  # and never fewer
 
 
 def test_a_coarse_axis_takes_its_tenth_percentile():
@@ -59,24 +62,24 @@ def test_a_coarse_axis_takes_its_tenth_percentile():
 
 
 def test_a_small_patch_calls_for_low_resolution():
-    low = plan(fingerprint((512, 512, 512), (1, 1, 1)))
+    low = plan(of_equal_cases((512, 512, 512), (1, 1, 1)))
     assert [stage.name for stage in low.stages] == ["2D", "3D", "3D, low resolution"]
     full, coarse = low["3D"], low["3D, low resolution"]
     assert np.prod(full.patch) < 0.25 * 512**3
     assert np.prod(coarse.patch) >= 0.25 * np.prod(coarse.image)
     assert coarse.spacing[0] == pytest.approx(coarse.spacing[2])
-    assert len(plan(fingerprint((128, 128, 128), (1, 1, 1))).stages) == 2
+    assert len(plan(of_equal_cases((128, 128, 128), (1, 1, 1))).stages) == 2
     # 3.5 patches in an image: where one patch is a quarter, half of the voxels are left
-    assert len(plan(fingerprint((208, 208, 208), (1, 1, 1))).stages) == 2
+    assert len(plan(of_equal_cases((208, 208, 208), (1, 1, 1))).stages) == 2
 
 
 def test_slices_are_cut_across_the_longest_voxels():
-    assert plan(fingerprint((20, 128, 96), (5, 1, 1)))["2D"].image == (128, 96)
-    assert plan(fingerprint((128, 96, 20), (1, 1, 5)))["2D"].image == (128, 96)
+    assert plan(of_equal_cases((20, 128, 96), (5, 1, 1)))["2D"].image == (128, 96)
+    assert plan(of_equal_cases((128, 96, 20), (1, 1, 5)))["2D"].image == (128, 96)
 
 
 def test_pictures_have_one_network():
-    found = plan(fingerprint((512, 384)))
+    found = plan(of_equal_cases((512, 384), None))
     assert [stage.name for stage in found.stages] == ["2D"]
     assert found.decisions[0].choice == "unknown"
 
@@ -86,8 +89,8 @@ def test_ct_is_clipped_and_a_mask_is_kept_where_much_is_cut_off():
         ("CT",), ("b", "a"), np.full((5, 3), 64), None, intensities=(Intensity(-57.0, 164.0, 99.4, 39.4),)
     )
     assert plan(ct).decisions[1].choice == "clip to -57 to 164, less 99.4, by 39.4"
-    assert "mask" in plan(fingerprint((64, 64, 64), kept=0.7)).decisions[1].choice
-    assert "mask" not in plan(fingerprint((64, 64, 64), kept=0.8)).decisions[1].choice
+    assert "mask" in plan(replace(of_equal_cases((64, 64, 64), None), kept=0.7)).decisions[1].choice
+    assert "mask" not in plan(replace(of_equal_cases((64, 64, 64), None), kept=0.8)).decisions[1].choice
 
 
 def test_empty_borders_are_cut_off():
@@ -117,3 +120,13 @@ def test_a_fingerprint_counts_the_files():
     inside = np.concatenate([one.image[0][one.labels[0] > 0] for one in raw])
     assert found.intensities[0].mean == pytest.approx(inside.mean(), rel=0.01)
     assert found.intensities[0].low == pytest.approx(np.percentile(inside, 0.5), rel=0.05)
+
+
+def test_a_cohort_is_planned_by_its_training_cases():
+    from medseg_lab.data.cohort import load_cohort
+
+    cohort = load_cohort("virtual-brain", cases=5, labelled=1)
+    found = cohort_fingerprint(cohort)
+    assert found.cases == len(cohort.labelled) + len(cohort.unlabelled)
+    assert found.shapes[0].tolist() == list(cohort.labelled[0].image.shape[1:])
+    assert {stage.name for stage in plan(found).stages} == {"2D", "3D"}
