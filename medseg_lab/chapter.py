@@ -301,6 +301,7 @@ class Lesson:
         return {
             "section": self.section,
             "data": self.cohort.id + (" (virtual)" if self.cohort.is_virtual else ""),
+            "others": sorted({protocol.cohort.id for protocol in self.others.values()}),
             "description": self.cohort.describe(),
             "fingerprint": self.cohort.fingerprint,
             "device": str(self.hardware),

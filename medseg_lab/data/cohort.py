@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
+from statistics import median
 
 from medseg_lab.data import prepared, splits
 from medseg_lab.data.card import Card
@@ -56,13 +57,18 @@ class Cohort:
     @property
     def task(self) -> Task:
         """The problem that the data set poses, in its own dimension."""
+        how, spacings = self.card.preprocessing, [case.spacing for case in (*self.labelled, *self.unlabelled)]
+        known = [spacing for spacing in spacings if spacing is not None]
         return Task(
             len(self.card.modality),
             self.card.classes,
             self.card.spatial_dims,
             self.card.order,
-            self.card.preprocessing.slice_axis,
-            self.card.preprocessing.mirror,
+            how.slice_axis,
+            how.mirror,
+            tuple(map(median, zip(*known, strict=True))) if len(known) == len(spacings) else (),
+            how.patch,
+            how.slice_patch or (),
         )
 
     @property

@@ -15,6 +15,9 @@ class Task:
             own order (`nested`).
         slice_axis: across which a volume is cut into slices, for a learner of slices.
         mirror: the axes along which a mirrored image is still a plausible one, as the data set's card says.
+        spacing: the median of the training images, in mm along each axis; empty where it is not known.
+        patch: the largest patch that training may take, in voxels; empty where it is not known.
+        slice_patch: the same for slices drawn from volumes; empty for the patch without the slice axis.
     """
 
     channels: int
@@ -23,6 +26,9 @@ class Task:
     order: tuple[int, ...] = ()
     slice_axis: int = 2
     mirror: tuple[int, ...] = ()
+    spacing: tuple[float, ...] = ()
+    patch: tuple[int, ...] = ()
+    slice_patch: tuple[int, ...] = ()
 
     @property
     def foreground(self) -> tuple[str, ...]:
@@ -45,4 +51,10 @@ class Task:
         if (spatial_dims, self.spatial_dims) != (2, 3):
             return replace(self, spatial_dims=spatial_dims)
         kept = [axis for axis in range(3) if axis != self.slice_axis]
-        return replace(self, spatial_dims=2, mirror=tuple(kept.index(a) for a in self.mirror if a in kept))
+        return replace(
+            self,
+            spatial_dims=2,
+            mirror=tuple(kept.index(a) for a in self.mirror if a in kept),
+            spacing=tuple(self.spacing[a] for a in kept if self.spacing),
+            patch=self.slice_patch or tuple(self.patch[a] for a in kept if self.patch),
+        )

@@ -10,6 +10,10 @@ SAME = 0.5
 """Two objects are the same if their IoU is larger than this: then no object can be the same as two."""
 
 
+RIGHT, JOINED, WRONG = 1, 2, 3
+"""What a predicted object is: the same as one of the reference; several of them in one; neither."""
+
+
 def object_f1(prediction: NDArray, label: NDArray, n_classes: int) -> list[float]:
     """The F1 score of the objects of each foreground class of one case.
 
@@ -29,13 +33,36 @@ def object_f1(prediction: NDArray, label: NDArray, n_classes: int) -> list[float
     return [_f1((prediction == k) & known, label == k) for k in range(1, n_classes)]
 
 
+def object_kinds(prediction: NDArray[np.bool_], label: NDArray[np.bool_]) -> tuple[NDArray, dict[int, int]]:
+    """What each object of a prediction `(*S)` is, for pictures.
+
+    Returns:
+        A map of `RIGHT`, `JOINED` and `WRONG`, 0 elsewhere; and the number of objects of each kind. An object
+        that is not the same as one of the reference is joined if it covers more than half of each of two.
+    """
+    found, there, pairs, shared = _meeting(prediction, label)
+    sizes, whole = np.bincount(found.ravel()), np.bincount(there.ravel())
+    same = pairs[0][shared / (sizes[pairs[0]] + whole[pairs[1]] - shared) > SAME]
+    covered = np.bincount(pairs[0][2 * shared > whole[pairs[1]]], minlength=len(sizes))
+    kinds = np.where(covered >= 2, JOINED, WRONG)
+    kinds[same] = RIGHT
+    kinds[0] = 0
+    return kinds[found], {kind: int((kinds == kind).sum()) for kind in (RIGHT, JOINED, WRONG)}
+
+
 def _f1(prediction: NDArray[np.bool_], label: NDArray[np.bool_]) -> float:
-    (found, n_found), (there, n_there) = ndimage.label(prediction), ndimage.label(label)
-    if not n_found + n_there:
-        return np.nan
-    both = prediction & label
-    # a row for each predicted object, a column for each one of the reference, from 1
-    pairs, shared = np.unique(np.stack((found[both], there[both])), axis=1, return_counts=True)
+    found, there, pairs, shared = _meeting(prediction, label)
+    objects = int(found.max() + there.max())
     sizes = np.bincount(found.ravel())[pairs[0]] + np.bincount(there.ravel())[pairs[1]]
     same = shared / (sizes - shared) > SAME
-    return 2 * int(same.sum()) / (n_found + n_there)
+    return 2 * int(same.sum()) / objects if objects else np.nan
+
+
+def _meeting(
+    prediction: NDArray[np.bool_], label: NDArray[np.bool_]
+) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """The objects of both, numbered; the pairs of numbers that meet, `(2, n)`; how many voxels they share."""
+    (found, _), (there, _) = ndimage.label(prediction), ndimage.label(label)
+    both = prediction & label
+    pairs, shared = np.unique(np.stack((found[both], there[both])), axis=1, return_counts=True)
+    return found, there, pairs, shared

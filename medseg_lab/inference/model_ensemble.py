@@ -40,9 +40,14 @@ class ModelEnsemble(Segmenter):
         self.varied = torch.zeros(2)  # since the last case: their variance summed over voxels, and how many
         self.eval()
 
+    @property
+    def members(self) -> int:
+        """M, how many they are."""
+        return len(self.learners)
+
     def predict(self, image: Tensor) -> Tensor:
         """The mean over the members, `(N, K, *S)`, eq. (11)."""
-        members = self.sample(image, len(self.learners))  # (M, N, K, *S)
+        members = self.sample(image, self.members)  # (M, N, K, *S)
         marked = (members.argmax(dim=2) > 0).any(dim=0)
         varied = member_variance(members.detach().transpose(1, 2))[marked]
         self.varied = self.varied.to(varied) + torch.stack([varied.sum(), marked.sum()])

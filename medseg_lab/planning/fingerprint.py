@@ -1,6 +1,6 @@
 """What a data set is, as far as nnU-Net's plan [46] asks: sizes, spacings, and intensities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from medseg_lab.data.describe import WORKERS
 
 if TYPE_CHECKING:
     from medseg_lab.data.card import Card
+    from medseg_lab.data.cohort import Cohort
     from medseg_lab.data.readers.reader import Raw, Reader
 
 SAMPLED = 10_000
@@ -37,7 +38,7 @@ class DataFingerprint:
         shapes: voxels of each case along each axis, `(n, d)`, once empty borders are cut off.
         spacings: mm, `(n, d)`; None where the files lack it.
         kept: the median share of a case's voxels that is left by that cut.
-        intensities: of each channel.
+        intensities: of each channel; empty where they were not looked at.
     """
 
     channels: tuple[str, ...]
@@ -51,6 +52,19 @@ class DataFingerprint:
     def cases(self) -> int:
         """How many."""
         return len(self.shapes)
+
+
+def of_equal_cases(
+    shape: Sequence[int],
+    spacing: Sequence[float] | None,
+    cases: int = 100,
+    channels: tuple[str, ...] = ("MRI",),
+    classes: int = 2,
+) -> DataFingerprint:
+    """The fingerprint of a data set whose cases all have one shape, in voxels, and one spacing, in mm."""
+    names = ("background", *(f"class {k}" for k in range(1, classes)))
+    spacings = None if spacing is None else np.tile(spacing, (cases, 1))
+    return DataFingerprint(channels, names, np.tile(shape, (cases, 1)), spacings)
 
 
 def data_fingerprint(
@@ -84,6 +98,18 @@ def data_fingerprint(
         spacings=None if None in spacings else np.array(spacings),
         kept=float(np.median(kept)),
         intensities=tuple(map(_intensity, np.concatenate(values, axis=1))),
+    )
+
+
+def cohort_fingerprint(cohort: "Cohort") -> DataFingerprint:
+    """The fingerprint of a cohort's training cases as they were prepared: without intensities."""
+    cases = (*cohort.labelled, *cohort.unlabelled)
+    known = [case.spacing for case in cases if case.spacing is not None]
+    return DataFingerprint(
+        channels=cohort.card.modality,
+        classes=cohort.card.classes,
+        shapes=np.array([case.image.shape[1:] for case in cases]),
+        spacings=np.array(known) if len(known) == len(cases) else None,
     )
 
 

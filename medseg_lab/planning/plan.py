@@ -146,9 +146,9 @@ def _stage(
     first = _largest(spacing, image)
     patch = topology(spacing, first).padded(first)
     rounded, shrunk = patch, 0
-    while 2 * _maps(patch, spacing, classes) / patches > fits:
+    while 2 * feature_values(patch, spacing, classes) / patches > fits:
         patch, shrunk = _shrunk(patch, spacing, image), shrunk + 1
-    levels, values = topology(spacing, patch), _maps(patch, spacing, classes)
+    levels, values = topology(spacing, patch), feature_values(patch, spacing, classes)
     room, share = round(fits / values * patches), round(voxels * COVERED / prod(patch))
     batch = max(min(room, share), FEWEST)
     about = [
@@ -215,7 +215,7 @@ def _shrunk(patch: Sequence[int], spacing: Sequence[float], image: Sequence[int]
     return topology(spacing, smaller).padded(smaller)
 
 
-def _maps(patch: Sequence[int], spacing: Sequence[float], classes: int) -> int:
+def feature_values(patch: Sequence[int], spacing: Sequence[float], classes: int) -> int:
     """The values of all feature maps of a U-Net for one patch: what decides its memory in training.
 
     Two convolutions a level in the encoder; in the decoder an up-sampling and two convolutions; the scores.
@@ -253,11 +253,13 @@ def _normalisation(of: DataFingerprint) -> Iterator[Decision]:
     """How the intensities of each channel are scaled."""
     for number, channel in enumerate(of.channels):
         if channel.upper() == "CT":
-            known = of.intensities[number]
-            choice = f"clip to {known.low:.4g} to {known.high:.4g}, less {known.mean:.4g}, by {known.std:.4g}"
-            reason = (
-                "CT values mean the same in all images: percentiles, mean and deviation of all foregrounds"
+            known = of.intensities[number] if of.intensities else None
+            choice = (
+                f"clip to {known.low:.4g} to {known.high:.4g}, less {known.mean:.4g}, by {known.std:.4g}"
+                if known
+                else "clip to percentiles, less a mean, by a deviation"
             )
+            reason = "CT values mean the same in all images: all three are those of all foregrounds"
         else:
             choice, reason = "z-score of each image", "its values have no unit of their own"
             if of.kept < 3 / 4:

@@ -20,8 +20,8 @@ are planned. Bracketed numbers are the survey's references.
 BESIDE = """
 ## Beside the survey, for comparison
 
-These are none of the survey's systems, and count as none above. Any other network of MONAI can be run in the
-same way, as {{doc}}`design` says.
+These are none of the survey's systems, and count as none above. Any other network or loss of MONAI can be
+run in the same way, as {{doc}}`design` says.
 """
 
 STATUS = """\

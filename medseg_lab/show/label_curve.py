@@ -18,7 +18,7 @@ OF_NEIGHBOURS, OF_ALL = 0.33, 0.09
 and of that between the outermost ones, whichever is less."""
 
 
-def label_curve(comparisons: Mapping[int, Comparison]) -> "Figure":
+def label_curve(comparisons: Mapping[int, Comparison], counted: str = "labelled patients") -> "Figure":
     """A line a method, with 95% intervals; the number of labelled patients rightwards, logarithmic.
 
     At a count, methods stand side by side, a little apart, so that their intervals can be told apart.
@@ -26,6 +26,7 @@ def label_curve(comparisons: Mapping[int, Comparison]) -> "Figure":
     Args:
         comparisons: a number of labelled patients to the methods' results with so many, on the same cases.
             A method need not be there at every count.
+        counted: what the numbers are of, if not of labelled patients.
 
     Raises:
         ValueError: for no comparison, a count below 1, or comparisons of other metrics or cases.
@@ -36,9 +37,10 @@ def label_curve(comparisons: Mapping[int, Comparison]) -> "Figure":
         fig = canvas(7.0, max(3.6, 1.0 + 0.24 * len(methods)))
         ax = fig.add_subplot()
         lines = against_count(ax, comparisons, methods)
+        ax.set(xlabel=counted)
         ax.set_ylabel(better(next(iter(comparisons.values()))))
         fig.legend(lines.values(), fitted(methods, 24), loc="outside right upper", handlelength=3.2)
-        fig.set_label(alt_text(comparisons))
+        fig.set_label(alt_text(comparisons, counted))
     return fig
 
 
@@ -90,14 +92,14 @@ def against_count(ax: Any, comparisons: Mapping[int, Comparison], methods: Seque
     return lines
 
 
-def alt_text(comparisons: Mapping[int, Comparison]) -> str:
+def alt_text(comparisons: Mapping[int, Comparison], counted: str = "labelled patients") -> str:
     """Each count's means and intervals in words."""
     said = []
     for count, found in sorted(comparisons.items()):
         rows = found.table.to_dict("index")
         means = [f"{name} {with_interval(row, digits=found.digits)}" for name, row in rows.items()]
         said.append(f"With {count}: {', '.join(means)}.")
-    return f"{found.title} against the number of labelled patients, with 95% intervals. {' '.join(said)}"
+    return f"{found.title} against the number of {counted}, with 95% intervals. {' '.join(said)}"
 
 
 def spread(counts: Sequence[int]) -> float:

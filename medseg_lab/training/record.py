@@ -49,6 +49,9 @@ class TaskFacts(_Part):
     order: tuple[int, ...] = ()
     slice_axis: int = 2
     mirror: tuple[int, ...] = ()
+    spacing: tuple[float, ...] = ()
+    patch: tuple[int, ...] = ()
+    slice_patch: tuple[int, ...] = ()
 
 
 class RunRecord(_Part):

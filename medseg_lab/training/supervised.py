@@ -1,7 +1,7 @@
 """Full supervision: one network, one loss, labels for every patch (survey 2)."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -29,6 +29,10 @@ class Supervised(Learner):
         """One term, named after the loss."""
         heads: Callable[[Tensor], tuple[Tensor, ...]] | None = getattr(self.network, "heads", None)
         outputs = heads(batch.image) if heads else (self.network(batch.image),)
+        return self.of_pixels(outputs, batch)
+
+    def of_pixels(self, outputs: Sequence[Tensor], batch: Batch) -> dict[str, Tensor]:
+        """The loss of the logits of one or several heads; notes what the loss and the network did."""
         weights = () if batch.weight is None else (batch.weight,)
         if says := getattr(self.loss, "activity", None):
             self.note(**says(outputs[-1], batch.label, *weights))

@@ -22,16 +22,18 @@ class Promises:
         assert not noise, "a chapter writes nothing to stderr: no warnings, no progress bars"
 
     def test_the_methods_it_trains_are_those_of_its_claims(self, executed: Executed) -> None:
-        """A chapter's recipes carry the configurations' names, so every claim that can be run here was."""
+        """Of all sections that a chapter judges, every claim that its data can decide was run."""
         names = {one.name for one in configurations() if one.recipe}
         dataset = executed.record.parameters.get("dataset") or "virtual-brain"
-        dims = load_card(dataset).spatial_dims
         for lesson in executed.record.lessons:
-            for claim in claims(lesson["section"]) if lesson["verdicts"] else ():
-                there = claim.dims in (None, dims) and dataset in (claim.data or (dataset,))
+            data = {name: load_card(name).spatial_dims for name in (dataset, *lesson["others"])}
+            for claim in (one for one in claims() if one.id in lesson["verdicts"]):
+                there = [n for n, d in data.items() if claim.dims in (None, d) and n in (claim.data or data)]
                 if not claim.identity and set(claim.methods) <= names and there:
                     state, said = lesson["verdicts"][claim.id]
                     assert state != "not run", f"{claim.id}: {said}"
+            own = {claim.id for claim in claims(lesson["section"])}
+            assert not lesson["verdicts"] or own <= lesson["verdicts"].keys()
 
     def test_facts_hold(self, executed: Executed) -> None:
         """The output of a cell tagged `fact`, as kept in the source, is what the execution gave."""

@@ -31,6 +31,8 @@ def _small(recipe: Recipe, dims: int) -> Recipe:
         arguments["features"] = [min(WIDTH, width) for width in arguments.get("features", known["features"])]
     elif "task" in known:
         arguments["spatial_dims"] = dims
+        if "width" in known:
+            arguments["width"] = WIDTH
     return replace(recipe, arguments=arguments)
 
 

@@ -6,9 +6,12 @@ import pytest
 import torch
 from monai.losses.focal_loss import FocalLoss
 
+from medseg_lab.data.batch import Batch
 from medseg_lab.data.case import IGNORE
+from medseg_lab.data.task import Task
 from medseg_lab.losses.cross_entropy import CrossEntropy
 from medseg_lab.losses.focal import Focal, easy_share
+from medseg_lab.training.notation import parse
 
 
 def logits_of(*p: float) -> torch.Tensor:
@@ -81,3 +84,11 @@ def test_the_share_is_that_of_the_gradient_that_autograd_finds(drawn):
     assert 0 < wanted < 1
     torch.testing.assert_close(easy_share(logits, label), wanted)
     assert Focal().activity(logits, label) == {"easy_negatives": easy_share(logits, label)}
+
+
+def test_a_training_notes_the_share():
+    learner = parse("Supervised(network=UNet(), loss=Focal())").build(Task(1, ("background", "a"), 2))
+    image, label = torch.randn(2, 1, 16, 16), torch.randint(2, (2, 16, 16))
+    learner.losses(Batch(image, label), 0)
+    wanted = easy_share(learner.network(image), label, easy=0.1)
+    torch.testing.assert_close(learner.noted["easy_negatives"], wanted)

@@ -109,6 +109,9 @@ def test_it_is_said_in_words():
         "With 4: a 0.500 [0.500, 0.500]. With 8: a 0.700 [0.700, 0.700]."
     )
     assert fig.axes[0].get_ylabel() == "Dice; higher is better"
+    sizes = label_curve({1: compare({"a": results(values)})}, counted="patches in a batch")
+    assert "Dice against the number of patches in a batch, with" in sizes.get_label()
+    assert sizes.axes[0].get_xlabel() == "patches in a batch"
     far = label_curve({4: comparison(9, NINE[:1], "hd95")})
     assert far.axes[0].get_ylabel() == "HD95 (mm); lower is better"
 
