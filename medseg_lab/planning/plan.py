@@ -104,8 +104,8 @@ def plan(of: DataFingerprint) -> Plan:
         about_low = []
     across = int(len(spacing) - 1 - np.argmax(spacing[::-1])) if len(image) == 3 else None
     plane = [axis for axis in range(len(image)) if axis != across]
-    slices = [tuple(values[axis] for axis in plane) for values in (spacing, image)]
-    stages.insert(0, _stage("2D", slices[0], slices[1], voxels, of))
+    flat = tuple(spacing[axis] for axis in plane), tuple(image[axis] for axis in plane)
+    stages.insert(0, _stage("2D", *flat, voxels, of))
     return Plan(tuple(stages), (*about_spacing, *_normalisation(of), *about_low))
 
 
