@@ -43,11 +43,11 @@ class GeneralisedDice:
     def activity(self, logits: Tensor, label: Tensor) -> dict[str, Tensor]:
         """`rarest_to_largest`: the volume of the rarest class of the foreground as a share of the largest.
 
-        Of the classes that the batch has. Where it is near 1, there are no rare labels to be given weight.
+        It is 0 where the batch lacks a class, and 1 where it has no foreground at all. If it is near 1, there
+        are no rare labels to be given weight.
         """
         volumes = torch.stack([(label == k).sum() for k in range(1, logits.shape[1])]).float()
-        smallest = volumes.where(volumes > 0, torch.inf).amin()
-        return {"rarest_to_largest": (smallest / volumes.amax()).nan_to_num(posinf=1.0).clamp(max=1.0)}
+        return {"rarest_to_largest": (volumes.amin() / volumes.amax()).nan_to_num(1.0)}
 
 
 def class_weights(volumes: Tensor) -> Tensor:

@@ -36,8 +36,8 @@ class WeightedCrossEntropy:
         check_shapes(logits, label)
         if weight is None:
             raise ValueError(
-                f"{type(self).__name__}: expected a weight for each voxel, got none; learners other than "
-                "Supervised do not pass them on"
+                f"{type(self).__name__}: expected a weight for each voxel, got none; only Supervised passes "
+                "them on, and only to a loss that stands alone"
             )
         if weight.shape != label.shape:
             raise ValueError(

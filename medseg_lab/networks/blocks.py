@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from medseg_lab.networks.activations import ActivationName, activation_layer
 from medseg_lab.networks.convolution import Conv2d, Conv3d, ConvTranspose3d
-from medseg_lab.networks.norms import NormName, normalisation
+from medseg_lab.networks.norms import NormName, needs_bias, normalisation
 
 CONV: dict[int, Callable[..., Conv2d | Conv3d]] = {2: Conv2d, 3: Conv3d}
 CONV_TRANSPOSED: dict[int, Callable[..., nn.ConvTranspose2d | ConvTranspose3d]] = {
@@ -52,7 +52,7 @@ def conv(
         stride=strides,
         padding=tuple(rate * (size - 1) // 2 for size, rate in zip(sizes, rates, strict=True)),
         dilation=rates,
-        bias=norm == "none",  # a norm subtracts the mean, and a bias with it
+        bias=needs_bias(norm),
     )
     return nn.Sequential(layer, normalisation(norm, out_channels), activation_layer(activation, out_channels))
 

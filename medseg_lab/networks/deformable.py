@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from medseg_lab.networks.activations import activation_layer
 from medseg_lab.networks.blocks import CONV, Stage, conv, double_conv
-from medseg_lab.networks.norms import normalisation
+from medseg_lab.networks.norms import needs_bias, normalisation
 
 SLOWER = 0.1
 """Offsets over what predicts them."""
@@ -133,7 +133,7 @@ class Deformable:
         dims, channels, norm = stage.spatial_dims, stage.out_channels, stage.norm
         return nn.Sequential(
             conv(dims, stage.in_channels, channels, norm=norm, activation=stage.activation),
-            DeformableConv(dims, channels, channels, norm == "none", self.global_context),
+            DeformableConv(dims, channels, channels, needs_bias(norm), self.global_context),
             normalisation(norm, channels),
             activation_layer(stage.activation, channels),
         )

@@ -67,6 +67,11 @@ class GroupNorm(nn.GroupNorm):
         return input if input[0].numel() == self.num_groups else super().forward(input)
 
 
+def needs_bias(norm: NormName) -> bool:
+    """Whether a convolution before it needs a bias, which a norm of single channels subtracts again."""
+    return norm not in ("instance", "batch")
+
+
 def normalisation(norm: NormName, channels: int) -> nn.Module:
     """The layer called `norm`.
 

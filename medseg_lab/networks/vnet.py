@@ -16,7 +16,7 @@ from medseg_lab.networks.blocks import (
     crop,
     pad_to_multiple,
 )
-from medseg_lab.networks.norms import NormName, normalisation
+from medseg_lab.networks.norms import NormName, needs_bias, normalisation
 
 PAPER: dict[str, Any] = {"features": (16, 32, 64, 128, 256), "convs": (1, 2, 3, 3, 3), "kernel": 5}
 """The paper's size, 65 M parameters in 3D: `VNet(1, 2, 3, **PAPER)`."""
@@ -113,7 +113,7 @@ class VNet(nn.Module):
         below = (*(2 * width for width in features[1:-1]), features[-1])
         self.up = nn.ModuleList(
             nn.Sequential(
-                CONV_TRANSPOSED[spatial_dims](coarse, fine, 2, stride=2, bias=norm == "none"),
+                CONV_TRANSPOSED[spatial_dims](coarse, fine, 2, stride=2, bias=needs_bias(norm)),
                 normalisation(norm, fine),
                 PReLU(fine),
             )

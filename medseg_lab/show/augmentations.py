@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.changed_cases import UNITS, changed_case
 from medseg_lab.show.attack_curves import means_by_strength
-from medseg_lab.show.contours import Cut, handles, is_marked, painted, panel, small_title
+from medseg_lab.show.contours import Cut, handles, is_marked, panel, small_title
 from medseg_lab.show.perturbations import GRID, LINES
 from medseg_lab.show.spot import Spot, fullest, slab
 from medseg_lab.show.style import bars, canvas, house, look
@@ -42,11 +43,11 @@ def gallery(
     case = slab(case, slice_axis, 1)
     place = fullest(case, slice_axis)
     rows = {
-        how: [(NEUTRAL[how], _cut(case, place, how, NEUTRAL[how], slice_axis, seed))]
-        + [(amount, _cut(case, place, how, amount, slice_axis, seed)) for amount in amounts]
+        how: [(NEUTRAL[how], _changed(case, place, how, NEUTRAL[how], slice_axis, seed))]
+        + [(amount, _changed(case, place, how, amount, slice_axis, seed)) for amount in amounts]
         for how, amounts in ways.items()
     }
-    columns, ratio = max(map(len, rows.values())), next(iter(rows.values()))[0][1].ratio
+    columns, ratio = max(map(len, rows.values())), next(iter(rows.values()))[0][1].cut.ratio
     with house():
         fig = canvas(7.0, len(rows) * (6.6 / columns * ratio + 0.28) + 0.45)
         grid: Any = fig.subplots(len(rows), columns, squeeze=False)
@@ -72,14 +73,14 @@ def deformer(case: Case, task: Task, *, slice_axis: int = 2, seed: int = 0) -> "
     place = fullest(case, slice_axis)
 
     def draw(displacement_mm: float, control: int) -> "Figure":
-        cut = _cut(case, place, "deformed", displacement_mm, slice_axis, seed, control)
-        plain = _cut(case, place, "deformed", 0.0, slice_axis, seed, control)
+        bent = _changed(case, place, "deformed", displacement_mm, slice_axis, seed, control)
+        plain = _changed(case, place, "deformed", 0.0, slice_axis, seed, control)
         with house():
-            fig = canvas(5.0, 2.4 * cut.ratio + 0.75)
+            fig = canvas(5.0, 2.4 * plain.cut.ratio + 0.75)
             axes: Any = fig.subplots(1, 2)
             _draw(axes[0], plain, "the slice", task, grid=True)
-            _draw(axes[1], cut, "deformed", task, grid=True)
-            before, after = (is_marked(one.labels["reference"]) for one in (plain, cut))
+            _draw(axes[1], bent, "deformed", task, grid=True)
+            before, after = (is_marked(one.cut.labels["reference"]) for one in (plain, bent))
             overlap = 2 * (before & after).sum() / max(1, before.sum() + after.sum())
             fig.legend(handles=handles(task), loc="outside lower center", ncols=len(task.foreground))
             fig.set_label(
@@ -124,29 +125,35 @@ def change_curves(tables: Mapping[str, pd.DataFrame]) -> "Figure":
     return fig
 
 
-def _cut(case: Case, place: Spot, how: str, amount: float, axis: int, seed: int, control: int = 4) -> Cut:
-    """The changed slice with its reference and a grid, in the contrast of the unchanged one."""
-    with_grid = Case(case.id, case.patient, case.image, _beside_grid(case, place), case.spacing)
-    changed = changed_case(with_grid, how, amount, axis, seed, control)
-    reference, grid = (place.of(label.cpu().numpy()) for label in changed.labels)
-    window = place.cut(case, {}, channel=0).window
-    return replace(place.cut(changed, {"reference": reference, "grid": grid}, channel=0), window=window)
+class _Slice(NamedTuple):
+    """A changed slice with its reference, and where each of its pixels was before, `(H, W)` for each axis."""
+
+    cut: Cut
+    places: list[NDArray]
 
 
-def _beside_grid(case: Case, place: Spot) -> torch.Tensor:
-    """The reference, and as another reading the lines of a regular grid, `(2, *S)`."""
-    edges = [side.stop - side.start for side in place.box]
-    every, line = max(2, round(max(edges) / LINES)), max(1, round(max(edges) / 150))
-    axes = [a for a in range(case.label.ndim) if a != place.axis]
-    grid = torch.zeros_like(case.label)
-    for axis in axes:
-        at = torch.arange(case.label.shape[axis]) % every < line
-        grid |= at.view([-1 if a == axis else 1 for a in range(case.label.ndim)]).to(grid)
-    return torch.stack((case.label, grid))
+def _changed(
+    case: Case, place: Spot, how: str, amount: float, axis: int, seed: int, control: int = 4
+) -> _Slice:
+    """The slice in the contrast of the unchanged one; places are NaN for what lies beyond the image."""
+    image, reference = case.image[:1], case.labels[:1]
+    if how in SPATIAL:  # where each voxel was moves with it, as further channels
+        shape = case.label.shape
+        inside = torch.ones(shape)
+        along = [a for a in range(len(shape)) if a != place.axis]
+        image = torch.stack((image[0], inside, *(inside.cumsum(a) for a in along)))
+    apart = Case(case.id, case.patient, image, reference, case.spacing)
+    changed = changed_case(apart, how, amount, axis, seed, control)
+    maps = {"reference": place.of(changed.label.cpu().numpy())}
+    cut, *more = (place.cut(changed, maps, channel=c) for c in range(len(image)))
+    places = [np.where(more[0].image > 0.999, one.image, np.nan) for one in more[1:]]
+    return _Slice(replace(cut, window=place.cut(case, {}, channel=0).window), places)
 
 
-def _draw(ax: Any, cut: Cut, title: str, task: Task, *, grid: bool) -> None:
-    panel(ax, cut, "reference", len(task.classes))
+def _draw(ax: Any, shown: _Slice, title: str, task: Task, *, grid: bool) -> None:
+    panel(ax, shown.cut, "reference", len(task.classes))
     small_title(ax, title)
-    if grid:
-        painted(ax, cut.labels["grid"] > 0, GRID, 0.4)
+    every = max(2, round(max(shown.cut.image.shape) / LINES))
+    for places in shown.places if grid else ():
+        levels = np.arange(every / 2, np.nanmax(places, initial=1) + 1, every)
+        ax.contour(np.ma.masked_invalid(places), levels, colors=[GRID], linewidths=0.7, alpha=0.7)

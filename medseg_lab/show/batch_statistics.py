@@ -42,19 +42,15 @@ def statistics_reader(
         features = nn.Conv2d(patches.shape[1], CHANNELS, 3, padding=1)(patches.float().cpu())
         channel = int(features.std(dim=(0, 2, 3)).argmax())
         found = {
-            (size, norm): (
-                used(features, channel, size, norm, draws),
-                remembered(features, channel, size, draws),
-            )
-            for size in batches
-            for norm in NORMS
+            (size, norm): used(features, channel, size, norm, draws) for size in batches for norm in NORMS
         }
-    every = torch.cat([torch.cat([dots, cross[None]]) for dots, cross in found.values()])
+        crosses = {size: remembered(features, channel, size, draws) for size in batches}
+    every = torch.cat([*found.values(), torch.stack([*crosses.values()])])
     low, high = every.amin(dim=0).tolist(), every.amax(dim=0).tolist()
     room = [0.08 * max(b - a, 1e-3) for a, b in zip(low, high, strict=True)]
 
     def draw(batch: int, norm: NormName) -> "Figure":
-        dots, cross = found[batch, norm]
+        dots, cross = found[batch, norm], crosses[batch]
         own = features[0, channel]
         alone = own.mean().item(), own.std(correction=0).item()
         with house():

@@ -23,7 +23,7 @@ VOXELS = 1000
 """Of the image, the voxel that is looked at among them."""
 FOUND, FALSE = 0.8, 0.05
 """What is predicted elsewhere, on the foreground and on the background: a network that has learnt much."""
-GRID = np.linspace(0.02, 0.98, 49)
+GRID = np.linspace(0.02, 0.98, 33)
 LARGEST = 30.0
 """The end of the axis, the same in each frame."""
 

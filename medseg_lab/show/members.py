@@ -14,6 +14,7 @@ from medseg_lab.show.contours import CONTOURS, Line, line_handles, outline, pane
 from medseg_lab.show.disagreement import consensus_of, cut_at, disagreement_window, errors
 from medseg_lab.show.heat_map import heat_map, ratio
 from medseg_lab.show.names import fitted
+from medseg_lab.show.samples import is_crowded
 from medseg_lab.show.style import canvas, house, look
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def _draw(cut: Any, names: Sequence[str], dice: Sequence[float], n_classes: int)
     _outlines(mean, cut, "prediction", "prediction", n_classes)
     top = max(LEAST, float(np.percentile(cut.labels["variance"], 99.5)))
     varied = heat_map(variance, cut, "variance", top, "variance over\nthe members")
-    outline(variance, cut.labels["wrong"] > 0, LOOKS["the mean is wrong"], 1.1)
+    width = 0.6 if is_crowded(cut, n_classes) else 1.1
+    outline(variance, cut.labels["wrong"] > 0, LOOKS["the mean is wrong"], width)
     for ax, map_, label in ((mean, shown, "probability of\nforeground"), (variance, varied, "")):
         bar = ax.inset_axes((0.05, -0.14, 0.9, 0.05))
         fig.colorbar(map_, cax=bar, label=label, orientation="horizontal", ticks=MaxNLocator(3))
@@ -105,9 +107,10 @@ def _draw(cut: Any, names: Sequence[str], dice: Sequence[float], n_classes: int)
 
 
 def _outlines(ax: Any, cut: Any, name: str, kind: str, n_classes: int) -> None:
-    """The borders of all classes of a label, in the look of what it is."""
+    """The borders of all classes of a label, in the look of what it is, thinner where there are many."""
+    crowded = is_crowded(cut, n_classes)
     for k in range(1, n_classes):
-        outline(ax, cut.labels[name] == k, LOOKS[kind], 1.1)
+        outline(ax, cut.labels[name] == k, LOOKS[kind], 0.6 if crowded else 1.1, shadow=not crowded)
 
 
 def _arrow(patch: Any, first: Any, second: Any) -> Any:

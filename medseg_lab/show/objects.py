@@ -66,7 +66,7 @@ def show_objects(
     with house():
         maps = {name: found[place.box] for name, (found, _) in kinds.items()} | {"": label[place.box]}
         cut = place.cut(case, maps)
-        fig = canvas(7.0, ratio(cut) * 6.6 / (1 + len(kinds)) + 0.95)
+        fig = canvas(7.0, ratio(cut) * 6.6 / (1 + len(kinds)) + 1.2)
         axes = fig.subplots(1, 1 + len(kinds), squeeze=False)[0]
         panel(axes[0], cut, "", 0)
         outline(axes[0], cut.labels[""], ("#FFFFFF", "-"), 0.9)

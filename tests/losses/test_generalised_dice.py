@@ -65,6 +65,6 @@ def test_a_missed_rare_voxel_costs_more_than_a_missed_frequent_one():
 
 
 def test_it_notes_how_rare_the_rarest_class_of_the_batch_is():
-    labels = [0] * 4 + [1] * 5 + [3], [0] * 9 + [2], [0] * 10  # a class that is not there does not count
+    labels = [0] + [1] * 5 + [2] * 3 + [3], [0] * 5 + [1] * 4 + [3], [0] * 10  # the second lacks class 2
     noted = [GeneralisedDice().activity(torch.zeros(1, 4, 10), torch.tensor([label])) for label in labels]
-    assert [one["rarest_to_largest"].item() for one in noted] == pytest.approx([1 / 5, 1, 1])
+    assert [one["rarest_to_largest"].item() for one in noted] == pytest.approx([1 / 5, 0, 1])

@@ -64,12 +64,12 @@ def test_instance_norm_passes_a_single_voxel():
     assert torch.equal(InstanceNorm(3)(x), x)
 
 
-def test_a_norm_takes_the_bias_of_its_convolution():
+def test_a_norm_of_each_channel_takes_the_bias_of_its_convolution():
     def biases(norm):
         return [m.bias is not None for m in DoubleConv(2, 1, 4, norm).modules() if isinstance(m, nn.Conv2d)]
 
     assert biases("instance") == biases("batch") == [False, False]
-    assert biases("none") == [True, True]
+    assert biases("group") == biases("layer") == biases("none") == [True, True]
 
 
 @pytest.mark.parametrize(("kernel", "stride", "size"), [(3, 1, 7), (5, 1, 7), (1, 1, 7), (2, 2, 3)])
