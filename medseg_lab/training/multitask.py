@@ -44,6 +44,10 @@ class Multitask(Supervised):
         """
         raise NotImplementedError
 
+    def classes(self, image: Tensor) -> Tensor:
+        """The probability that each foreground class is there: `(N, C, *S)` to `(N, K-1, *G)`."""
+        raise NotImplementedError
+
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """The loss of the pixels, and those of the further tasks."""
         *finer, deepest = self.network.encode(batch.image)
