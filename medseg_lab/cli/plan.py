@@ -23,7 +23,11 @@ def plan(
     chosen = choose(dataset)
     # disable=None: a bar on a terminal, nothing in a file
     with tqdm(desc="reading", total=len(chosen.reader.patients()), leave=False, disable=None) as bar:
-        found = planned(data_fingerprint(chosen.reader, chosen.card, done=lambda case: bar.update() and None))
+
+        def read(case: str) -> None:
+            bar.update()
+
+        found = planned(data_fingerprint(chosen.reader, chosen.card, done=read))
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=1))
     else:

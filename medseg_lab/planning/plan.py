@@ -104,8 +104,8 @@ def plan(of: DataFingerprint) -> Plan:
         about_low = []
     across = int(len(spacing) - 1 - np.argmax(spacing[::-1])) if len(image) == 3 else None
     plane = [axis for axis in range(len(image)) if axis != across]
-    slices = [tuple(values[axis] for axis in plane) for values in (spacing, image)]
-    stages.insert(0, _stage("2D", slices[0], slices[1], voxels, of))
+    flat = tuple(spacing[axis] for axis in plane), tuple(image[axis] for axis in plane)
+    stages.insert(0, _stage("2D", *flat, voxels, of))
     return Plan(tuple(stages), (*about_spacing, *_normalisation(of), *about_low))
 
 
@@ -113,7 +113,8 @@ def _spacing(of: DataFingerprint) -> tuple[tuple[float, ...], list[Decision]]:
     """The spacing that images are resampled to."""
     if of.spacings is None:
         ones = (1.0,) * of.shapes.shape[1]
-        return ones, [Decision("spacing", "unknown", "the files lack it; voxels are taken for cubes of 1 mm")]
+        why = "the files lack it; voxels count as 1 mm along each axis"
+        return ones, [Decision("spacing", "unknown", why)]
     target, image = np.median(of.spacings, axis=0), np.median(of.shapes, axis=0)
     worst = int(np.argmax(target))
     others = [axis for axis in range(len(target)) if axis != worst]

@@ -1,7 +1,7 @@
 """With which mean and spread one image is normalised, in one batch and in another (survey 2.3.2)."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +55,7 @@ def statistics_reader(
         alone = own.mean().item(), own.std(correction=0).item()
         with house():
             fig = canvas(6.4, 3.6)
-            ax = fig.add_subplot()
+            ax: Any = fig.add_subplot()
             ax.scatter(
                 *dots.T.numpy(),
                 s=36,
@@ -107,7 +107,7 @@ def used(features: Tensor, channel: int, size: int, norm: NormName, draws: torch
 
 def remembered(features: Tensor, channel: int, size: int, draws: torch.Generator) -> Tensor:
     """The mean and spread `(2,)` that a batch norm uses at prediction, after batches of all patches."""
-    layer = BatchNorm(CHANNELS)
+    layer: Any = BatchNorm(CHANNELS)
     for _ in range(DRAWN):
         layer(features[torch.randint(len(features), (size,), generator=draws)])
     return torch.stack([layer.running_mean[channel], layer.running_var[channel].sqrt()])

@@ -24,7 +24,7 @@ class FineClass(Multitask):
             value of each feature. That is the prediction which the survey compares with this one.
     """
 
-    weight: Annotated[float, Field(ge=0)] = 0.5
+    weight: Annotated[float, Field(ge=0)] = 0.1
     cells: bool = True
 
     def class_logits(self, deepest: Tensor) -> Tensor:

@@ -21,7 +21,8 @@ class Multitask(Supervised):
 
     The heads are trained beside the decoder and take no part in a prediction, so whatever they change, they
     change by their gradient. Its share is noted: `gradient_share` is the length of the gradient that reaches
-    the deepest features from the further tasks, over that length and the decoder's together.
+    the deepest features from the further tasks, over that length and the decoder's together. Weights are
+    0.1 by default: with 0.5, nine tenths of it and more came from heads that read the whole patch.
 
     A method says in `tasks` what the further losses are. The network is any `EncoderDecoder`.
     """

@@ -34,9 +34,9 @@ class TaskDecomposition(Multitask):
         sync_weight: of the penalty; 0 is the decomposition without synchronisation.
     """
 
-    class_weight: Annotated[float, Field(ge=0)] = 0.5
-    scene_weight: Annotated[float, Field(ge=0)] = 0.5
-    sync_weight: Annotated[float, Field(ge=0)] = 0.5
+    class_weight: Annotated[float, Field(ge=0)] = 0.1
+    scene_weight: Annotated[float, Field(ge=0)] = 0.1
+    sync_weight: Annotated[float, Field(ge=0)] = 0.1
 
     def build(self) -> None:
         """The network, and the heads of the classes and of the scene."""

@@ -34,7 +34,7 @@ def test_each_cell_is_taught_its_classes(weight):
 
 
 def test_of_the_whole_patch_it_asks_the_strongest_features():
-    learner = made(cells=False)
+    learner = made(cells=False, weight=0.5)
     deepest = learner.network.encode(batch().image)[-1]
     logits = learner.presence(deepest.amax((2, 3), keepdim=True))
     expected = 0.5 * F.binary_cross_entropy_with_logits(logits, torch.ones(1, 2, 1, 1))  # both are there
