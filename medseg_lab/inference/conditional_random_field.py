@@ -30,10 +30,10 @@ class ConditionalRandomField(PostProcessing):
             standard deviations of the image.
     """
 
-    appearance: Weight = 2.0
+    appearance: Weight = 8.0
     smoothness: Weight = 1.0
     alpha: Width = 2.0
-    beta: Width = 0.5
+    beta: Width = 0.25
     gamma: Width = 1.0
     radius: Width = 4.0
     iterations: Annotated[int, Field(ge=1)] = 5

@@ -55,7 +55,9 @@ def losses() -> dict[str, type[nn.Module]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = importlib.import_module(LOSSES)
-    classes = {name: each for name, each in vars(module).items() if isclass(each) and each.__name__ == name}
+    classes: dict[str, Any] = {
+        name: each for name, each in vars(module).items() if isclass(each) and each.__name__ == name
+    }
     taken = {name: SETTLED.keys() & signature(each).parameters for name, each in classes.items()}
     return {name: classes[name] for name in sorted(taken) if len(taken[name]) == 2}
 

@@ -113,7 +113,8 @@ def _spacing(of: DataFingerprint) -> tuple[tuple[float, ...], list[Decision]]:
     """The spacing that images are resampled to."""
     if of.spacings is None:
         ones = (1.0,) * of.shapes.shape[1]
-        return ones, [Decision("spacing", "unknown", "the files lack it; voxels count as 1 mm along each axis")]
+        why = "the files lack it; voxels count as 1 mm along each axis"
+        return ones, [Decision("spacing", "unknown", why)]
     target, image = np.median(of.spacings, axis=0), np.median(of.shapes, axis=0)
     worst = int(np.argmax(target))
     others = [axis for axis in range(len(target)) if axis != worst]

@@ -83,7 +83,8 @@ def imbalance(
         cut = place.cut(test, maps | {"reference": place.of(marked(test))}, channel)
         with house():
             fig = canvas(7.0, 6.6 / len(losses) * ratio(cut) + 3.0)
-            above, below = fig.subfigures(2, 1, height_ratios=(6.6 / len(losses) * ratio(cut) + 0.3, 2.7))
+            parts: Any = fig.subfigures(2, 1, height_ratios=(6.6 / len(losses) * ratio(cut) + 0.3, 2.7))
+            above, below = parts
             for ax, name in zip(above.subplots(1, len(losses), squeeze=False)[0], losses, strict=True):
                 heat_map(ax, cut, name, 1.0, name)
                 outline(ax, cut.labels["reference"], ("#FFFFFF", "-"), 1.2)
