@@ -16,7 +16,8 @@ class IntensityThreshold(PostProcessing):
 
     Of each foreground class of a case, a voxel becomes background that is farther than `deviations` from the
     class's median in any channel. The unit is the standard deviation as the median distance tells it, so that
-    up to half of the voxels may be wrong without moving the thresholds.
+    up to half of the voxels may be wrong without moving the thresholds. Where more than half have one
+    intensity, as in a saturated image, there is no such unit, and nothing is removed.
 
     Ours: a threshold in grey values holds for one scanner and one structure, which has to be looked up; here
     what was predicted of the same case sets both thresholds.
@@ -36,5 +37,5 @@ class IntensityThreshold(PostProcessing):
             if values.shape[1]:
                 distance = (values - values.median(dim=1, keepdim=True).values).abs()
                 limit = self.deviations * NORMAL * distance.median(dim=1, keepdim=True).values
-                removed[label == k] = (distance > limit).any(dim=0)
+                removed[label == k] = ((distance > limit) & (limit > 0)).any(dim=0)
         return set_to(probabilities, 0, removed)

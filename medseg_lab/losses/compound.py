@@ -15,13 +15,15 @@ class Compound:
         weights: one for each; all 1 by default.
 
     Raises:
-        ValueError: if there are not as many weights as losses.
+        ValueError: for no loss at all, or if there are not as many weights as losses.
     """
 
     losses: Sequence[Callable[[Tensor, Tensor], Tensor]]
     weights: Sequence[float] = ()
 
     def __post_init__(self) -> None:
+        if not self.losses:
+            raise ValueError("losses: expected one or more, got none")
         if self.weights and len(self.weights) != len(self.losses):
             raise ValueError(
                 f"weights: expected {len(self.losses)}, one for each loss, got {len(self.weights)}"

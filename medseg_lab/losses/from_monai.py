@@ -82,7 +82,7 @@ class MonaiLoss:
         try:
             self.loss = made(**told, **arguments)
         except Exception as error:  # whatever MONAI finds wrong with the arguments
-            raise ValueError(f"{made.__name__}: {error}") from error
+            raise ValueError(f"{made.__name__}: {' '.join(str(error).split())}") from error
 
     def __call__(self, logits: Tensor, label: Tensor) -> Tensor:
         """The loss, a scalar; arguments and errors as in `CrossEntropy`."""

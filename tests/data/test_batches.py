@@ -398,3 +398,13 @@ def test_beyond_a_case_the_weight_is_1():
 def test_a_map_that_is_none_is_refused(wrong, said):
     with pytest.raises(ValueError, match=said):
         batches(toy(), weight_map=wrong)
+
+
+def test_the_patches_of_a_training_are_deformed_image_and_label_alike():
+    how, still = {"voxels": 3 * 16**3}, Augmentation(resampled=0.0, intensity=False)
+    deformed = replace(still, deformed=1.0, displacement_mm=(3.0, 3.0))
+    plain, moved = (batches(toy(), **how, augmentation=one).batch(0) for one in (still, deformed))
+    assert (plain.image != moved.image).flatten(1).any(1).all()
+    assert (plain.label != moved.label).any()
+    # the image is 10 x class + 1: read linearly it is near that of the nearest label
+    assert (moved.image[:, 0].sub(1).div(10).round() == moved.label).float().mean() > 0.9

@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,9 @@ from medseg_lab.data.cohort import Cohort, load_cohort
 from medseg_lab.data.mapped import MappedCase, image_arrays, readings_arrays
 from medseg_lab.data.pool import Pool
 from medseg_lab.data.readers.msd import MsdReader
+from medseg_lab.data.sources import sources
 from medseg_lab.data.task import Task
+from medseg_lab.data.weight_maps import kept_on_disk
 
 STRONG = Augmentation(resampled=0.5, gamma_share=0.5, noise_share=0.5)
 
@@ -370,3 +372,36 @@ def test_weights_are_those_in_memory_and_computed_once_for_each_map(toy, dims):
     for factor in (2.0, 3.0):
         assert torch.equal(found[False, factor], found[True, factor])
     assert not torch.equal(found[True, 2.0], found[True, 3.0])
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_weight_map_is_given_the_spacing_of_the_axes_it_sees(mapped):
+    """Of a case of 1 x 2 x 1.5 mm, slices across the second axis are 1 x 1.5 mm."""
+    seen = []
+
+    def asks(label: np.ndarray, spacing: tuple[float, ...] | None) -> np.ndarray:
+        seen.append((label.shape, spacing))
+        return np.ones(label.shape, np.float32)
+
+    for front, flat in ((1, True), (0, False)):
+        sources(kept(case(), front) if mapped else case(), front, "cpu", weight_map=asks, flat=flat)
+    assert seen == [((9, 10), (1.0, 1.5))] * 12 + [((9, 12, 10), (1.0, 2.0, 1.5))]
+
+
+def test_stored_weights_are_found_again_for_the_same_label_spacing_dimension_and_code_alone(tmp_path):
+    def heavier(by: int) -> Callable[..., np.ndarray]:
+        text = f"def weights(label, spacing):\n    return 1.0 + {by} * (label > 0)\n"
+        (tmp_path / f"by_{by}.py").write_text(text)
+        found: dict[str, Callable[..., np.ndarray]] = {}
+        exec(compile(text, str(tmp_path / f"by_{by}.py"), "exec"), found)
+        return found["weights"]
+
+    label, other = case().labels
+    asked = [
+        (label, None, heavier(1), False),
+        (other, None, heavier(1), False),
+        (label, (1.0, 2.0, 1.5), heavier(1), False),
+        (label, None, heavier(2), False),
+        (label, None, heavier(1), True),
+    ]
+    assert len({kept_on_disk(*one).path for one in (*asked, *asked)}) == len(asked)

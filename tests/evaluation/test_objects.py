@@ -7,7 +7,7 @@ import torch
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.judge import evaluate
-from medseg_lab.evaluation.objects import object_f1
+from medseg_lab.evaluation.objects import JOINED, RIGHT, WRONG, object_f1, object_kinds
 
 
 def test_two_objects_that_are_joined_count_as_one_wrong_one():
@@ -47,3 +47,16 @@ def test_the_judge_counts_in_pixels_where_millimetres_are_not_known(spacing):
     (row,) = table.to_dict("records")
     assert row["object_f1"] == 0  # an IoU of 1/3
     assert row.get("nsd_pixels", row.get("nsd")) == pytest.approx(10 / 20)
+
+
+def test_an_object_is_joined_if_it_covers_more_than_half_of_each_of_two():
+    label = np.zeros((8, 9), bool)
+    label[:4, :4] = label[:4, 5:] = True
+    both, first = np.zeros((8, 9), bool), np.zeros((8, 9), bool)
+    both[:4] = True  # an IoU of 16/36 with each
+    first[:, :6] = True  # an IoU of 16/48 with the first, and a quarter of the second
+    for found, kind in ((both, JOINED), (first, WRONG), (label[:, :4], RIGHT)):
+        found = np.pad(found, ((0, 0), (0, 9 - found.shape[1])))
+        kinds, counted = object_kinds(found, label)
+        assert set(kinds[found]) == {kind}
+        assert counted == {one: int(one == kind) for one in (RIGHT, JOINED, WRONG)}

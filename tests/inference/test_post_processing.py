@@ -41,6 +41,16 @@ def test_what_is_far_from_the_median_is_removed():
         torch.testing.assert_close(found.sum(0), torch.ones(1, 9))
 
 
+def test_where_most_voxels_have_one_intensity_nothing_is_out_of_range():
+    """A saturated channel has a median distance of 0, and says nothing; the other one still does."""
+    saturated = torch.tensor([9.0, 9, 9, 9, 7, 8])
+    step = IntensityThreshold(learner=Still(task=Task(2, ("background", "a"), 2)))
+    for other, kept in (([1.0] * 6, [1] * 6), ([8.0, 9, 10, 11, 12, 99], [1] * 5 + [0])):
+        image = torch.stack([saturated, torch.tensor(other)])[:, None]
+        found = step.process(sure(torch.ones(1, 6, dtype=torch.int64), 2), image)
+        assert found.argmax(0).tolist() == [kept]
+
+
 def test_one_channel_is_enough_to_remove_a_voxel():
     first = torch.tensor([8.0, 9, 10, 11, 12])
     second = torch.tensor([8.0, 9, 10, 11, 99])
@@ -62,14 +72,14 @@ def test_members_of_a_group_of_others_are_unlike():
 def test_enhancing_voxels_that_look_like_the_rest_become_the_class_around(order, around):
     """Bright ones are enhancing; a dark one among them is not. Background may have any intensity."""
     inner = 2 if around == 1 else 1
-    label = torch.tensor([[around] * 6 + [inner] * 4 + [0]])
+    label = torch.tensor([[around] * 6 + [inner] * 4 + [0] * 12])
     dark, bright = [1.0, 1.1, 0.9, 1.0, 1.1, 0.9], [5.0, 5.1, 4.9]
-    image = torch.tensor([[[*dark, *bright, 1.05, 5.0]]])
+    image = torch.tensor([[[*dark, *bright, 1.05, *[5.0] * 12]]])
     problem = Task(1, ("background", "a", "b"), 2, order=order)
     step = IntensityClusters(learner=Still(task=problem), clusters=2)
     found = step.process(sure(label), image).argmax(0).tolist()
-    assert found == [[around] * 6 + [inner] * 3 + [around, 0]]
-    nothing = sure(torch.zeros(1, 11, dtype=torch.int64))
+    assert found == [[around] * 6 + [inner] * 3 + [around] + [0] * 12]
+    nothing = sure(torch.zeros(1, 22, dtype=torch.int64))
     assert torch.equal(step.process(nothing, image), nothing)
 
 

@@ -19,6 +19,8 @@ def test_weights_count_and_are_1_by_default():
     )
     with pytest.raises(ValueError, match="weights: expected 2, one for each loss, got 1"):
         Compound([Dice(), CrossEntropy()], [1])
+    with pytest.raises(ValueError, match="losses: expected one or more, got none"):
+        Compound([])
 
 
 def test_it_is_a_recipe():

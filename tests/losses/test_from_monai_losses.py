@@ -76,6 +76,11 @@ def test_what_is_wrong_is_said(text, said):
         parse(f"Supervised(network=UNet(), loss={M}{text})")
 
 
+def test_what_monai_finds_wrong_is_said_in_one_line():
+    with pytest.raises(ValueError, match=r"^GeneralizedDiceLoss: [^\n]*cube[^\n]*\S$"):
+        built("GeneralizedDiceLoss(w_type='cube')")
+
+
 @pytest.mark.parametrize("target", ["monai.losses.dice.DiceLoss", "monai.losses.dice", "monai.losses.os"])
 def test_nothing_else_of_monai_is_built_from_a_stored_run(target):
     with pytest.raises(ValueError, match="expected"):

@@ -1,10 +1,13 @@
 """nnU-Net's plans of known data sets, and what decides them."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from medseg_lab.data.case import IGNORE
+from medseg_lab.data.readers.reader import Raw
 from medseg_lab.planning.fingerprint import (
     DataFingerprint,
     Intensity,
@@ -13,7 +16,7 @@ from medseg_lab.planning.fingerprint import (
     inner_shape,
     of_equal_cases,
 )
-from medseg_lab.planning.plan import plan
+from medseg_lab.planning.plan import _shrunk, plan
 from medseg_lab.planning.published import PUBLISHED, beside_published
 
 
@@ -130,3 +133,52 @@ def test_a_cohort_is_planned_by_its_training_cases():
     assert found.cases == len(cohort.labelled) + len(cohort.unlabelled)
     assert found.shapes[0].tolist() == list(cohort.labelled[0].image.shape[1:])
     assert {stage.name for stage in plan(found).stages} == {"2D", "3D"}
+
+
+def test_a_patch_shrinks_where_it_covers_most_of_the_image():
+    """Shares of 128/512, 160/512 and 96/100: the third axis goes first, though it is the shortest."""
+    assert _shrunk((128, 160, 96), (1, 1, 1), (512, 512, 100)) == (128, 160, 80)
+    assert _shrunk((64, 64, 64), (1, 1, 1), (64, 64, 64)) == (64, 64, 56)  # of equals the last
+
+
+def test_for_a_low_resolution_the_finest_axes_are_coarsened_first():
+    coarse = plan(of_equal_cases((512, 512, 128), (1, 1, 5)))["3D, low resolution"]
+    assert coarse.spacing[2] == 5.0
+    assert 1 < coarse.spacing[0] == coarse.spacing[1] < 2.5
+
+
+def test_a_coarse_axis_is_made_no_finer_than_the_others():
+    spacings = np.tile([1.0, 1.0, 10.0], (100, 1))
+    spacings[:20, 2] = 0.5
+    shapes = np.tile([200, 200, 10], (100, 1))
+    assert plan(DataFingerprint(("MRI",), ("b", "a"), shapes, spacings))["3D"].spacing == (1.0, 1.0, 1.0)
+
+
+def test_each_channel_is_scaled_by_its_own_intensities():
+    both = Intensity(0.0, 9.0, 3.0, 2.0), Intensity(-57.0, 164.0, 99.4, 39.4)
+    found = plan(DataFingerprint(("T1", "ct"), ("b", "a"), np.full((5, 3), 64), None, intensities=both))
+    assert [one.choice for one in found.decisions[1:3]] == [
+        "z-score of each image",
+        "clip to -57 to 164, less 99.4, by 39.4",
+    ]
+
+
+@pytest.mark.parametrize(("distance", "said"), [(1.5, None), (5, "axis 2 waits for 2 while")])
+def test_an_axis_is_said_to_wait_where_it_does(distance, said):
+    stage = plan(of_equal_cases((128, 128, 64), (1, 1, distance)))["3D"]
+    (reason,) = (one.reason for one in stage.decisions if one.about == "pooling")
+    assert said in reason if said else "waits" not in reason
+
+
+def test_a_fingerprint_leaves_out_what_nobody_labelled_and_empty_borders():
+    """Of 4 x 5 pixels 2 x 3 are not empty; of these one is foreground and one is open."""
+    image, label = np.zeros((1, 4, 5), np.float32), np.zeros((1, 4, 5), np.uint8)
+    image[0, 1:3, 1:4] = [[7, 90, 1], [1, 1, 1]]
+    label[0, 1, 1], label[0, 1, 2] = 1, IGNORE
+    reader = SimpleNamespace(
+        patients=lambda: {"a": "a"}, read=lambda case: Raw(case, case, image, label, None)
+    )
+    card = SimpleNamespace(modality=("light",), classes=("background", "a"))
+    found = data_fingerprint(reader, card)
+    assert (found.shapes.tolist(), found.spacings, found.kept) == ([[2, 3]], None, 6 / 20)
+    assert found.intensities == (Intensity(7.0, 7.0, 7.0, 0.0),)

@@ -20,6 +20,8 @@ EACH = (2, 2, 2)
         # 1.9 mm is less than twice 1 mm, 2 mm is not: it waits until the others are 2 mm as well
         ((1, 1, 1.9), (16, 16, 16), (EACH, EACH)),
         ((1, 1, 2), (32, 32, 16), ((2, 2, 1), EACH, EACH)),
+        # no voxels of the finest axis can be halved: the other two do not wait for it
+        ((1, 2.5, 2.5), (6, 32, 32), ((1, 2, 2),) * 3),
     ],
 )
 def test_strides_by_hand(spacing, shape, strides):

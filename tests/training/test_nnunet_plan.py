@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from toys import task
+from toys import NAMES, task
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.cohort import load_cohort
@@ -66,3 +66,14 @@ def test_as_many_flops_as_the_network_that_it_is_compared_with():
     planned = NNUNetPlan(hippocampus, width=22, spatial_dims=2).network
     shape = (1, 1, 48, 64)
     assert flops(planned, shape) == pytest.approx(flops(UNetPlusPlus(1, 3, 2), shape), rel=0.01)
+
+
+def test_slices_keep_the_spacing_and_the_patch_of_their_own_axes():
+    across_first = Task(1, NAMES[:2], 3, slice_axis=0, spacing=(5.0, 1.25, 1.5), patch=(8, 64, 48))
+    flat = across_first.in_dimension(2)
+    assert (flat.spacing, flat.patch) == ((1.25, 1.5), (64, 48))
+
+
+def test_by_default_it_descends_as_nnunet_does():
+    learner = NNUNetPlan(HEART, width=2)
+    assert (learner.optimiser, learner.learning_rate, learner.weight_decay) == ("sgd", 1e-2, 3e-5)
