@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,13 +69,14 @@ def before_and_after(
     with house():
         fig, (axes,) = panels([[(cut, name) for name in maps]], task)
         for ax, name in zip(axes, maps, strict=True):
-            small_title(ax, f"{name}\n{_counts(kinds[name])}" if name in kinds else name)
+            short = fill(name, 80 // len(maps))  # panels are narrower where there are more of them
+            small_title(ax, f"{short}\n{_counts(kinds[name])}" if name in kinds else short)
             if name in kinds:
                 for number, colour in enumerate(NAMES, start=1):
                     painted(ax, cut.labels[f"changed by {name}"] == number, colour, 0.75)
         for old in fig.legends:
             old.remove()
-        fig.set_figheight(fig.get_figheight() + 0.4)  # titles and legend have two lines
+        fig.set_figheight(fig.get_figheight() + 0.5)  # titles have three lines, the legend two
         fig.legend(**in_rows(handles(task), _patches(kinds)), loc="outside lower center")
         said = "; ".join(f"{name}: {_counts(kind)}" for name, kind in kinds.items())
         where = f"slice {index} of case {case.id}" if label.ndim == 3 else f"case {case.id}"
