@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,7 +76,7 @@ def side_by_side(
             values = {name: f"Dice {value:.2f}" for name, value in dice[case.id].items()}
             axes[0].set_ylabel(f"{title}\n{case.id}", fontsize=9)
             for ax, name in zip(axes, names, strict=True):
-                small_title(ax, ("" if row else f"{name}\n") + values.get(name, ""))
+                small_title(ax, ("" if row else f"{fill(name, 18)}\n") + values.get(name, ""))
             said.append(f"{title} case {case.id}: {', '.join(map(' '.join, values.items()))}")
         fig.set_label(f"Contours of the reference and of each method. {'. '.join(said)}.")
     return fig

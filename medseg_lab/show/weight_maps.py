@@ -1,6 +1,7 @@
 """How much each voxel counts for a loss with a weight map (survey 2.2.1)."""
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +56,7 @@ def show_weight_maps(
         fig = canvas(7.0, height + 0.9)
         axes = fig.subplots(1, 1 + len(maps), squeeze=False)[0]
         panel(axes[0], cut, "", len(task.classes))
-        small_title(axes[0], f"case {case.id[:12]}")
+        small_title(axes[0], fill(f"case {case.id}", 18))
         for ax, name in zip(axes[1:], maps, strict=True):
             drawn = heat_map(ax, cut, name, top, f"{name}: mean {maps[name].mean():.2f}")
             outline(ax, cut.labels[""] > 0, ("#FFFFFF", "-"), 0.6, shadow=False)
