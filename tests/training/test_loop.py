@@ -1,13 +1,18 @@
 """The order of things inside a step, and resuming in the middle."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import torch
 from learning_toys import TASK, Pushing, Voxelwise, tiny_budget, tiny_cohort, train_tiny
 from torch import nn
+from toys import tiny_cohort as three_patients
 
+from medseg_lab.data.augment import Augmentation
 from medseg_lab.data.batches import Batches
+from medseg_lab.data.folds import outside
+from medseg_lab.training.begin import begin
 from medseg_lab.training.checkpoint import Checkpoints
 from medseg_lab.training.device import make_fabric
 from medseg_lab.training.learner import Learner, Phase
@@ -348,3 +353,22 @@ def test_a_fold_that_is_none_is_refused(fold):
 def test_a_batch_holds_as_many_patches_as_the_learner_asks_for():
     wanted = Batches(tiny_cohort(), TASK, 2 * 8**3, 8, size=5)
     assert wanted.batch_size == len(wanted.batch(0).image) == 5
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_training_has_the_fold_and_the_batch_size_of_its_learner(part):
+    """Each patient's image is its own number: those of the part that is left out are never drawn."""
+    cohort = three_patients(labelled=3)
+    numbered = tuple(
+        replace(case, image=torch.full_like(case.image, number + 1))
+        for number, case in enumerate(cohort.labelled)
+    )
+    cohort = replace(cohort, labelled=numbered)
+    still = recipe(Augmentation, spatial=False, intensity=False)
+    learner = recipe(Voxelwise, fold=[part, 3], batch_size=4, augmentation=still)
+    _, batches = begin(learner, cohort, tiny_budget(), 0, make_fabric("32-true"))
+    drawn = torch.cat([batches.batch(step).image for step in range(3)])
+    assert len(drawn) == 12
+    assert set(drawn.unique().tolist()) - {0} == {
+        float(case.image.max()) for case in outside(numbered, part, 3)
+    }
