@@ -47,6 +47,10 @@ class Augmentation:
         gain, shift: contrast and brightness of a z-scored image, x -> gain x + shift; every patch.
         gamma, gamma_share: exponent on the intensity between a patch's minimum and maximum.
         noise, noise_share: standard deviation of added Gaussian noise.
+
+    Raises:
+        ValueError: for a share outside of 0 to 1, a range that is no pair in order, or no distances between
+            control points.
     """
 
     spatial: bool = True
@@ -63,6 +67,17 @@ class Augmentation:
     gamma_share: float = 0.15
     noise: tuple[float, float] = (0.0, 0.25)
     noise_share: float = 0.15
+
+    def __post_init__(self) -> None:
+        for name in ("resampled", "deformed", "gamma_share", "noise_share"):
+            if not 0 <= (share := getattr(self, name)) <= 1:
+                raise ValueError(f"Augmentation: {name}: expected a share of 0 to 1, got {share}")
+        for name in ("scale", "displacement_mm", "gain", "shift", "gamma", "noise"):
+            between = getattr(self, name)
+            if not isinstance(between, tuple | list) or len(between) != 2 or between[0] > between[1]:
+                raise ValueError(f"Augmentation: {name}: expected a pair, lower first, got {between}")
+        if self.control < 1:
+            raise ValueError(f"Augmentation: control: expected 1 distance or more, got {self.control}")
 
     def draw_spatial(
         self, rng: np.random.Generator, spacing: np.ndarray, mirror: tuple[int, ...]

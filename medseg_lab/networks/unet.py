@@ -146,8 +146,14 @@ def _strides(given: Sequence[int | Sequence[int]], widths: Sequence[int]) -> tup
     """The strides as numbers and tuples.
 
     Raises:
-        ValueError: unless there is one for each level after the first.
+        ValueError: unless there is one for each level after the first, of whole numbers from 1 on.
     """
     if len(given) != len(widths) - 1:
         raise ValueError(f"strides: expected {len(widths) - 1}, one a level after the first, got {given}")
-    return tuple(stride if isinstance(stride, int) else tuple(stride) for stride in given)
+    found: list[Stride] = []
+    for stride in given:
+        each = tuple(stride) if isinstance(stride, list | tuple) else (stride,)
+        if any(not isinstance(one, int) or one < 1 for one in each):
+            raise ValueError(f"strides: expected whole numbers from 1 on, got {given}")
+        found.append(each if isinstance(stride, list | tuple) else each[0])
+    return tuple(found)

@@ -200,3 +200,17 @@ def test_it_is_a_hyper_parameter_of_a_learner():
     learner = parse(text).build(Task(1, ("background", "a"), 2))
     assert learner.augmentation.draw_spatial(np.random.default_rng(0), np.ones((1, 2)), ()) is None
     assert learner.augmentation.scale == [0.9, 1.1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"deformed": 2.0}, "deformed: expected a share of 0 to 1, got 2.0"),
+        ({"displacement_mm": 3.0}, "displacement_mm: expected a pair, lower first, got 3.0"),
+        ({"scale": [1.2, 0.8]}, "scale: expected a pair, lower first"),
+        ({"control": 0}, "control: expected 1 distance or more, got 0"),
+    ],
+)
+def test_what_no_augmentation_can_be_is_refused(asked, said):
+    with pytest.raises(ValueError, match=said):
+        Augmentation(**asked)

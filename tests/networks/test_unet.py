@@ -152,3 +152,9 @@ def test_what_a_claim_calls_matched_is(claim):
 
     (better,), (worse,) = claim.better.methods, claim.worse.methods
     assert cost(better) == pytest.approx(cost(worse), rel=0.1)
+
+
+@pytest.mark.parametrize("strides", [[0, 2, 2], [2, -2, 2], [2.0, 2, 2], [[2, 0], 2, 2], [2, 2]])
+def test_strides_that_are_none_are_refused(strides):
+    with pytest.raises(ValueError, match="strides: expected"):
+        UNet(1, 2, strides=strides)
