@@ -1,6 +1,6 @@
 """How Dice falls as an attack becomes stronger, network by network (survey 2.1.2)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,25 +21,43 @@ def attack_curves(tables: Mapping[str, pd.DataFrame]) -> "Figure":
     """
     found = {name: means_by_strength(table) for name, table in tables.items()}
     attacks = list(dict.fromkeys(attack for table in found.values() for attack in table["attack"]))
-    said = []
     with house():
         fig = canvas(7.0, 3.4)
         panels: Any = fig.subplots(1, len(attacks), sharey=True, squeeze=False)[0]
+        ends = draw_by_strength(panels, found, attacks)
         for ax, attack in zip(panels, attacks, strict=True):
-            for index, (name, table) in enumerate(found.items()):
-                rows, style = table[table["attack"] == attack], look(index)
-                x = np.arange(len(rows)) + 0.08 * (index - (len(found) - 1) / 2)
-                line = {"color": style.colour, "marker": style.marker, "linestyle": style.line}
-                ax.errorbar(x, rows["mean"], bars(rows), markersize=5, linewidth=1.3, label=name, **line)
-                ends = rows["mean"].iloc[[0, -1]]
-                said.append(f"{attack} on {name} from {ends.iloc[0]:.2f} to {ends.iloc[1]:.2f}")
-            ax.set(xticks=range(len(rows)), xticklabels=[f"{value:g}" for value in rows["epsilon"]])
-            ax.set(xlabel="epsilon (standard deviations)", ylim=(0, 1))
+            ax.set_xlabel("epsilon (standard deviations)")
             small_title(ax, attack)
+        said = [f"{attack} on {name} from {a:.2f} to {b:.2f}" for (attack, name), (a, b) in ends.items()]
         panels[0].set_ylabel("Dice")
         fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(found))
         fig.set_label(f"Dice by strength of attack: {'; '.join(said)}.")
     return fig
+
+
+def draw_by_strength(
+    panels: Sequence[Any], found: Mapping[str, pd.DataFrame], attacks: Sequence[str]
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """Draw an attack, or another change, into each panel, with a line and intervals for each network.
+
+    Args:
+        panels: axes, one for each attack.
+        found: a network's name to its `means_by_strength`.
+        attacks: in the order of the panels.
+
+    Returns:
+        By attack and network, the mean at the weakest and at the strongest.
+    """
+    ends = {}
+    for ax, attack in zip(panels, attacks, strict=True):
+        for index, (name, table) in enumerate(found.items()):
+            rows, style = table[table["attack"] == attack], look(index)
+            x = np.arange(len(rows)) + 0.08 * (index - (len(found) - 1) / 2)
+            line = {"color": style.colour, "marker": style.marker, "linestyle": style.line}
+            ax.errorbar(x, rows["mean"], bars(rows), markersize=5, linewidth=1.3, label=name, **line)
+            ends[attack, name] = (float(rows["mean"].iloc[0]), float(rows["mean"].iloc[-1]))
+        ax.set(xticks=range(len(rows)), xticklabels=[f"{value:g}" for value in rows["epsilon"]], ylim=(0, 1))
+    return ends
 
 
 def means_by_strength(table: pd.DataFrame) -> pd.DataFrame:

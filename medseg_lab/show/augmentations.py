@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.changed_cases import UNITS, changed_case
-from medseg_lab.show.attack_curves import means_by_strength
+from medseg_lab.show.attack_curves import draw_by_strength, means_by_strength
 from medseg_lab.show.contours import Cut, handles, is_marked, panel, small_title
 from medseg_lab.show.perturbations import GRID, LINES
 from medseg_lab.show.spot import Spot, fullest, slab
-from medseg_lab.show.style import bars, canvas, house, look
+from medseg_lab.show.style import canvas, house
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -103,20 +103,13 @@ def change_curves(tables: Mapping[str, pd.DataFrame]) -> "Figure":
         for name, table in tables.items()
     }
     ways = list(dict.fromkeys(how for table in found.values() for how in table["attack"]))
-    said = []
     with house():
         fig = canvas(7.0, 3.2)
         panels: Any = fig.subplots(1, len(ways), sharey=True, squeeze=False)[0]
+        ends = draw_by_strength(panels, found, ways)
         for ax, how in zip(panels, ways, strict=True):
-            for index, (name, table) in enumerate(found.items()):
-                rows, style = table[table["attack"] == how], look(index)
-                x = np.arange(len(rows)) + 0.08 * (index - (len(found) - 1) / 2)
-                line = {"color": style.colour, "marker": style.marker, "linestyle": style.line}
-                ax.errorbar(x, rows["mean"], bars(rows), markersize=5, linewidth=1.3, label=name, **line)
-                ends = rows["mean"].iloc[[0, -1]]
-                said.append(f"{how}, {name}: from {ends.iloc[0]:.2f} to {ends.iloc[1]:.2f}")
-            ax.set(xticks=range(len(rows)), xticklabels=[f"{value:g}" for value in rows["epsilon"]])
-            ax.set(xlabel=f"{how}{f' ({UNITS[how].strip()})' if UNITS[how] else ''}", ylim=(0, 1))
+            ax.set_xlabel(f"{how}{f' ({UNITS[how].strip()})' if UNITS[how] else ''}")
+        said = [f"{how}, {name}: from {a:.2f} to {b:.2f}" for (how, name), (a, b) in ends.items()]
         panels[0].set_ylabel("Dice")
         fig.legend(
             *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(3, len(found))
