@@ -296,8 +296,8 @@ class Lesson:
         # a run asked for twice counts as what it was the first time
         unique = {run.folder: run for run in reversed(self.protocol.kept)}.values()
         # nor does one that was only changed after training count
-        trained = [run for run in unique if not run.replayed and not run.record.bases]
-        replayed = [run for run in unique if run.replayed and not run.record.bases]
+        trained = [run for run in unique if not run.replayed and not run.record.changed]
+        replayed = [run for run in unique if run.replayed and not run.record.changed]
         return {
             "section": self.section,
             "data": self.cohort.id + (" (virtual)" if self.cohort.is_virtual else ""),
@@ -309,8 +309,8 @@ class Lesson:
             "trained": len(trained),
             "replayed": len(replayed),
             "peak_memory_mb": round(self.memory.mb),
-            "seconds_trained": round(sum(run.record.seconds for run in trained), 1),
-            "seconds_replayed": round(sum(run.record.seconds for run in replayed), 1),
+            "seconds_trained": round(sum(run.own_seconds for run in trained), 1),
+            "seconds_replayed": round(sum(run.own_seconds for run in replayed), 1),
             "runs": sorted({run.folder.name for run in self.protocol.kept}),
             "verdicts": {found.claim.id: [found.state, found.detail] for found in self.verdicts},
         }

@@ -194,6 +194,7 @@ def trained(
     checkpoint_seconds: float = 1e6,
     precision: Precision = "32-true",
     watch: Callable[[Learner, int], None] | None = None,
+    teachers: Sequence[Segmenter] = (),
     **budget: float,
 ) -> tuple[Learner, Curves]:
     """The learner and its curves after the loop that `fit` runs, before `forget`.
@@ -203,7 +204,7 @@ def trained(
     """
     limits, fabric = tiny_budget(**budget), make_fabric(precision)
     with reproducible(fabric.device):
-        learner, batches = begin(target, cohort, limits, seed, fabric)
+        learner, batches = begin(target, cohort, limits, seed, fabric, teachers)
 
         class Cut:
             unlabelled_shapes = batches.unlabelled_shapes

@@ -16,6 +16,8 @@ class Batch(NamedTuple):
         unlabelled: patches without labels, `(M, C, *S)`, or None where a learner asks for none.
         views: where the unlabelled patches were cut, and how they were turned.
         mirror: the axes of a patch along which the card says that a mirror image is an image, too.
+        pseudo: what stands for the labels of the unlabelled patches, `(M, *S)`, int64, where a method has
+            made any (`IGNORE` where it has not); None without.
         weight: how much each labelled voxel counts, `(N, *S)`, float32; None where the loss has no map of it.
     """
 
@@ -25,3 +27,4 @@ class Batch(NamedTuple):
     views: View | None = None
     mirror: tuple[int, ...] = ()
     weight: Tensor | None = None
+    pseudo: Tensor | None = None

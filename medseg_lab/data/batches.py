@@ -36,8 +36,10 @@ class Batches:
         patch_limit: no edge of a volume's patch is longer; the card's patch is the other limit, and the only
             one of slices.
         augmentation: how patches are varied.
-        unlabelled: also draw as many patches from the cohort's unlabelled cases.
+        unlabelled: also draw as many patches from the cohort's unlabelled cases, and of their labels where a
+            method has given them any.
         fold: `(i, k)` leaves out part i of the labelled patients dealt to k parts; empty for all of them.
+        plane: of slices: 0 for those across the card's slice axis, 1 and 2 for those across the next axes.
         size: patches of a batch, whatever voxels they fill; None goes by `budget_voxels`.
         back_after: steps after which the places of unlabelled patches come again, each time changed in
             another way, for a learner that remembers what it saw there; None for new places in every step.
@@ -64,6 +66,7 @@ class Batches:
         size: int | None = None,
         back_after: int | None = None,
         weight_map: WeightMap | None = None,
+        plane: int = 0,
     ) -> None:
         if task.spatial_dims > cohort.task.spatial_dims:
             raise ValueError(
@@ -73,9 +76,9 @@ class Batches:
         if unlabelled and not cohort.unlabelled:
             raise ValueError(f"{cohort.id}: expected unlabelled cases, got none: load it with labelled=n")
         how = cohort.card.preprocessing
-        sliced = how.slice_axis if task.spatial_dims < cohort.task.spatial_dims else None
+        sliced = (how.slice_axis + plane) % 3 if task.spatial_dims < cohort.task.spatial_dims else None
         kept = [a for a in range(cohort.task.spatial_dims) if a != sliced]
-        self.patch, fitting = patches(cohort, task.spatial_dims, budget_voxels, patch_limit)
+        self.patch, fitting = patches(cohort, task.spatial_dims, budget_voxels, patch_limit, plane)
         self.batch_size = size or fitting
         self._mirror = tuple(kept.index(a) for a in how.mirror if a in kept)
         self._seed, self._augmentation, self._back_after = seed, augmentation, back_after
@@ -99,8 +102,9 @@ class Batches:
         if self._unlabelled is None:
             return Batch(image, label.long(), mirror=self._mirror, weight=weight)
         at = step % self._back_after if self._back_after else step
-        unlabelled, _, _, views = self._draw(self._unlabelled, step, stream=1, at=at)
-        return Batch(image, label.long(), unlabelled, views, self._mirror, weight)
+        unlabelled, pseudo, _, views = self._draw(self._unlabelled, step, stream=1, at=at)
+        found = pseudo.long() if self._unlabelled.labelled else None
+        return Batch(image, label.long(), unlabelled, views, self._mirror, weight, found)
 
     def _draw(
         self, pool: Pool, step: int, stream: int, at: int | None = None
@@ -130,19 +134,21 @@ class Batches:
         return image if intensity is None else change_intensity(image, intensity), label, weight, view
 
 
-def patches(cohort: "Cohort", spatial_dims: int, voxels: int, limit: int) -> tuple[tuple[int, ...], int]:
+def patches(
+    cohort: "Cohort", spatial_dims: int, voxels: int, limit: int, plane: int = 0
+) -> tuple[tuple[int, ...], int]:
     """The patch of a learner of so many dimensions, and how many of them fill a step.
 
     Args:
         cohort: whose card says how large patches may be.
         spatial_dims: of the learner.
-        voxels, limit: `budget_voxels` and `patch_limit` of `Batches`.
+        voxels, limit, plane: `budget_voxels`, `patch_limit` and `plane` of `Batches`.
     """
     how, dims = cohort.card.preprocessing, cohort.task.spatial_dims
     edges = how.patch
     if spatial_dims < dims:
-        kept = (edge for axis, edge in enumerate(edges) if axis != how.slice_axis)
-        edges = how.slice_patch or tuple(kept)
+        kept = tuple(edge for axis, edge in enumerate(edges) if axis != (how.slice_axis + plane) % 3)
+        edges = kept if plane or not how.slice_patch else how.slice_patch
     if spatial_dims == 3:
         edges = tuple(min(edge, limit) for edge in edges)
     return edges, max(1, voxels // math.prod(edges))

@@ -103,6 +103,33 @@ class MappedCase(Case):
         vars(self).update(attributes)  # the class is frozen
 
 
+class RelabelledCase(MappedCase):
+    """A case on disk with one other reading, which is held in memory."""
+
+    _reading: Tensor
+
+    def __init__(self, case: MappedCase, label: Tensor) -> None:
+        vars(self).update(vars(case))
+        reading = label[None]
+        self._set(_reading=reading, anchors=anchors(reading), beyond=beyond(reading), _distribution=None)
+
+    def open_labels(self) -> Tensor:
+        """`(1, *S)`."""
+        return self._reading
+
+    @property
+    def labels(self) -> Tensor:
+        """`(1, *S)`."""
+        return self._reading
+
+
+def relabelled(case: Case, label: Tensor) -> Case:
+    """The case with this label `(*S)`, uint8, as its one reading; its image stays where it is."""
+    if isinstance(case, MappedCase):
+        return RelabelledCase(case, label)
+    return Case(case.id, case.patient, case.image, label[None], case.spacing)
+
+
 def image_arrays(case: Case, front: int) -> dict[str, np.ndarray]:
     """What is kept of a case's image."""
     return {

@@ -45,6 +45,7 @@ class Pool:
         found = [sources(c, slice_axis or 0, self._cut_on, reading, weight_map, self.flat) for c in cases]
         self._sources = [source for entries in found for source in entries]
         self._raters = len(found[0]) if found else 1
+        self.labelled = any(source.labelled for source in self._sources)
         spacing = [c.spacing or (1.0,) * len(s[0].shape) for c, s in zip(cases, found, strict=True)]
         self.spacing = np.array([[s for a, s in enumerate(edges) if a != slice_axis] for edges in spacing])
 

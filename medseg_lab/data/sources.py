@@ -29,6 +29,7 @@ class Source:
         shape: S.
         anchors: voxels of each foreground class, `(n, d)` each.
         beyond: the label outside of the case.
+        labelled: whether there is a reading.
     """
 
     cut: Callable[[Window], tuple[Tensor, Tensor | None]]
@@ -36,6 +37,7 @@ class Source:
     shape: tuple[int, ...]
     anchors: list[np.ndarray]
     beyond: int
+    labelled: bool = True
 
 
 def sources(
@@ -88,7 +90,7 @@ def _on_disk(
             return image, chosen(labels.movedim(front + 1, 1)[(slice(None), *window)]).clone()
 
         if weight_map is None:
-            return Source(cut, case.channels, shape, found, case.beyond)
+            return Source(cut, case.channels, shape, found, case.beyond, case.open_labels() is not None)
         label = chosen(case.labels).movedim(front, 0).contiguous()
         stored = kept_on_disk(label, _spacing(case, order), weight_map, flat)
 
@@ -107,7 +109,11 @@ def _held(
     image = case.image.movedim(front + 1, 1).contiguous().to(device)
     shape = tuple(image.shape[1:])
     if not len(case.labels):
-        withheld = Source(lambda window: (image[(slice(None), *window)], None), len(image), shape, [], 0)
+
+        def image_alone(window: Window) -> tuple[Tensor, None]:
+            return image[(slice(None), *window)], None
+
+        withheld = Source(image_alone, len(image), shape, [], 0, labelled=False)
         return lambda _: withheld
     found = [voxels[:, _front_first(len(shape), front)] for voxels in anchors(case.labels)]
     outside = beyond(case.labels)

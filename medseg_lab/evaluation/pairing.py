@@ -1,6 +1,6 @@
 """Which runs of a ledger stand for the two sides of a claim, pair by pair: one method on each side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -133,6 +133,12 @@ def _sides(ledger: Ledger, claim: Claim) -> list[pd.DataFrame]:
     if absent := [str(side) for side, found in runs.items() if found.empty]:
         raise NothingToPairError(f"There are no runs of {' or of '.join(absent)}{_where(claim)}.")
     if claim.measure.per == "case":
+        scored = {
+            side: bool(found.index.isin(_measured(ledger, claim)).any()) for side, found in runs.items()
+        }
+        if any(scored.values()) and (without := [str(side) for side, there in scored.items() if not there]):
+            said = f"{claim.measure.title} of {' or of '.join(without)}{_where(claim)}"
+            raise NothingToPairError(f"Nothing here measures the {said}.")
         runs = {side: found.explode("part").dropna(subset="part") for side, found in runs.items()}
     if unscored := [str(side) for side, found in runs.items() if found.empty]:
         raise NothingToPairError(f"The runs of {' and of '.join(unscored)}{_where(claim)} were not scored.")
@@ -156,10 +162,17 @@ def _of(ledger: Ledger, claim: Claim, side: Side) -> pd.DataFrame:
     if claim.dims is not None:
         runs = runs[runs["dims"] == claim.dims]
     if claim.measure.per == "case" and claim.metric in ledger.cases:
-        measured = ledger.cases.loc[ledger.cases[claim.metric].notna(), "run"].unique()
+        measured = _measured(ledger, claim)
         # where nothing was measured, the reason is found later, case by case
         runs = runs[runs.index.isin(measured)] if runs.index.isin(measured).any() else runs
     return runs.assign(part=runs["parts"] if claim.measure.per == "case" else "")
+
+
+def _measured(ledger: Ledger, claim: Claim) -> Sequence[str]:
+    """The runs in which the claim's measure has a value."""
+    if claim.metric not in ledger.cases:
+        return ()
+    return list(ledger.cases.loc[ledger.cases[claim.metric].notna(), "run"].unique())
 
 
 def _where(claim: Claim) -> str:

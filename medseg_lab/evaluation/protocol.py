@@ -153,9 +153,9 @@ def named(methods: Sequence[str | Mapping[str, str | Recipe]]) -> dict[str, Reci
 
 def summary(runs: Sequence["Run"]) -> str:
     """As in "16 runs: 14 trained in 310 s, 2 replayed (45 s when they trained); CPU"."""
-    changed = [run for run in runs if run.record.bases]
-    trained = [run for run in runs if not run.replayed and not run.record.bases]
-    replayed = [run for run in runs if run.replayed and not run.record.bases]
+    changed = [run for run in runs if run.record.changed]
+    trained = [run for run in runs if not run.replayed and not run.record.changed]
+    replayed = [run for run in runs if run.replayed and not run.record.changed]
     said = []
     if trained:
         said.append(f"{len(trained)} trained in {_seconds(trained):.0f} s")
@@ -169,4 +169,4 @@ def summary(runs: Sequence["Run"]) -> str:
 
 
 def _seconds(runs: Sequence["Run"]) -> float:
-    return sum(run.record.seconds for run in runs)
+    return sum(run.own_seconds for run in runs)

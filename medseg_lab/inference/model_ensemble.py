@@ -22,7 +22,8 @@ class ModelEnsemble(Segmenter):
         learners: two or more, of one task.
 
     Raises:
-        ValueError: for fewer than two, one twice, or learners whose patches differ in dimension or classes.
+        ValueError: for fewer than two, one twice, or learners whose patches differ in dimension, classes or
+            plane.
     """
 
     learners: list[Segmenter]
@@ -35,7 +36,10 @@ class ModelEnsemble(Segmenter):
         if others := {member.task for member in members} - {members[0].task}:
             task: Task = others.pop()
             raise ValueError(f"ModelEnsemble: learners: expected all to have {members[0].task}, got {task}")
+        if len(planes := {member.plane for member in members}) > 1:
+            raise ValueError(f"ModelEnsemble: learners: expected slices of one plane, got planes {planes}")
         self.task, self.patch, self.precision = members[0].task, members[0].patch, members[0].precision
+        self.plane = members[0].plane
         self.learners = nn.ModuleList(members)  # type: ignore[assignment]
         self.varied = torch.zeros(2)  # since the last case: their variance summed over voxels, and how many
         self.eval()

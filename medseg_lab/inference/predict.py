@@ -35,7 +35,8 @@ def predict_case(
         image: `(C, *S)`; it is moved to the learner's device.
         patch: the window in voxels; None for the learner's training patch. For a learner of slices, edges
             along all axes of the volume are allowed; the one along `slice_axis` is then left out.
-        slice_axis: of S, across which a volume is cut into slices.
+        slice_axis: of S, across which a volume is cut into slices; one or two axes further on for a learner
+            of slices that lie in another `plane`.
         overlap: the share of a window that its neighbour covers, too.
 
     Returns:
@@ -72,7 +73,7 @@ def covered(
     """
     dims, sliced = learner.task.spatial_dims, image.ndim == learner.task.spatial_dims + 2
     window = tuple(patch or learner.patch)
-    axis = slice_axis % 3
+    axis = (slice_axis + learner.plane) % 3
     if sliced and len(window) == dims + 1:
         window = window[:axis] + window[axis + 1 :]
     if len(window) != dims or not ((sliced and dims == 2) or image.ndim == dims + 1):

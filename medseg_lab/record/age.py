@@ -59,7 +59,7 @@ def age(record: RunRecord) -> Age:
 def _differing(was: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
     """The files that are not the same in both; those of methods before those of the rooms they stand on."""
     found = [name for name in was.keys() | now.keys() if was.get(name) != now.get(name)]
-    rank = {"nested": 0, "semi": 0, "uncertainty": 0, "networks": 1, "losses": 1}
+    rank = {"nested": 0, "rounds": 0, "semi": 0, "uncertainty": 0, "networks": 1, "losses": 1}
     names = [name.removeprefix(f"{PACKAGE}/") for name in found]
     return tuple(sorted(names, key=lambda name: (rank.get(name.partition("/")[0], 2), name)))
 

@@ -78,7 +78,9 @@ def unfit(name: str, recipe: Recipe, grid: Grid, dims: int) -> str:
 
     A configuration that names no dimension learns in three: on slices it would be another one's twin.
     """
-    if recipe.changes:
+    if recipe.changes or (recipe.bases and dims < 3):
         return next(filter(None, (unfit(name, base, grid, dims) for base in recipe.bases)), "")
+    if recipe.arguments.get("plane") and dims < 3:
+        return f"cuts volumes in several planes, the data has {dims} dimensions"
     needed = recipe.arguments.get("spatial_dims") or (3 if name in grid.methods else dims)
     return f"works in {needed} dimensions, the data has {dims}" if needed > dims else ""

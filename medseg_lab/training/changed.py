@@ -21,6 +21,7 @@ class Changed(Segmenter):
     def build(self) -> None:
         """Take over what is known of the learner."""
         self.task, self.patch, self.precision = self.learner.task, self.learner.patch, self.learner.precision
+        self.plane = self.learner.plane
         self.eval()
 
     def predict(self, image: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from medseg_lab.training.loop import train
 from medseg_lab.training.notation import written
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.record import RunRecord, cohort_facts, task_facts, title, versions
+from medseg_lab.training.run import PSEUDO_LABELS
 from medseg_lab.training.runs import Run, RunStore
 from medseg_lab.training.seeding import JUDGE, stream
 from medseg_lab.training.segmenter import Segmenter
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from medseg_lab.training.label_maps import LabelMaps
     from medseg_lab.training.learner import Learner
 
-KEPT = ("patch", "batch_size", "step_flops", "started", "peak_memory_mb")
+KEPT = ("bases", "patch", "batch_size", "step_flops", "seconds", "started", "peak_memory_mb")
 """Facts of a training that hold for each run that judges it."""
 
 
@@ -52,11 +53,12 @@ def fit(
 ) -> Run:
     """Train and judge a learner, or replay the run that the store holds under the same key.
 
-    A recipe that changes or joins trained learners (`Recipe.bases`) is not trained: its bases are, or are
-    replayed, and the changed learner is judged. Nor is one whose training the store holds, judged otherwise:
-    it is judged anew, to the bits that another training would give.
+    The learners that a recipe rests on (`Recipe.bases`) are trained first, or replayed, each as a run of its
+    own. One that changes or joins them is not trained, only judged. Nor is one whose training the store
+    holds, judged otherwise: it is judged anew, to the bits that another training would give.
 
-    Killed at any moment and called again, it goes on from its last checkpoint and ends with the same bits.
+    Killed at any moment and called again, it goes on from its last checkpoint (in the third of three rounds,
+    if it was killed there) and ends with the same bits.
     Called by two processes at once, one trains, the other waits for it and replays.
 
     Args:
@@ -87,22 +89,18 @@ def fit(
         run = store.find(key)
         if run is None:
             job = _Job(recipe, cohort, budget, seed, judge, fabric, computes_on, parts)
-            if recipe.changes:
-                with torch.random.fork_rng(devices=[]):
-                    recipe.build(cohort.task)  # what does not fit is found before the bases are trained
-                more: dict[str, Any] = {
-                    "judge": judge,
-                    "progress": progress,
-                    "fabric": fabric,
-                    "threads": threads,
-                }
-                bases = [fit(base, cohort, budget, seed, store=store, **more) for base in recipe.bases]
-                run = job.change(store, bases)
-            elif same := store.trained(training_key(parts)):
+            if not recipe.changes and (same := store.trained(training_key(parts))):
                 run = replace(job.judge_again(store, same), replayed=True)
             else:
+                bases = list[Run]()
+                if recipe.bases:
+                    with torch.random.fork_rng(devices=[]):
+                        recipe.build(cohort.task)  # what does not fit is found before the bases are trained
+                    more: dict[str, Any] = {"judge": judge, "progress": progress, "fabric": fabric}
+                    more |= {"store": store, "threads": threads}
+                    bases = [fit(base, cohort, budget, seed, **more) for base in recipe.bases]
                 bar_title = f"{title(parts['recipe'])}, seed {seed}" if progress else ""
-                run = job.train(store, bar_title)
+                run = job.change(store, bases) if recipe.changes else job.train(store, bar_title, bases)
     run = replace(run, recipe=recipe)
     if progress and fabric.is_global_zero:
         print(run.summary())
@@ -122,10 +120,11 @@ class _Job:
     hardware: Hardware
     parts: dict[str, Any]
 
-    def train(self, store: RunStore, bar_title: str) -> Run:
+    def train(self, store: RunStore, bar_title: str, bases: Sequence[Run]) -> Run:
         """Train, judge, publish; only the first of several processes judges and writes."""
         started = datetime.now(UTC)
-        learner, batches = begin(self.recipe, self.cohort, self.budget, self.seed, self.fabric)
+        teachers = [base.learner(self.fabric.device) for base in bases]
+        learner, batches = begin(self.recipe, self.cohort, self.budget, self.seed, self.fabric, teachers)
         checkpoints = Checkpoints(store.partial(training_key(self.parts)), self.budget.checkpoint_seconds)
         curves = train(learner, batches, self.budget, self.seed, self.fabric, checkpoints, bar_title)
         flops = step_flops(self.fresh(batches), batches.batch(0))
@@ -137,13 +136,20 @@ class _Job:
             "step_flops": flops,
             "started": started.isoformat(timespec="seconds"),
         }
-        return self.finish(store, learner, curves, facts)
+        if bases:
+            records = [base.record for base in bases]
+            facts["bases"] = tuple(record.key for record in records)
+            facts["seconds"] = sum((r.seconds for r in records), curves.rows[-1]["seconds"])
+            facts["step_flops"] = sum((r.step_flops for r in records), round(flops * learner.step_share))
+        return self.finish(store, learner, curves, facts, learner.pseudo_labels)
 
     def fresh(self, batches: "Batches") -> "Learner":
         """A learner before its first step, to be thrown away."""
         with torch.random.fork_rng(devices=[]):
             learner: Learner = self.recipe.build(self.cohort.task)
-        learner.prepare(self.budget.steps, batches.unlabelled_shapes, batches.labelled_shapes)
+        learner.prepare(
+            learner.steps_within(self.budget.steps), batches.unlabelled_shapes, batches.labelled_shapes
+        )
         return learner.to(self.fabric.device)
 
     def judge_again(self, store: RunStore, same: Run) -> Run:
@@ -151,7 +157,9 @@ class _Job:
         record = same.record
         facts = {name: getattr(record, name) for name in KEPT}
         learner = same.learner(self.fabric.device, self.recipe)
-        return self.finish(store, learner, joined([same.curves]), facts)
+        pseudo = same.folder / PSEUDO_LABELS
+        kept = pseudo.read_bytes() if pseudo.is_file() else b""
+        return self.finish(store, learner, joined([same.curves]), facts, kept)
 
     def change(self, store: RunStore, bases: Sequence[Run]) -> Run:
         """Change or join the learners that `bases` trained, judge, publish."""
@@ -168,7 +176,14 @@ class _Job:
         }
         return self.finish(store, learner, joined([base.curves for base in bases]), facts)
 
-    def finish(self, store: RunStore, learner: Segmenter, curves: Curves, facts: dict[str, Any]) -> Run:
+    def finish(
+        self,
+        store: RunStore,
+        learner: Segmenter,
+        curves: Curves,
+        facts: dict[str, Any],
+        pseudo_labels: bytes = b"",
+    ) -> Run:
         """Judge and publish."""
         key, opened = key_of(self.parts), len(self.cohort.openings)
         if self.fabric.is_global_zero:
@@ -197,7 +212,7 @@ class _Job:
                 versions=versions(),
                 **(measured | facts),
             )
-            store.publish(record, curves, cases, learner, label_maps)
+            store.publish(record, curves, cases, learner, label_maps, pseudo_labels)
         self.fabric.barrier()
         return Run(store.folder(key))
 

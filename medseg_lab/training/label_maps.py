@@ -33,10 +33,14 @@ class LabelMaps:
     def __len__(self) -> int:
         return len(self._archive.namelist())
 
-    def write(self, path: Path) -> None:
-        """Write all to a file, which numpy reads (`numpy.load`)."""
+    def content(self) -> bytes:
+        """All of them as a file that numpy reads (`numpy.load`); none can be added any more."""
         self._archive.close()
-        path.write_bytes(self._content.getvalue())
+        return self._content.getvalue()
+
+    def write(self, path: Path) -> None:
+        """Write `content` to a file."""
+        path.write_bytes(self.content())
 
 
 def read_label_maps(path: Path, cases: list[str]) -> dict[str, LabelMap]:

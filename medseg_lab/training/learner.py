@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from medseg_lab.data.task import Task
 from medseg_lab.losses.dice import DiceCE
 from medseg_lab.training.recipe import Recipe, default
 from medseg_lab.training.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    from medseg_lab.data.cohort import Cohort
 
 Loss = Callable[..., Tensor]
 """From logits `(N, K, *S)` and labels `(N, *S)` to a scalar.
@@ -61,6 +64,9 @@ class Learner(Segmenter):
         visits: how often an unlabelled patch is met in a training. 1: each step has new ones. More: there are
             fewer places, visited in turn, for a learner that compares with what it saw there before.
         batch_share: labelled patches of a step over what the budget gives: a control at another's cost.
+        step_share: steps of the training over those of the budget, for one that goes on from another.
+        pseudo_labels: what `learn_from` made of cases, as a file (`LabelMaps.content`), to be kept with the
+            run; empty for nothing.
 
     Args:
         task: the problem as the cohort poses it. `self.task` has the dimension of the patches.
@@ -77,6 +83,8 @@ class Learner(Segmenter):
         fold: `(i, k)` trains without part i, counted from 0, of the labelled patients dealt to k parts
             (survey 2.3.3); all of them by default.
         batch_size: patches of a step; None for as many as the budget's voxels fill.
+        plane: the plane of a volume in which the slices of a learner of slices lie: 0 for the data set's own,
+            across its slice axis; 1 and 2 for slices across the axis after it, and after that.
         optimiser: "adamw", or "sgd" for nnU-Net's [46]: Nesterov momentum of 0.99.
     """
 
@@ -91,12 +99,15 @@ class Learner(Segmenter):
     augmentation: Augmentation = default(Augmentation)
     fold: tuple[int, ...] = ()
     batch_size: Annotated[int, Field(ge=1)] | None = None
+    plane: Annotated[int, Field(ge=0, le=2)] = 0
     optimiser: Literal["adamw", "sgd"] = "adamw"
 
     wants_unlabelled = False
     visits = 1
     batch_share = 1.0
+    step_share = 1.0
     steps = 0
+    pseudo_labels = b""
 
     def build(self) -> None:
         """The loss, the augmentation, and one network for the task."""
@@ -152,6 +163,36 @@ class Learner(Segmenter):
             labelled: that of each labelled case, for methods that weigh a prior against the data.
         """
         self.steps = steps
+
+    @classmethod
+    def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:
+        """The recipes that are trained before this one, for `learn_from`; mostly none.
+
+        Each is a run of its own, which the run lists as its `bases`: one round rests on the one before.
+
+        Args:
+            arguments: those of this learner's recipe.
+        """
+        return ()
+
+    def learn_from(self, cohort: "Cohort", teachers: Sequence[Segmenter]) -> "Cohort":
+        """Called once before `prepare`: what the trained `teachers` are for, and what it learns from.
+
+        Whatever chance takes part in is drawn from PyTorch's global generator, which is seeded before. A
+        training that was interrupted calls it again.
+
+        Args:
+            cohort: the cases; labels of the unlabelled ones are withheld.
+            teachers: trained, in the order of their recipes.
+
+        Returns:
+            The cohort whose patches it is given: the same, unless labels are replaced.
+        """
+        return cohort
+
+    def steps_within(self, steps: int) -> int:
+        """How many steps the training has where the budget allows so many; at least one."""
+        return max(1, round(steps * self.step_share))
 
     def note(self, **shares: Tensor | float) -> None:
         """Write down what the idea of the method did in this step, beside the losses: `note(kept=0.4)`.

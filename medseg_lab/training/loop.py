@@ -48,7 +48,7 @@ def train(
     bar_title: str = "",
     watch: Callable[[int], None] | None = None,
 ) -> Curves:
-    """Move the learner's parameters for `budget.steps` steps, from its last checkpoint on if it has one.
+    """Move the learner's parameters for its share of the budget's steps, from its last checkpoint on.
 
     All chance in a step is seeded by (seed, step, process), and `batches` is a pure function of the step:
     what is resumed at step n does what it would have done without a stop. A bar is shown if it has a title;
@@ -57,22 +57,23 @@ def train(
     Raises:
         FloatingPointError: when a loss is infinite or not a number, with the step and its terms.
     """
-    learner.prepare(budget.steps, batches.unlabelled_shapes, batches.labelled_shapes)
+    steps = learner.steps_within(budget.steps)
+    learner.prepare(steps, batches.unlabelled_shapes, batches.labelled_shapes)
     lay_out(learner.to(fabric.device))
     phases = learner.phases()
     optimisers = [optimiser_of(learner, groups) for groups in parameter_groups(phases)]
     module, *optimisers = fabric.setup(learner, *optimisers)
     curves = checkpoints.restore(learner, optimisers)
     learner.train()
-    with progress_bar(bar_title, curves.steps, budget.steps) as move_bar:
-        for step in range(curves.steps, budget.steps):
+    with progress_bar(bar_title, curves.steps, steps) as move_bar:
+        for step in range(curves.steps, steps):
             torch.manual_seed(stream(seed, STEP, step, fabric.global_rank))
             batch = batches.batch(step * fabric.world_size + fabric.global_rank)
             batch = batch._replace(
                 image=laid_out(batch.image),
                 unlabelled=None if batch.unlabelled is None else laid_out(batch.unlabelled),
             )
-            rate = learning_rate(step, budget.steps, learner.learning_rate)
+            rate = learning_rate(step, steps, learner.learning_rate)
             noted: dict[str, Tensor] = {}
             for number, (phase, optimiser) in enumerate(zip(phases, optimisers, strict=True)):
                 losses = module(number, batch, step)
@@ -88,7 +89,7 @@ def train(
             learner.noted = {}
             if watch is not None:
                 watch(step)
-            if fabric.is_global_zero and (checkpoints.due or curves.steps == budget.steps):
+            if fabric.is_global_zero and (checkpoints.due or curves.steps == steps):
                 checkpoints.save(learner, optimisers, curves)
             move_bar(curves.latest)
     return curves

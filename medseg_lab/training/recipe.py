@@ -36,7 +36,7 @@ class Recipe:
 
     def build(self, *args: Any, **more: Any) -> Any:
         """Call the target; `args` and `more` are what only the caller knows (task, channels, classes)."""
-        if self.bases:
+        if self.changes:
             return self.change([base.build(*args, **more) for base in self.bases])
         target = load(self.target)
         arguments = self.arguments
@@ -51,13 +51,15 @@ class Recipe:
 
     @property
     def bases(self) -> tuple["Recipe", ...]:
-        """The recipes of the trained learners that this one changes or joins; empty for one that trains.
+        """The recipes of the trained learners that this one rests on.
 
-        Such a recipe's target takes a `learner`, or several `learners`, and returns one:
-        `pruned(learner=Supervised(...), depth=2)`, `ModelEnsemble(learners=[Supervised(...), ...])`.
+        One that changes or joins takes a `learner`, or several `learners`, and returns one:
+        `pruned(learner=Supervised(...), depth=2)`, `ModelEnsemble(learners=[Supervised(...), ...])`. One that
+        learns from what others predict names its `teachers` (`Learner.teachers`); most have none.
         """
         if not self.changes:
-            return ()
+            teachers = getattr(load(self.target), "teachers", None)
+            return () if teachers is None else tuple(teachers(self.arguments))
         found = tuple(self.arguments.get("learners", [self.arguments.get("learner")]))
         if wrong := [one for one in found if not isinstance(one, Recipe)]:
             raise ValueError(f"{self.target}: learners: expected recipes, got {wrong[0]!r}")

@@ -63,8 +63,9 @@ class RunRecord(_Part):
         recipe, judge: as `Recipe.to_dict`.
         method: the recipe as text (`medseg_lab.training.notation`).
         scoring: the judge as text, without the parts that it scored; empty for a run without a judge.
-        bases: keys of the runs whose trained learners this one changed or joined; empty where it was trained
-            here. Then `seconds` and `peak_memory_mb` are those of these trainings.
+        bases: keys of the runs that this one rests on: those whose trained learners it changed or joined, or
+            the rounds before it, from which it learned. Then `seconds` and `step_flops` are those of all of
+            them together, per step of the budget.
         test_opened: the reasons for which this run read the sealed test part; empty when it did not.
         patch: the training patch in voxels.
         batch_size: patches a step.
@@ -104,6 +105,11 @@ class RunRecord(_Part):
     peak_memory_mb: float
     versions: dict[str, str]
     started: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether it changed or joined trained learners, and trained nothing itself."""
+        return bool(self.bases) and not {"learner", "learners"}.isdisjoint(self.recipe["arguments"])
 
     @property
     def seen(self) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from medseg_lab.training.segmenter import Segmenter
 
 RECORD, CURVES, WEIGHTS, CASES = "run.json", "curves.csv", "weights.safetensors", "cases.csv"
-LABEL_MAPS = "segmentations.npz"
+LABEL_MAPS, PSEUDO_LABELS = "segmentations.npz", "pseudo_labels.npz"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Run:
 
     Args:
         folder: with `run.json`, `curves.csv`, `weights.safetensors`; if it was judged, `cases.csv` and mostly
-            `segmentations.npz`.
+            `segmentations.npz`; `pseudo_labels.npz` where it learned from any.
         replayed: whether it was found in the store rather than trained just now.
         recipe: what was fitted, where this process fitted it: it may lie outside this library.
     """
@@ -76,6 +76,30 @@ class Run:
         path = self.folder / LABEL_MAPS
         return read_label_maps(path, [case.id for case in cases]) if path.is_file() else {}
 
+    def pseudo_labels(self, cases: "Sequence[Case]") -> dict[str, LabelMap]:
+        """What it learned of these cases instead of labels: classes `(*S)`, uint8, by id, where it has any.
+
+        Raises:
+            ValueError: if the file is damaged.
+        """
+        path = self.folder / PSEUDO_LABELS
+        return read_label_maps(path, [case.id for case in cases]) if path.is_file() else {}
+
+    def rounds(self) -> "list[Run]":
+        """The runs that it rests on, first the earliest, then itself; of several bases the first is followed.
+
+        Raises:
+            ValueError: if one of them is no longer in the store.
+        """
+        if not self.record.bases:
+            return [self]
+        return [*Run(self.folder.with_name(self.record.bases[0][:16])).rounds(), self]
+
+    @property
+    def own_seconds(self) -> float:
+        """Seconds of its own training, without those of its bases; 0 where it trained nothing."""
+        return 0.0 if self.record.changed else float(self.curves["seconds"].iloc[-1])
+
     def learner(self, device: "str | torch.device" = "cpu", recipe: Recipe | None = None) -> "Segmenter":
         """The trained learner, ready to predict.
 
@@ -110,7 +134,7 @@ class Run:
     def summary(self) -> str:
         """One line: trained or replayed, what, for how long, on what."""
         record = self.record
-        new = "changed after training" if record.bases else "trained"
+        new = "changed after training" if record.changed else "trained"
         done = f"replayed ({new} {record.started[:10]})" if self.replayed else new
         cost = f"{record.budget.steps} steps in {record.seconds:.0f} s on {record.hardware}"
         return f"{title(record.recipe)}, seed {record.seed}: {done}, {cost}"

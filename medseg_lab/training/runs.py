@@ -15,7 +15,7 @@ from medseg_lab.training.durable import whole_folder
 from medseg_lab.training.key import training_key
 from medseg_lab.training.left_out import a_few, of_other_versions, reason
 from medseg_lab.training.record import OtherVersion, RunRecord
-from medseg_lab.training.run import CASES, CURVES, LABEL_MAPS, RECORD, WEIGHTS, Run
+from medseg_lab.training.run import CASES, CURVES, LABEL_MAPS, PSEUDO_LABELS, RECORD, WEIGHTS, Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +91,7 @@ class RunStore:
         cases: "pd.DataFrame | None",
         learner: "Segmenter",
         label_maps: "LabelMaps | None" = None,
+        pseudo_labels: bytes = b"",
     ) -> Run:
         """Write a finished run, whole or not at all, and drop its unfinished work."""
         from safetensors.torch import save_model
@@ -105,6 +106,8 @@ class RunStore:
                 cases.to_csv(folder / CASES, index=False)
             if label_maps:
                 label_maps.write(folder / LABEL_MAPS)
+            if pseudo_labels:
+                (folder / PSEUDO_LABELS).write_bytes(pseudo_labels)
             (folder / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
         trained = self.root / TRAINED / training_key(record.parts)
         trained.parent.mkdir(exist_ok=True)

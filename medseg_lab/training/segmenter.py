@@ -30,6 +30,7 @@ class Segmenter(nn.Module):
     Attributes:
         task: the problem as its patches pose it.
         patch: the patch it was trained on, in voxels along each axis; empty before training.
+        plane: for a learner of slices, in which plane of a volume they lie (`Learner`).
         precision: what it was trained in, `32-true` or `bf16-mixed`; prediction follows it.
         recipes: the hyper-parameters that were given as recipes, by name.
 
@@ -42,6 +43,7 @@ class Segmenter(nn.Module):
 
     task: Task
     patch: tuple[int, ...] = ()
+    plane: int = 0
     precision: str = "32-true"
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -15,6 +15,7 @@ from medseg_lab.training.device import make_fabric, reproducible
 from medseg_lab.training.learner import Learner
 from medseg_lab.training.loop import train
 from medseg_lab.training.recipe import Recipe
+from medseg_lab.training.segmenter import Segmenter
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
@@ -36,7 +37,7 @@ def watched(
     Args:
         recipe, cohort, budget, seed, fabric, threads: as in `fit`; a recipe that changes a trained learner is
             refused.
-        steps: 1 to the budget's steps.
+        steps: 1 to those of the training.
 
     Raises:
         ValueError: for a step outside the training, or a recipe that trains nothing.
@@ -45,20 +46,40 @@ def watched(
         raise ValueError(
             f"recipe: expected one that trains, got {recipe.target}, which changes a trained learner"
         )
-    if outside := [n for n in steps if not 1 <= n <= budget.steps]:
-        raise ValueError(f"steps: expected 1 to {budget.steps}, got {outside[0]}")
     fabric = fabric or make_fabric()
+    with reproducible(fabric.device, threads):
+        return _watched(recipe, cohort, budget, seed, steps, fabric)
+
+
+def _watched(
+    recipe: Recipe, cohort: "Cohort", budget: Budget, seed: int, steps: Sequence[int], fabric: Fabric
+) -> dict[int, Learner]:
+    """As `watched`; no steps stand for the last one."""
+    teachers = [_ended(base, cohort, budget, seed, fabric) for base in recipe.bases]
+    learner, batches = begin(recipe, cohort, budget, seed, fabric, teachers)
+    last = learner.steps_within(budget.steps)
+    if outside := [n for n in steps if not 1 <= n <= last]:
+        raise ValueError(f"steps: expected 1 to {last}, got {outside[0]}")
     kept: dict[int, Learner] = {}
-    with TemporaryDirectory() as folder, reproducible(fabric.device, threads):
-        learner, batches = begin(recipe, cohort, budget, seed, fabric)
 
-        def keep(step: int) -> None:
-            if step + 1 in steps:
-                copy = deepcopy(learner)
-                copy.forget()
-                copy.patch, copy.precision = batches.patch, str(fabric.strategy.precision.precision)
-                kept[step + 1] = copy.eval()
+    def keep(step: int) -> None:
+        if step + 1 in (steps or [last]):
+            copy = deepcopy(learner)
+            copy.forget()
+            copy.patch, copy.precision = batches.patch, str(fabric.strategy.precision.precision)
+            kept[step + 1] = copy.eval()
 
-        checkpoints = Checkpoints(Path(folder), float("inf"))
-        train(learner, batches, budget, seed, fabric, checkpoints, watch=keep)
+    with TemporaryDirectory() as folder:
+        train(learner, batches, budget, seed, fabric, Checkpoints(Path(folder), float("inf")), watch=keep)
     return kept
+
+
+def _ended(recipe: Recipe, cohort: "Cohort", budget: Budget, seed: int, fabric: Fabric) -> Segmenter:
+    """The learner at the end of its training, or joined of others at the end of theirs."""
+    if recipe.changes:
+        found: Segmenter = recipe.change(
+            [_ended(base, cohort, budget, seed, fabric) for base in recipe.bases]
+        )
+        return found
+    (learner,) = _watched(recipe, cohort, budget, seed, (), fabric).values()
+    return learner

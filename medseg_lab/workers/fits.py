@@ -47,7 +47,7 @@ class Wanted:
 
     @cached_property
     def bases(self) -> tuple["Wanted", ...]:
-        """The runs whose trained learners this one changes or joins."""
+        """The runs that this one rests on."""
         found = self.recipe.bases
         numbers = [f" {n}" for n in range(1, len(found) + 1)] if len(found) > 1 else [""]
         return tuple(
@@ -206,7 +206,9 @@ def unfit(recipe: Recipe, cohort: "Cohort") -> str:
         return f"works in {learner.task.spatial_dims} dimensions, the data has {cohort.task.spatial_dims}"
     if getattr(learner, "wants_unlabelled", False) and not cohort.unlabelled:
         return "needs cases without labels, of which there are none: labelled must be less than all"
-    return ""
+    if learner.plane and cohort.task.spatial_dims < 3:
+        return "cuts volumes in another plane than their slices, the data has 2 dimensions"
+    return next((reason for base in recipe.bases if (reason := unfit(base, cohort))), "")
 
 
 def _own_folders(one: Wanted) -> tuple[Path, ...]:

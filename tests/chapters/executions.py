@@ -6,7 +6,7 @@ import pytest
 from medseg_lab.data.catalogue import load_card
 from medseg_lab.publishing.execute import Executed
 from medseg_lab.publishing.house import tags
-from medseg_lab.survey.claims import claims
+from medseg_lab.survey.claims import Claim, claims
 from medseg_lab.survey.configurations import configurations
 
 
@@ -26,9 +26,11 @@ class Promises:
         names = {one.name for one in configurations() if one.recipe}
         dataset = executed.record.parameters.get("dataset") or "virtual-brain"
         for lesson in executed.record.lessons:
-            data = {name: load_card(name).spatial_dims for name in (dataset, *lesson["others"])}
+            others = lesson.get("others", ())  # a sweep in a chapter has none
             for claim in (one for one in claims() if one.id in lesson["verdicts"]):
-                there = [n for n, d in data.items() if claim.dims in (None, d) and n in (claim.data or data)]
+                other = claim.dims not in (None, load_card(dataset).spatial_dims)  # what others are there for
+                there = [n for n in (dataset, *others) if n == dataset or other or n in claim.data]
+                there = [n for n in there if can_decide(claim, n)]
                 if not claim.identity and set(claim.methods) <= names and there:
                     state, said = lesson["verdicts"][claim.id]
                     assert state != "not run", f"{claim.id}: {said}"
@@ -44,6 +46,17 @@ class Promises:
             if "fact" in tags(cell):
                 assert said(cell), f"a fact without its output: {cell.source}"
                 assert found[cell.id] == said(cell), cell.source
+
+
+def can_decide(claim: Claim, dataset: str) -> bool:
+    """Whether the data set has what the claim asks for: by name, in its dimension, with millimetres."""
+    card = load_card(dataset)
+    in_mm = claim.metric in ("hd95", "assd", "nsd")
+    return (
+        claim.dims in (None, card.spatial_dims)
+        and dataset in (claim.data or (dataset,))
+        and not (in_mm and card.measured and card.measured.spacing is None)
+    )
 
 
 def said(cell: nbformat.NotebookNode) -> list[str]:

@@ -33,6 +33,8 @@ def _small(recipe: Recipe, dims: int) -> Recipe:
         arguments["spatial_dims"] = dims
         if "width" in known:
             arguments["width"] = WIDTH
+        if "rounds" in known:  # two short ones, of as many steps as the first training
+            arguments |= {"rounds": min(2, arguments.get("rounds", 2)), "share": 1.0}
     return replace(recipe, arguments=arguments)
 
 
