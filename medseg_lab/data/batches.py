@@ -16,8 +16,10 @@ from torch import Tensor
 from medseg_lab.data.augment import Augmentation, change_intensity
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.folds import outside
+from medseg_lab.data.mapped import relabelled
 from medseg_lab.data.pool import Pool
 from medseg_lab.data.reading import Reading
+from medseg_lab.data.spoiled import spoiled
 from medseg_lab.data.task import Task
 from medseg_lab.data.view import View
 from medseg_lab.data.weight_maps import WeightMap
@@ -83,6 +85,10 @@ class Batches:
         self._mirror = tuple(kept.index(a) for a in how.mirror if a in kept)
         self._seed, self._augmentation, self._back_after = seed, augmentation, back_after
         labelled = outside(cohort.labelled, *fold) if fold else cohort.labelled
+        if (
+            reading == "spoiled"
+        ):  # known of a whole case and the card's slices, whichever plane is learned from
+            labelled = tuple(relabelled(case, spoiled(case, how.slice_axis)) for case in labelled)
         self._labelled = Pool(labelled, self.patch, sliced, device, reading, weight_map)
         self._unlabelled = Pool(cohort.unlabelled, self.patch, sliced, device) if unlabelled else None
 

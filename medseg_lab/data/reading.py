@@ -1,4 +1,4 @@
-"""Which labels of an image a learner is taught: one rater's, any rater's, the majority's, or boxes alone."""
+"""Which labels of an image a learner is taught: one rater's, any's, the majority's, boxes, or wrong ones."""
 
 from typing import Literal
 
@@ -7,9 +7,10 @@ from torch import Tensor
 
 from medseg_lab.data.case import IGNORE
 
-Reading = Literal["reference", "random", "consensus", "boxes"]
+Reading = Literal["reference", "random", "consensus", "boxes", "spoiled"]
 """The first rater's labels; those of a rater drawn anew for each patch; the majority's; or, as weaker
-supervision, the first rater's as filled bounding boxes (`data.supervision.boxes`), the voxels withheld."""
+supervision, the first rater's as filled bounding boxes (`data.supervision.boxes`), the voxels withheld; or,
+for experiments with wrong labels, the first rater's, spoiled in a known share (`data.spoiled`)."""
 
 
 def consensus(labels: Tensor) -> Tensor:

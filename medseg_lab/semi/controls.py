@@ -1,4 +1,4 @@
-"""Labels alone, with what a method of section 3.2 has besides its images without labels.
+"""Labels alone, with what a method of section 3.1 or 3.2 has besides its images without labels.
 
 For the averaged weights of a teacher the control is `MeanTeacher(weight=0)`.
 """
@@ -19,7 +19,8 @@ class LargerBatch(Supervised):
     """Labels alone, at the cost of a method: as many more labelled patches in each step.
 
     A step of a supervised network is a forward and a backward pass, three units of work. A step of Mean
-    Teacher has seven: the student's two patches, and the teacher's forward pass.
+    Teacher has seven: the student's two patches, and the teacher's forward pass. Self-training has three
+    rounds of a sixth of the steps, with twice the patches each, on top of labels alone: twice the work.
 
     Args:
         times: labelled patches of a step, over what the budget gives; a step has a whole number.

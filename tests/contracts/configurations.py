@@ -33,8 +33,10 @@ def _small(recipe: Recipe, dims: int) -> Recipe:
         arguments["spatial_dims"] = dims
         if "width" in known:
             arguments["width"] = WIDTH
-        if "rounds" in known:  # two short ones, of as many steps as the first training
-            arguments |= {"rounds": min(2, arguments.get("rounds", 2)), "share": 1.0}
+        if "share" in known:  # of as many steps as the training that it goes on from
+            arguments["share"] = 1.0
+        if "rounds" in known:
+            arguments["rounds"] = min(2, arguments.get("rounds", 2))
     return replace(recipe, arguments=arguments)
 
 

@@ -76,7 +76,7 @@ def test_cases_are_read_as_a_whole_only_where_all_processes_have_room_for_them(m
     assert not shared(on_disk).fits_memory(1)
 
 
-@pytest.mark.parametrize("reading", ["reference", "random", "consensus", "boxes"])
+@pytest.mark.parametrize("reading", ["reference", "random", "consensus", "boxes", "spoiled"])
 @pytest.mark.parametrize("dims", [2, 3])
 def test_batches_of_it_have_the_same_bits(reading, dims):
     cohort = tiny_cohort(raters=2, classes=3)

@@ -1,0 +1,125 @@
+"""The survey's Table 1, filled in: what each semi-supervised method came to, and what it cost."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from medseg_lab.evaluation.claims import judged
+from medseg_lab.evaluation.ledger import Ledger
+from medseg_lab.evaluation.verdicts import MARKS, Verdict
+from medseg_lab.show.page import escape, show
+from medseg_lab.show.table import CSS
+from medseg_lab.survey.claims import Claim, claims
+from medseg_lab.survey.configurations import configurations
+from medseg_lab.survey.families import FAMILIES
+from medseg_lab.survey.methods import Method, method
+
+OWN_CSS = ".medseg-table.families :is(td, th) { text-align: left; vertical-align: top; white-space: pre }"
+WIDE = ' style="white-space:normal;min-width:16em"'
+ALONE = ["dataset", "cohort", "steps", "voxels", "patch"]
+"""Columns in which a method's run and that of the labels alone must agree, for their costs to be compared."""
+CAPTION = (
+    "Verdict: on the survey's claims that the method is better than another one, or than the labels alone; "
+    "with the difference, where one data set decides. Cost: operations of all its training steps, counted, "
+    "over those of {floor}, mean over its runs; what is predicted between rounds is not counted."
+)
+
+
+def families_table(
+    sources: Mapping[str, Ledger], sections: Sequence[str], floor: str = "U-Net with dropout"
+) -> None:
+    """Display a row for each family of methods of the survey's Table 1: idea, methods, verdicts, costs.
+
+    A cell has a line for each method, so that lines side by side are about the same one.
+
+    Args:
+        sources: what was run, by the heading of its verdicts: "here", "on record".
+        sections: whose families are shown: "3.1". A chapter that shows claims of other sections names them.
+        floor: the configuration that learns from the labels alone.
+    """
+    heads, rows = families_rows(sources, sections, floor)
+    show(_markup(heads, rows, CAPTION.format(floor=floor)), _plain(heads, rows))
+
+
+def families_rows(
+    sources: Mapping[str, Ledger], sections: Sequence[str], floor: str = "U-Net with dropout"
+) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells of `families_table`; the lines of a cell are those of the family's methods."""
+    wanted = [family for family in FAMILIES if family.section in sections]
+    verdicts = {
+        name: [one.verdict for section in sections for one in judged(ledger, claims(section))]
+        for name, ledger in sources.items()
+    }
+    rows = []
+    for family in wanted:
+        own = [method(id) for id in family.methods]
+        cells = [family.name, family.idea, "\n".join(map(_named, own))]
+        for name in sources:
+            cells.append("\n".join(verdict_of(each, verdicts[name]) for each in own))
+        cells.append("\n".join(_cost(each, list(sources.values()), floor) for each in own))
+        rows.append(cells)
+    return ["family", "idea", "methods", *(f"verdict, {name}" for name in sources), "cost"], rows
+
+
+def verdict_of(of: Method, verdicts: Sequence[Verdict]) -> str:
+    """The verdicts on the survey's claims that a method is better than another, in one line."""
+    said = []
+    for one in verdicts:
+        if _is_about(one.claim, of):
+            effect = one.effect.partition(" ")[0]
+            said.append(f"{MARKS[one.state]} {one.state} {effect}".rstrip())
+    return "; ".join(said) or "no claim"
+
+
+def _is_about(claim: Claim, of: Method) -> bool:
+    """Whether the survey claims that the method is better than a method that is not itself."""
+    sides = [side.methods if side else () for side in (claim.better, claim.worse)]
+    better, worse = ({_method_of(name) for name in names} for names in sides)
+    return not claim.own and not claim.identity and of.id in better and of.id not in worse
+
+
+def _method_of(name: str) -> str:
+    return next((one.method for one in configurations() if one.name == name), "")
+
+
+def _named(of: Method) -> str:
+    """The name, with the numbers of its references, and whether it is still planned."""
+    numbers = f" [{', '.join(map(str, of.references))}]" if of.references else ""
+    return f"{of.name}{numbers}{'' if of.module else ' (planned)'}"
+
+
+def _cost(of: Method, ledgers: Sequence[Ledger], floor: str) -> str:
+    """Operations of the method's first configuration over those of the labels alone, "× 2.0"; or "–"."""
+    own = [one.name for one in configurations() if one.method == of.id and one.recipe]
+    named = [one.name for one in configurations() if one.name in own and one.module == of.module] or own
+    found = [ratio for ledger in ledgers for ratio in _ratios(ledger, named[0], floor)] if named else []
+    return f"× {np.mean(found):.1f}" if found else "–"
+
+
+def _ratios(ledger: Ledger, name: str, floor: str) -> list[float]:
+    runs = ledger.runs
+    alone = runs[runs["method"] == floor].drop_duplicates(ALONE)
+    pairs = runs[runs["method"] == name].merge(alone, on=ALONE, suffixes=("", "_alone"))
+    return (pairs["step_flops"] / pairs["step_flops_alone"]).tolist()
+
+
+def _markup(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    body = ""
+    for name, idea, *cells in rows:
+        body += f'<tr><th scope="row">{escape(name)}</th><td{WIDE}>{escape(idea)}</td>'
+        body += "".join(f"<td>{escape(text)}</td>" for text in cells) + "</tr>"
+    inside = f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    table = f'<div style="overflow-x:auto"><table class="medseg-table families">{inside}</table></div>'
+    return f"<style>{CSS}{OWN_CSS}</style>{table}"
+
+
+def _plain(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = []
+    for name, idea, *cells in rows:
+        lines.append(f"{name}: {idea}")
+        for each in zip(*(cell.split("\n") for cell in cells), strict=True):
+            lines.append(
+                "  " + "; ".join(f"{head}: {text}" for head, text in zip(heads[2:], each, strict=True))
+            )
+    return "\n".join(lines)
