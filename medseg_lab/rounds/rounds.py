@@ -85,7 +85,7 @@ class Rounds(Supervised):
         self.made: dict[str, float] = {}
 
     def learn_from(self, cohort: "Cohort", teachers: Sequence[Segmenter]) -> "Cohort":
-        """Go on from what is learned (`start_from`), with the cohort in which pseudo-labels stand for labels."""
+        """Go on from what is learned, with the cohort in which pseudo-labels stand for labels."""
         self.start_from(teachers)
         if not self.wants_unlabelled:
             return cohort

@@ -13,22 +13,14 @@ from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.inference.predict import covered
 from medseg_lab.rounds.rounds import Rounds
 from medseg_lab.rounds.two_streams import TwoStreams, damp_gradient, disagreement
+from medseg_lab.semi.other_start import OtherStart
 from medseg_lab.training.recipe import Recipe, recipe
 from medseg_lab.training.segmenter import Segmenter
-from medseg_lab.training.supervised import Supervised, activity
+from medseg_lab.training.supervised import activity
 from medseg_lab.uncertainty.test_time_augmentation import ImageChange, answers
 
 TURN = 10.0
 """By how many degrees copies of an image are turned, either way: half of what training turns patches by."""
-
-
-class OtherStart(Supervised):
-    """Full supervision from other initial weights: the second of two networks that differ in nothing else."""
-
-    def build(self) -> None:
-        """Draw the network a second time."""
-        super().build()
-        self.network = self.new_network()
 
 
 class TSMAN(Rounds):
@@ -131,7 +123,9 @@ def error(logits: Sequence[Tensor], label: Tensor) -> Tensor:
     known = label != IGNORE
     of_label = (label * known).unsqueeze(1)
     with torch.no_grad():
-        p = torch.stack([each.float().softmax(dim=1).gather(1, of_label)[:, 0] for each in logits]).mean(dim=0)
+        p = torch.stack([each.float().softmax(dim=1).gather(1, of_label)[:, 0] for each in logits]).mean(
+            dim=0
+        )
         return (1 - p) * known
 
 

@@ -26,7 +26,9 @@ class TwoStreams(nn.Module):
         ValueError: for a network whose encoder and decoder cannot be called one by one.
     """
 
-    def __init__(self, first: nn.Module, second: nn.Module, spatial_dims: int, attention: bool = True) -> None:
+    def __init__(
+        self, first: nn.Module, second: nn.Module, spatial_dims: int, attention: bool = True
+    ) -> None:
         super().__init__()
         self.streams = nn.ModuleList([encoder_decoder(first), encoder_decoder(second)])
         widths = self.streams[0].widths if attention else ()
