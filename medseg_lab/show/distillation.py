@@ -66,11 +66,11 @@ def distillation(
         fig = canvas(7.0, height)
         grid = fig.subplots(len(said), len(columns), squeeze=False)
         words = []
-        for row, name in zip(grid, said, strict=True):
+        for number, (row, name) in enumerate(zip(grid, said, strict=True)):
             for i, (ax, column) in enumerate(zip(row, columns, strict=True)):
                 dice = case_dice(maps[f"{name} {i}"], reference, task)
                 panel(ax, cut, f"{name} {i}", len(task.classes))
-                small_title(ax, f"{column}\n{dice:.2f}" if row is grid[0] else f"{dice:.2f}")
+                small_title(ax, f"{dice:.2f}" if number else f"{column}\n{dice:.2f}")
                 words.append(f"{name}, {column}: {dice:.2f}")
             row[0].set_ylabel(name)
         fig.legend(handles=handles(task), loc="outside lower center", ncols=len(task.foreground))

@@ -142,9 +142,9 @@ def spoiled_slices(
     with house():
         fig = canvas(7.0, 0.6 + sum(ratio(cut) * 1.6 + 0.25 for cut in cuts.values()))
         grid = fig.subplots(len(cuts), 4, squeeze=False)
-        for row, (way, cut) in zip(grid, cuts.items(), strict=True):
+        for number, (row, (way, cut)) in enumerate(zip(grid, cuts.items(), strict=True)):
             for ax, name in zip(row, titles, strict=True):
-                title = titles[name] if row is grid[0] else ""
+                title = "" if number else titles[name]
                 if name in ("right", "taught"):
                     panel(ax, cut, name, len(task.classes))
                     small_title(ax, title)

@@ -41,6 +41,7 @@ def test_each_panel_has_the_dice_of_its_answer():
     assert "second, as it is: 0.67" in said  # half of the rows: 2 * 4 / (4 + 8)
     assert "first, mirrored: 0.00" in said
     assert "mean, as it is: 0.67" in said  # on the rows between, the mean is one half: the background wins
+    assert fig.axes[1].get_title() == "turned 10°\n0.96"
     assert_legible(fig)
 
 

@@ -74,6 +74,7 @@ def test_slices_show_each_way_in_which_labels_are_wrong():
     fig = spoiled_slices([found], TASK, slice_axis=2)
     rows = [ax.get_ylabel() for ax in fig.axes if ax.get_ylabel()]
     assert rows == ["grown", "moved", "missing"]
+    assert fig.axes[3].get_title() == "1 - p of the label"
     assert_legible(fig)
     right = Doubts(found.case, found.case.label.numpy(), found.streams, found.label, found.judged)
     with pytest.raises(ValueError, match="expected a case with a spoiled label"):
