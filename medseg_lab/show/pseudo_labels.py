@@ -297,7 +297,7 @@ def _said(
 ) -> str:
     """The figure in words."""
 
-    def row(values: pd.Series) -> str:
+    def row(values: Any) -> str:
         return ", ".join(f"{value:.3f}" for value in values)
 
     said = [f"Dice of {name} {row(line)}" for name, line in lines.items()]
