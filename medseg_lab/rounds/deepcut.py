@@ -58,9 +58,7 @@ class DeepCut(SelfTrainingCRF):
         slice_axis = cohort.card.preprocessing.slice_axis
         taught = self.taught(cohort.labelled[: self.cases], teachers, slice_axis)
         self.made["filled"] = self.foreground / max(self.boxed, 1)
-        self.reading = (
-            "reference"  # what was made stands where the labels stood; boxes of it are not asked for
-        )
+        self.reading = "reference"  # the labels are no boxes any more, and none are drawn around them
         return replace(cohort, labelled=taught)
 
     def refined(self, foretold: Tensor, case: Case) -> Tensor:
