@@ -133,15 +133,16 @@ def _sides(ledger: Ledger, claim: Claim) -> list[pd.DataFrame]:
     if absent := [str(side) for side, found in runs.items() if found.empty]:
         raise NothingToPairError(f"There are no runs of {' or of '.join(absent)}{_where(claim)}.")
     if claim.measure.per == "case":
+        runs = {side: found.explode("part").dropna(subset="part") for side, found in runs.items()}
+    if unscored := [str(side) for side, found in runs.items() if found.empty]:
+        raise NothingToPairError(f"The runs of {' and of '.join(unscored)}{_where(claim)} were not scored.")
+    if claim.measure.per == "case":
         scored = {
             side: bool(found.index.isin(_measured(ledger, claim)).any()) for side, found in runs.items()
         }
         if any(scored.values()) and (without := [str(side) for side, there in scored.items() if not there]):
             said = f"{claim.measure.title} of {' or of '.join(without)}{_where(claim)}"
             raise NothingToPairError(f"Nothing here measures the {said}.")
-        runs = {side: found.explode("part").dropna(subset="part") for side, found in runs.items()}
-    if unscored := [str(side) for side, found in runs.items() if found.empty]:
-        raise NothingToPairError(f"The runs of {' and of '.join(unscored)}{_where(claim)} were not scored.")
     free = {"device"} if claim.measure.per == "case" else {"judge", *["device"] * claim.measure.exact}
     same = [name for name in (*TERMS, "device", "seed", "part") if name not in free]
     return [

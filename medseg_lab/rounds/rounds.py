@@ -85,13 +85,17 @@ class Rounds(Supervised):
         self.made: dict[str, float] = {}
 
     def learn_from(self, cohort: "Cohort", teachers: Sequence[Segmenter]) -> "Cohort":
-        """Go on from the first teacher's weights, with the cohort in which pseudo-labels stand for labels."""
-        before: Any = teachers[0]
-        self.network.load_state_dict(before.network.state_dict())
+        """Go on from what is learned, with the cohort in which pseudo-labels stand for labels."""
+        self.start_from(teachers)
         if not self.wants_unlabelled:
             return cohort
         taught = self.taught(cohort.unlabelled[: self.cases], teachers, cohort.card.preprocessing.slice_axis)
         return replace(cohort, unlabelled=taught)
+
+    def start_from(self, teachers: Sequence[Segmenter]) -> None:
+        """Take over the weights of the first teacher."""
+        before: Any = teachers[0]
+        self.network.load_state_dict(before.network.state_dict())
 
     def taught(
         self, cases: Sequence[Case], teachers: Sequence[Segmenter], slice_axis: int
@@ -135,4 +139,8 @@ class Rounds(Supervised):
         if batch.unlabelled is None or batch.pseudo is None:
             raise ValueError(f"{type(self).__name__}: expected a batch with pseudo-labels, got none")
         self.note(**self.made)
-        return {self.term: self.weight * self.loss(self.network(batch.unlabelled), batch.pseudo)}
+        return {self.term: self.weight * self.of_pseudo(batch.unlabelled, batch.pseudo)}
+
+    def of_pseudo(self, image: Tensor, label: Tensor) -> Tensor:
+        """L_U, a scalar, of patches `(M, C, *S)` and their pseudo-labels `(M, *S)`."""
+        return self.loss(self.network(image), label)

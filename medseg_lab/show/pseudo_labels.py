@@ -99,7 +99,7 @@ def quality_by_round(quality: pd.DataFrame, task: Task) -> "Figure":
         for index, name in enumerate(methods):
             at = index if len(methods) > 1 else len(lines)  # a look of its own: it is of all classes
             _line(second, kept.loc[name], at)
-            _line(third, share.loc[name, "wrong"], at)
+            _line(third, share.loc[name, "wrong"], at, linestyle="-")
             _line(third, share.loc[name, "stayed"], at, linestyle=":")
         for ax, title in zip(
             (first, second, third),
@@ -110,7 +110,7 @@ def quality_by_round(quality: pd.DataFrame, task: Task) -> "Figure":
             ax.set(xlabel="round", xticks=sorted(set(quality["round"])))
             ax.margins(x=0.15)
         second.set_ylim(0, 1.05)
-        third.set_ylim(0)
+        third.set_ylim(0, 1.1 * max(1.0, share["wrong"].max()))
         fig.legend(loc="outside lower center", ncols=min(3, len(lines)))
         fig.set_label(_said(lines, kept, share, methods))
     return fig
@@ -150,7 +150,8 @@ def label_errors(
             for number in numbers:
                 kind = outcome(rounds[number - 1][case.id], rounds[0][case.id], _reference(case))
                 _paint(axes[number], cut, number)
-                small_title(axes[number], ("" if row else f"round {number}\n") + _counts(kind))
+                counts = _counts(kind).replace(", ", "\n")
+                small_title(axes[number], counts if row else f"round {number}\n{counts}")
                 said.append(f"case {case.id}, round {number}: {_counts(kind)}")
         for old in fig.legends:
             old.remove()
@@ -296,7 +297,7 @@ def _said(
 ) -> str:
     """The figure in words."""
 
-    def row(values: pd.Series) -> str:
+    def row(values: Any) -> str:
         return ", ".join(f"{value:.3f}" for value in values)
 
     said = [f"Dice of {name} {row(line)}" for name, line in lines.items()]

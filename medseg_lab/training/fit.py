@@ -21,7 +21,7 @@ from medseg_lab.training.loop import train
 from medseg_lab.training.notation import written
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.record import RunRecord, cohort_facts, task_facts, title, versions
-from medseg_lab.training.run import PSEUDO_LABELS
+from medseg_lab.training.run import PSEUDO_LABELS, joint_cost
 from medseg_lab.training.runs import Run, RunStore
 from medseg_lab.training.seeding import JUDGE, stream
 from medseg_lab.training.segmenter import Segmenter
@@ -137,10 +137,9 @@ class _Job:
             "started": started.isoformat(timespec="seconds"),
         }
         if bases:
-            records = [base.record for base in bases]
-            facts["bases"] = tuple(record.key for record in records)
-            facts["seconds"] = sum((r.seconds for r in records), curves.rows[-1]["seconds"])
-            facts["step_flops"] = sum((r.step_flops for r in records), round(flops * learner.step_share))
+            facts["bases"] = tuple(base.record.key for base in bases)
+            facts["seconds"] = curves.rows[-1]["seconds"] + joint_cost(bases, "seconds")
+            facts["step_flops"] = round(flops * learner.step_share + joint_cost(bases, "step_flops"))
         return self.finish(store, learner, curves, facts, learner.pseudo_labels)
 
     def fresh(self, batches: "Batches") -> "Learner":
@@ -169,10 +168,11 @@ class _Job:
             "bases": tuple(record.key for record in records),
             "patch": records[0].patch,
             "batch_size": records[0].batch_size,
-            "step_flops": sum(record.step_flops for record in records),
-            "seconds": sum(record.seconds for record in records),
+            "step_flops": round(joint_cost(bases, "step_flops")),
+            "seconds": joint_cost(bases, "seconds"),
             "peak_memory_mb": max(record.peak_memory_mb for record in records),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "activity": mean_activity(records),
         }
         return self.finish(store, learner, joined([base.curves for base in bases]), facts)
 
@@ -194,7 +194,7 @@ class _Job:
                 "judge_seconds": round(time.perf_counter() - begin, 4),
                 "peak_memory_mb": round(peak_memory_mb(self.fabric.device), 1),
                 "parameters": sum(p.numel() for p in learner.parameters() if p.requires_grad),
-                "activity": curves.activity | learner.case_activity,
+                "activity": facts.pop("activity", {}) | curves.activity | learner.case_activity,
             }
             record = RunRecord(
                 key=key,
@@ -233,3 +233,10 @@ class _Job:
         judge = self.judge.build()
         cases: pd.DataFrame = judge(learner.eval(), self.cohort)
         return cases, getattr(judge, "label_maps", None)
+
+
+def mean_activity(records: Sequence[RunRecord]) -> dict[str, float]:
+    """What several trainings noted, by name: the mean over those that noted it."""
+    names = dict.fromkeys(name for record in records for name in record.activity)
+    found = {name: [r.activity[name] for r in records if name in r.activity] for name in names}
+    return {name: sum(of) / len(of) for name, of in found.items()}

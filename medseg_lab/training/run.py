@@ -12,7 +12,7 @@ from medseg_lab.training.record import RunRecord, read_record, title
 from medseg_lab.training.tables import read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
     import torch
@@ -96,6 +96,13 @@ class Run:
         return [*Run(self.folder.with_name(self.record.bases[0][:16])).rounds(), self]
 
     @property
+    def parts(self) -> "dict[str, Run]":
+        """All runs that it rests on, which are in the store, and itself: each once, by key."""
+        there = (Run(self.folder.with_name(key[:16])) for key in self.record.bases)
+        found = {key: one for run in there if run.folder.is_dir() for key, one in run.parts.items()}
+        return found | {self.record.key: self}
+
+    @property
     def own_seconds(self) -> float:
         """Seconds of its own training, without those of its bases; 0 where it trained nothing."""
         return 0.0 if self.record.changed else float(self.curves["seconds"].iloc[-1])
@@ -138,3 +145,14 @@ class Run:
         done = f"replayed ({new} {record.started[:10]})" if self.replayed else new
         cost = f"{record.budget.steps} steps in {record.seconds:.0f} s on {record.hardware}"
         return f"{title(record.recipe)}, seed {record.seed}: {done}, {cost}"
+
+
+def joint_cost(runs: "Iterable[Run]", fact: str) -> float:
+    """A cost of several runs (`seconds`, `step_flops`) and of all that they rest on, each counted once."""
+    parts = {key: part for run in runs for key, part in run.parts.items()}
+    found: float = sum(
+        getattr(part.record, fact)
+        - joint_cost((before for k, before in part.parts.items() if k != key), fact)
+        for key, part in parts.items()
+    )
+    return found

@@ -52,18 +52,19 @@ def watched(
 
 
 def _watched(
-    recipe: Recipe, cohort: "Cohort", budget: Budget, seed: int, steps: Sequence[int], fabric: Fabric
+    recipe: Recipe, cohort: "Cohort", budget: Budget, seed: int, steps: Sequence[int] | None, fabric: Fabric
 ) -> dict[int, Learner]:
-    """As `watched`; no steps stand for the last one."""
+    """As `watched`; None stands for the last step."""
     teachers = [_ended(base, cohort, budget, seed, fabric) for base in recipe.bases]
     learner, batches = begin(recipe, cohort, budget, seed, fabric, teachers)
     last = learner.steps_within(budget.steps)
+    steps = [last] if steps is None else steps
     if outside := [n for n in steps if not 1 <= n <= last]:
         raise ValueError(f"steps: expected 1 to {last}, got {outside[0]}")
     kept: dict[int, Learner] = {}
 
     def keep(step: int) -> None:
-        if step + 1 in (steps or [last]):
+        if step + 1 in steps:
             copy = deepcopy(learner)
             copy.forget()
             copy.patch, copy.precision = batches.patch, str(fabric.strategy.precision.precision)
@@ -81,5 +82,5 @@ def _ended(recipe: Recipe, cohort: "Cohort", budget: Budget, seed: int, fabric: 
             [_ended(base, cohort, budget, seed, fabric) for base in recipe.bases]
         )
         return found
-    (learner,) = _watched(recipe, cohort, budget, seed, (), fabric).values()
+    (learner,) = _watched(recipe, cohort, budget, seed, None, fabric).values()
     return learner

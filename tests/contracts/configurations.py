@@ -4,6 +4,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from medseg_lab.inference.plane_ensemble import PlaneEnsemble
+from medseg_lab.rounds.planes import Planes
 from medseg_lab.survey.configurations import configurations
 from medseg_lab.training.names import recipe_called
 from medseg_lab.training.recipe import Recipe, defaults, load
@@ -17,6 +19,12 @@ NAMES = [one.name for one in configurations() if one.recipe]
 def small(name: str, dims: int) -> Recipe:
     """The recipe of a configuration, with narrow networks, for patches of so many dimensions."""
     return _small(recipe_called(name), dims)
+
+
+def joins_planes(recipe: Recipe) -> bool:
+    """Whether its learners are of slices, which lie in several planes of a volume."""
+    target = load(recipe.target)
+    return isinstance(target, type) and issubclass(target, (Planes, PlaneEnsemble))
 
 
 def trained_parts(recipe: Recipe) -> list[Recipe]:
@@ -36,7 +44,7 @@ def _small(recipe: Recipe, dims: int) -> Recipe:
         if "share" in known:  # of as many steps as the training that it goes on from
             arguments["share"] = 1.0
         if "rounds" in known:
-            arguments["rounds"] = min(2, arguments.get("rounds", 2))
+            arguments["rounds"] = min(2, arguments.get("rounds", known["rounds"]))
     return replace(recipe, arguments=arguments)
 
 

@@ -68,7 +68,7 @@ def test_a_distance_that_was_not_measured_is_no_evidence():
     claim = CLAIM.model_copy(update={"metric": "hd95", "direction": "lower"})
     found = only(claim, runs("A", metric="hd95"), runs("B", metric="dice"))
     assert found.verdict.state == "not run"
-    assert found.verdict.reason.startswith("The runs cannot be compared. virtual-brain: hd95: not measured")
+    assert found.verdict.reason == "Nothing here measures the HD95 (mm) of B."
 
 
 def test_a_shorter_distance_is_a_lead():

@@ -25,7 +25,7 @@ def fits(monkeypatch):
     def fit(one):
         found = run(results([[[0.5 + 0.1 * one.seed]]]).drop(columns="seed"), one.seed)
         found.replayed = one.recipe.target.endswith("B")
-        found.record.seconds, found.record.hardware, found.record.bases = 10.0, "a CPU", ()
+        found.own_seconds, found.record.hardware, found.record.changed = 10.0, "a CPU", False
         return found
 
     def fit_all(wanted, store, workers):
@@ -86,7 +86,7 @@ def test_what_was_changed_after_training_is_told_and_its_training_not_counted_tw
     runs = protocol(seeds=1).run(METHODS)
     changed = run(results([[[0.5]]]).drop(columns="seed"), 0)
     changed.replayed, changed.record.seconds, changed.record.hardware = False, 10.0, "a CPU"
-    changed.record.bases = ("the key of a",)
+    changed.record.changed = True
     said = summary([*runs["a"], changed])
     assert said == "2 runs: 1 trained in 10 s, 1 changed after training; a CPU"
 

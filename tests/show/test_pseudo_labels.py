@@ -109,7 +109,7 @@ def test_pictures_paint_what_is_wrong_and_since_when(shape):
     reference, first, second = fig.axes
     assert [count(second, colour) for colour in (STAYED, ANEW, MENDED)] == [1, 3, 1]
     assert [count(first, colour) for colour in (STAYED, ANEW, MENDED)] == [2, 0, 0]
-    assert second.get_title() == "round 2\n4 wrong, 3 anew"
+    assert second.get_title() == "round 2\n4 wrong\n3 anew"
     assert not reference.images[1:]
     assert "case a, round 2: 4 wrong, 3 anew" in fig.get_label()
     assert_legible(fig)
