@@ -22,8 +22,9 @@ class SizeRegressor(nn.Module):
     """The share of a patch that each foreground class takes, `(N, C, *S)` to `(N, K-1)`.
 
     Four convolutions that each halve the image, then in each coarse cell the share of the cell; the mean over
-    the cells is the share of the patch. So a size is a sum over places: after instance norms the mean of a
-    channel is the same in every image, and says nothing of how much of something there is.
+    the cells is the share of the patch. So a size is a sum over places: after an instance norm the mean of a
+    channel is the same in every image, and says nothing of how much of something there is. The last
+    convolution has no norm: small patches leave it a single cell.
 
     Args:
         spatial_dims: 2 or 3.
@@ -34,9 +35,10 @@ class SizeRegressor(nn.Module):
 
     def __init__(self, spatial_dims: int, channels: int, foreground: int, width: int) -> None:
         super().__init__()
-        widths = (channels, width, 2 * width, 4 * width, 8 * width)
+        widths = (channels, width, 2 * width, 4 * width)
         self.features = nn.Sequential(
-            *(conv(spatial_dims, here, below, stride=2) for here, below in pairwise(widths))
+            *(conv(spatial_dims, here, below, stride=2) for here, below in pairwise(widths)),
+            conv(spatial_dims, 4 * width, 8 * width, stride=2, norm="none"),
         )
         self.shares = CONV[spatial_dims](8 * width, foreground, 1)
 
