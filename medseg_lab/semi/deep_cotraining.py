@@ -1,6 +1,6 @@
 """Deep co-training: Peng et al. [58] (section 3.1, figure 11)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,7 +55,8 @@ class DeepCoTraining(Consistency):
     @classmethod
     def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:
         """Both networks after the labels alone; none for the supervised twin."""
-        if arguments.get("weight", defaults(cls)["weight"]) == 0:
+        this: Callable[..., Any] = cls
+        if arguments.get("weight", defaults(this)["weight"]) == 0:
             return []
         known = {each.name for each in fields(Supervised)}
         alone = {name: value for name, value in arguments.items() if name in known}
