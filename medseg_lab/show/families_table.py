@@ -14,8 +14,11 @@ from medseg_lab.survey.configurations import configurations
 from medseg_lab.survey.families import FAMILIES
 from medseg_lab.survey.methods import Method, method
 
-OWN_CSS = ".medseg-table.families :is(td, th) { text-align: left; vertical-align: top; white-space: pre }"
-WIDE = ' style="white-space:normal;min-width:16em"'
+OWN_CSS = """
+.medseg-table.families :is(td, th) { text-align: left; vertical-align: top; white-space: pre; }
+.medseg-table.families tbody th { white-space: normal; }
+"""
+WIDE = ' style="white-space:normal;min-width:13em"'
 ALONE = ["dataset", "cohort", "steps", "voxels", "patch"]
 """Columns in which a method's run and that of the labels alone must agree, for their costs to be compared."""
 CAPTION = (
