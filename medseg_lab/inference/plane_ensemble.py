@@ -41,6 +41,7 @@ class PlaneEnsemble(Segmenter):
         self.task, self.patch, self.precision = members[0].task, members[0].patch, members[0].precision
         self.plane = members[0].plane
         # a buffer, so that a stored ensemble knows the patch of each plane
+        self.patches: Tensor
         self.register_buffer("patches", torch.tensor([member.patch or (0, 0) for member in members]))
         self.learners = nn.ModuleList(members)  # type: ignore[assignment]
         self.eval()

@@ -51,7 +51,7 @@ def right_by_dispute(truth: Sequence[Case], planes: Mapping[str, Maps], fused: M
         `agreed` and where they are `disputed`; NaN where there is no such voxel. A last row, `voxels`, has
         how many these are.
     """
-    right, counts = dict[str, list[NDArray]](), []
+    right, counts = dict[str, list[list[int]]](), list[list[int]]()
     for case in truth:
         label = case.label.cpu().numpy()
         said = {name: of[case.id] for name, of in planes.items()}
