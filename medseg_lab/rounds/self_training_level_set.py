@@ -58,7 +58,7 @@ class SelfTrainingLevelSet(Rounds):
             return torch.from_numpy(level_set(inside, channels, self.iterations, self.smoothing, self.around))
         axis = (self.task.slice_axis + self.plane) % 3
         found = inside.copy()
-        for at in inside.any(axis=tuple(a for a in range(3) if a != axis)).nonzero()[0]:
+        for at in np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis))):
             here = (slice(None),) * axis + (at,)
             found[here] = level_set(
                 inside[here], channels[(slice(None), *here)], self.iterations, self.smoothing, self.around

@@ -1,6 +1,6 @@
 """Deep co-training: Peng et al. [58] (section 3.1, figure 11)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.losses.divergence import jensen_shannon, kullback_leibler
-from medseg_lab.semi.adversarial import Adversarial, fast_gradient_sign, virtual
+from medseg_lab.semi.adversarial import Adversarial, dropout_off, fast_gradient_sign, virtual
 from medseg_lab.semi.consistency import Consistency
 from medseg_lab.semi.other_start import OtherStart
 from medseg_lab.training.recipe import Recipe, defaults, recipe
@@ -55,7 +55,8 @@ class DeepCoTraining(Consistency):
     @classmethod
     def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:
         """Both networks after the labels alone; none for the supervised twin."""
-        if arguments.get("weight", defaults(cls)["weight"]) == 0:
+        this: Callable[..., Any] = cls
+        if arguments.get("weight", defaults(this)["weight"]) == 0:
             return []
         known = {each.name for each in fields(Supervised)}
         alone = {name: value for name, value in arguments.items() if name in known}
@@ -101,7 +102,8 @@ class DeepCoTraining(Consistency):
     def adversarial_loss(self, batch: Batch) -> Tensor:
         """L_D: how far each network is from what the other says, on the other's adversarial examples."""
         first, second = (self.misleading(network, batch) for network in (self.network, self.second))
-        of_second, of_first = self.second(first.image), self.network(second.image)
+        with dropout_off(self.network), dropout_off(self.second):  # so that the examples alone mislead
+            of_second, of_first = self.second(first.image), self.network(second.image)
         changed = differing(second.prediction, of_second), differing(first.prediction, of_first)
         self.note(misled=torch.stack(changed).mean())
         apart = kullback_leibler(first.prediction, of_second), kullback_leibler(second.prediction, of_first)

@@ -9,19 +9,23 @@ from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.evaluation.verdicts import MARKS, Verdict
 from medseg_lab.show.page import escape, show
 from medseg_lab.show.table import CSS
-from medseg_lab.survey.claims import Claim, claims
+from medseg_lab.survey.claims import claims
 from medseg_lab.survey.configurations import configurations
 from medseg_lab.survey.families import FAMILIES
 from medseg_lab.survey.methods import Method, method
 
-OWN_CSS = ".medseg-table.families :is(td, th) { text-align: left; vertical-align: top; white-space: pre }"
-WIDE = ' style="white-space:normal;min-width:16em"'
+OWN_CSS = """
+.medseg-table.families :is(td, th) { text-align: left; vertical-align: top; white-space: pre; }
+.medseg-table.families tbody th { white-space: normal; }
+"""
+WIDE = ' style="white-space:normal;min-width:13em"'
 ALONE = ["dataset", "cohort", "steps", "voxels", "patch"]
 """Columns in which a method's run and that of the labels alone must agree, for their costs to be compared."""
 CAPTION = (
-    "Verdict: on the survey's claims that the method is better than another one, or than the labels alone; "
-    "with the difference, where one data set decides. Cost: operations of all its training steps, counted, "
-    "over those of {floor}, mean over its runs; what is predicted between rounds is not counted."
+    "Verdict: on each of the survey's claims that the method is better than something else, or on ours where "
+    "it has none; with the difference, where one data set decides. Cost: operations of all its training "
+    "steps, counted, over those of {floor}, mean over its runs; what is predicted between rounds is not "
+    "counted."
 )
 
 
@@ -62,24 +66,21 @@ def families_rows(
 
 
 def verdict_of(of: Method, verdicts: Sequence[Verdict]) -> str:
-    """The verdicts on the survey's claims that a method is better than another, in one line."""
-    said = []
-    for one in verdicts:
-        if _is_about(one.claim, of):
-            effect = one.effect.partition(" ")[0]
-            said.append(f"{MARKS[one.state]} {one.state} {effect}".rstrip())
-    return "; ".join(said) or "no claim"
+    """The verdicts on the claims that a method is better than something else, in one line.
+
+    They are the survey's claims, or ours where it has none of the method's main configuration.
+    """
+    main = _main(of)
+    about = [one for one in verdicts if one.claim.better and main in one.claim.better.methods]
+    about = [one for one in about if not one.claim.own] or about
+    said = [f"{MARKS[one.state]} {one.state} {one.effect.partition(' ')[0]}".rstrip() for one in about]
+    return "; ".join(dict.fromkeys(said)) or "no claim"
 
 
-def _is_about(claim: Claim, of: Method) -> bool:
-    """Whether the survey claims that the method is better than a method that is not itself."""
-    sides = [side.methods if side else () for side in (claim.better, claim.worse)]
-    better, worse = ({_method_of(name) for name in names} for names in sides)
-    return not claim.own and not claim.identity and of.id in better and of.id not in worse
-
-
-def _method_of(name: str) -> str:
-    return next((one.method for one in configurations() if one.name == name), "")
+def _main(of: Method) -> str:
+    """The method's first configuration in its own table, where others are variations; or ""."""
+    own = [one for one in configurations() if one.method == of.id]
+    return next((one.name for one in own if one.module == of.module), own[0].name if own else "")
 
 
 def _named(of: Method) -> str:
@@ -89,10 +90,8 @@ def _named(of: Method) -> str:
 
 
 def _cost(of: Method, ledgers: Sequence[Ledger], floor: str) -> str:
-    """Operations of the method's first configuration over those of the labels alone, "× 2.0"; or "–"."""
-    own = [one.name for one in configurations() if one.method == of.id and one.recipe]
-    named = [one.name for one in configurations() if one.name in own and one.module == of.module] or own
-    found = [ratio for ledger in ledgers for ratio in _ratios(ledger, named[0], floor)] if named else []
+    """Operations of the method's main configuration over those of the labels alone, "× 2.0"; or "–"."""
+    found = [ratio for ledger in ledgers for ratio in _ratios(ledger, _main(of), floor)]
     return f"× {np.mean(found):.1f}" if found else "–"
 
 

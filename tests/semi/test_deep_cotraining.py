@@ -64,6 +64,12 @@ def test_what_misleads_is_counted_where_a_class_changes():
     assert learner.noted["misled"] == 0.5
 
 
+def test_dropout_misleads_nobody():
+    learner, batch = DeepCoTraining(task(2, 3), network=SMALL, epsilon=1e-9).train(), noise_batch()
+    learner.adversarial_loss(batch._replace(unlabelled=batch.image))
+    assert learner.noted["misled"] == 0
+
+
 def test_the_terms_are_weighted_and_come_in():
     learner = two_weights(1.0, -0.5, weight=0.5, adversarial=0.1, ramp=0.4)
     batch = pixels(2.0, -1.0)
