@@ -28,8 +28,8 @@ class Planes(Rounds):
     It notes how far the views `agreed` (`agreement`), as the mean over the cases.
 
     Args:
-        rounds, share: one round of half as many steps as the first training has: as many as self-training's
-            three rounds together.
+        rounds, share, cases: one round of half as many steps as the first training has, as many as three
+            rounds of self-training; half as many cases, since each is predicted in three planes.
 
     Raises:
         ValueError: for a learner of volumes, or data that have no volumes.
@@ -37,6 +37,7 @@ class Planes(Rounds):
 
     rounds: Annotated[int, Field(ge=0)] = 1
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    cases: Annotated[int, Field(ge=1)] = 30
 
     @classmethod
     def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:

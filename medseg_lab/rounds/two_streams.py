@@ -1,6 +1,7 @@
 """Two networks that show each other where to look, and a loss that counts less where they disagree [62]."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,9 @@ class TwoStreams(nn.Module):
     Raises:
         ValueError: for a network whose encoder and decoder cannot be called one by one.
     """
+
+    streams: Any
+    attend: Any
 
     def __init__(
         self, first: nn.Module, second: nn.Module, spatial_dims: int, attention: bool = True

@@ -34,7 +34,8 @@ class UMCT(Planes):
     Args:
         passes: predictions with dropout.
         weighted: False counts both views alike.
-        cases: half as many as elsewhere, since each is predicted several times in each plane.
+        share, cases: a round of self-training's length, from few cases, since all three views have one, and
+            predict each case several times.
 
     Raises:
         ValueError: if the network has no dropout.
@@ -42,7 +43,8 @@ class UMCT(Planes):
 
     passes: Annotated[int, Field(ge=2)] = 4
     weighted: bool = True
-    cases: Annotated[int, Field(ge=1)] = 30
+    share: Annotated[float, Field(gt=0, le=1)] = 1 / 6
+    cases: Annotated[int, Field(ge=1)] = 10
 
     def taught(
         self, cases: Sequence[Case], teachers: Sequence[Segmenter], slice_axis: int
@@ -58,7 +60,10 @@ class UMCT(Planes):
         """What the two other views say together, `(K, *S)`."""
         means, variances = [], []
         for other in teachers[1:]:
-            drawn = sample_case(MCDropout(learner=other), case.image, self.passes, slice_axis=slice_axis)
+            # windows side by side: with an overlap a large slice takes twice as long
+            drawn = sample_case(
+                MCDropout(learner=other), case.image, self.passes, slice_axis=slice_axis, overlap=0.0
+            )
             means.append(drawn.mean(dim=0))
             variances.append(member_variance(drawn))
         views = torch.stack(means)

@@ -173,8 +173,10 @@ def _telling(found: Sequence[Doubts], slice_axis: int) -> dict[str, tuple[Doubts
         right, axis = one.case.label.cpu().numpy(), slice_axis % 3 if one.taught.ndim == 3 else None
         counts = per_slice(one.wrong, axis) if axis is not None else np.array([one.wrong.sum()])
         for index in np.flatnonzero(counts):
-            whole = [(a if axis is None else a.take(index, axis)) for a in (right, one.taught)]
-            is_right, is_taught = (is_marked(labels) for labels in whole)
+            is_right, is_taught = (
+                is_marked(labels if axis is None else labels.take([index], axis).squeeze(axis))
+                for labels in (right, one.taught)
+            )
             way = "missing" if not is_taught.any() else "grown" if is_taught[is_right].all() else "moved"
             if counts[index] > most[way]:
                 spacing = [s for a, s in enumerate(one.case.spacing or [1.0] * right.ndim) if a != axis]
