@@ -39,8 +39,8 @@ class DeepCoTraining(Consistency):
     adversarial example.
 
     Args:
-        weight: of the agreement; the authors' .5. Ten times as much was no better (one seed, validation cases).
-            At 0 this is the supervised twin.
+        weight: of the agreement; the authors' .5. Ten times as much was no better on validation cases, with
+            one seed. At 0 this is the supervised twin.
         adversarial: a, over that of the agreement. The authors' is .05 / .5; 0 leaves L_D out.
         epsilon: by how much an adversarial example changes a value, in standard deviations of the image.
         share: the steps of this training over those of the labels alone, before it.
