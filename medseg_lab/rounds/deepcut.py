@@ -45,6 +45,7 @@ class DeepCut(SelfTrainingCRF):
                 f"DeepCut: expected reading 'boxes' and weight 1, got {self.reading!r} and {self.weight}"
             )
         self.wants_unlabelled = False
+        self.boxed = self.foreground = 0
 
     @classmethod
     def twin(cls, arguments: Mapping[str, Any], **more: Any) -> Recipe:
@@ -54,7 +55,6 @@ class DeepCut(SelfTrainingCRF):
     def learn_from(self, cohort: "Cohort", teachers: Sequence[Segmenter]) -> "Cohort":
         """Go on from the teacher's weights, with labels that were made inside the boxes."""
         cohort = super().learn_from(cohort, teachers)
-        self.boxed = self.foreground = 0
         slice_axis = cohort.card.preprocessing.slice_axis
         taught = self.taught(cohort.labelled[: self.cases], teachers, slice_axis)
         self.made["filled"] = self.foreground / max(self.boxed, 1)

@@ -43,7 +43,6 @@ def test_a_class_is_not_found_outside_of_its_own_boxes():
     """However sure the network is; background is found anywhere, and a box need not stay filled."""
     case = COHORT.labelled[0]
     learner = DEEPCUT.build(COHORT.task)
-    learner.boxed = learner.foreground = 0
     allowed = boxes_of_classes(case.label, 3)
     for k in (1, 2):
         sure = torch.nn.functional.one_hot(torch.full(case.label.shape, k), 3).movedim(-1, 0).float()
