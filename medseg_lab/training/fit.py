@@ -124,7 +124,9 @@ class _Job:
         """Train, judge, publish; only the first of several processes judges and writes."""
         started = datetime.now(UTC)
         teachers = [base.learner(self.fabric.device) for base in bases]
+        clock = time.perf_counter()
         learner, batches = begin(self.recipe, self.cohort, self.budget, self.seed, self.fabric, teachers)
+        taught = time.perf_counter() - clock  # pseudo-labels cost more than some rounds that learn them
         checkpoints = Checkpoints(store.partial(training_key(self.parts)), self.budget.checkpoint_seconds)
         curves = train(learner, batches, self.budget, self.seed, self.fabric, checkpoints, bar_title)
         flops = step_flops(self.fresh(batches), batches.batch(0))
@@ -138,7 +140,7 @@ class _Job:
         }
         if bases:
             facts["bases"] = tuple(base.record.key for base in bases)
-            facts["seconds"] = curves.rows[-1]["seconds"] + joint_cost(bases, "seconds")
+            facts["seconds"] = taught + curves.rows[-1]["seconds"] + joint_cost(bases, "seconds")
             facts["step_flops"] = round(flops * learner.step_share + joint_cost(bases, "step_flops"))
         return self.finish(store, learner, curves, facts, learner.pseudo_labels)
 

@@ -64,8 +64,8 @@ class RunRecord(_Part):
         method: the recipe as text (`medseg_lab.training.notation`).
         scoring: the judge as text, without the parts that it scored; empty for a run without a judge.
         bases: keys of the runs that this one rests on: those whose trained learners it changed or joined, or
-            the rounds before it, from which it learned. Then `seconds` and `step_flops` are those of all of
-            them together, per step of the budget.
+            the rounds before it, from which it learned. Then `seconds`, with those of making pseudo-labels,
+            and `step_flops`, per step of the budget, are those of all of them together.
         test_opened: the reasons for which this run read the sealed test part; empty when it did not.
         patch: the training patch in voxels.
         batch_size: patches a step.

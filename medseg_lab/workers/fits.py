@@ -208,6 +208,8 @@ def unfit(recipe: Recipe, cohort: "Cohort") -> str:
         return "needs cases without labels, of which there are none: labelled must be less than all"
     if learner.plane and cohort.task.spatial_dims < 3:
         return "cuts volumes in another plane than their slices, the data has 2 dimensions"
+    if learner.plane and learner.task.spatial_dims == 3:
+        return f"learns from volumes, which have no plane: expected plane 0, got {learner.plane}"
     return next((reason for base in recipe.bases if (reason := unfit(base, cohort))), "")
 
 

@@ -82,7 +82,8 @@ def test_a_run_lists_its_parts_and_keeps_what_it_learned_from(tmp_path):
         said = predict_case(teacher, case.image, slice_axis=2).argmax(0)
         assert torch.equal(torch.from_numpy(kept[case.id]), said.to(torch.uint8))
     assert run.record.activity == {"kept": 1.0, "refined": 0.0}
-    assert run.record.seconds == pytest.approx(sum(one.own_seconds for one in (first, second, third)))
+    alone = sum(one.own_seconds for one in (first, second, third))
+    assert alone < run.record.seconds < alone + 60  # with predicting, twice
     assert run.record.step_flops > second.record.step_flops > first.record.step_flops
     again = fitted(rounds(2, cases=2), tmp_path, judge=recipe(Judge, parts=["labelled"]))
     assert again.record.key != run.record.key
@@ -157,3 +158,5 @@ def test_what_cannot_be_trained_says_why():
     plane = recipe(Supervised, network=SMALL, spatial_dims=2, plane=1)
     assert unfit(plane, tiny_cohort(2, 2)).startswith("cuts volumes in another plane")
     assert unfit(plane, COHORT) == ""
+    solid = recipe(Supervised, network=SMALL, plane=1)
+    assert unfit(solid, COHORT) == "learns from volumes, which have no plane: expected plane 0, got 1"
