@@ -1,5 +1,6 @@
 """One finished training, as it lies in its folder."""
 
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -73,8 +74,7 @@ class Run:
         Raises:
             ValueError: if the file is damaged.
         """
-        path = self.folder / LABEL_MAPS
-        return read_label_maps(path, [case.id for case in cases]) if path.is_file() else {}
+        return self._label_maps(LABEL_MAPS, cases)
 
     def pseudo_labels(self, cases: "Sequence[Case]") -> dict[str, LabelMap]:
         """What it learned of these cases instead of labels: classes `(*S)`, uint8, by id, where it has any.
@@ -82,8 +82,14 @@ class Run:
         Raises:
             ValueError: if the file is damaged.
         """
-        path = self.folder / PSEUDO_LABELS
-        return read_label_maps(path, [case.id for case in cases]) if path.is_file() else {}
+        return self._label_maps(PSEUDO_LABELS, cases)
+
+    def _label_maps(self, name: str, cases: "Sequence[Case]") -> dict[str, LabelMap]:
+        path = self.folder / name
+        try:
+            return read_label_maps(path, [case.id for case in cases]) if path.is_file() else {}
+        except zlib.error as error:  # which is neither an OSError nor a ValueError
+            raise ValueError(f"{path}: expected label maps, got a damaged file ({error})") from error
 
     def rounds(self) -> "list[Run]":
         """The runs that it rests on, first the earliest, then itself; of several bases the first is followed.
@@ -150,9 +156,7 @@ class Run:
 def joint_cost(runs: "Iterable[Run]", fact: str) -> float:
     """A cost of several runs (`seconds`, `step_flops`) and of all that they rest on, each counted once."""
     parts = {key: part for run in runs for key, part in run.parts.items()}
-    found: float = sum(
-        getattr(part.record, fact)
-        - joint_cost((before for k, before in part.parts.items() if k != key), fact)
-        for key, part in parts.items()
-    )
-    return found
+    own: dict[str, float] = {}
+    for key, part in parts.items():  # what a run rests on comes before it
+        own[key] = getattr(part.record, fact) - sum(own[before] for before in part.parts if before != key)
+    return sum(own.values())

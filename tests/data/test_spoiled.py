@@ -58,6 +58,40 @@ def test_each_way_by_hand():
     assert not missing.any()
 
 
+def test_how_far_goes_by_the_size_of_the_region():
+    """A square of 49 pixels has the radius 3.95: it grows by 1.97, to 9 x 9, and moves by 3.95, rounded."""
+    region = np.zeros((25, 25), dtype=np.uint8)
+    region[9:16, 9:16] = 1
+    rng = np.random.default_rng(0)
+    assert np.array_equal(WAYS[0](region, rng), np.pad(np.ones((9, 9), dtype=np.uint8), 8))
+    by = [np.argwhere(WAYS[1](region, rng)).mean(axis=0) - 12 for _ in range(20)]
+    assert all(3.95 - 0.71 <= np.hypot(*one) <= 3.95 + 0.71 for one in by)
+    assert np.ptp([np.arctan2(*one) for one in by]) > np.pi
+
+
+def test_chance_says_which_slices_are_spoiled_and_how():
+    which = {tuple(changed_slices(volume(str(number)), 0.3)) for number in range(8)}
+    assert len(which) == 8
+    sizes = [int((spoiled(volume(str(number), 3), 2, 1.0) > 0).sum()) for number in range(12)]
+    assert 0 in sizes
+    assert 49 in sizes
+    assert max(sizes) > 49
+
+
+def test_what_nobody_labelled_stays_so_and_is_no_region():
+    for number in range(6):  # each way
+        case = volume(str(number))
+        case.labels[0, 15, 8:15] = case.labels[0, 0, :, 0] = IGNORE
+        before = case.label.clone()
+        found = spoiled(case, 2, 1.0)
+        assert torch.equal(found == IGNORE, before == IGNORE)
+        assert torch.equal(case.label, before)
+        unknown = torch.zeros((9, 9), dtype=torch.uint8)
+        unknown[4, 4] = IGNORE
+        picture = Case(str(number), "a", torch.zeros(1, 9, 9), unknown[None], None)
+        assert torch.equal(spoiled(picture, 2, 1.0), unknown)
+
+
 def test_it_is_a_function_of_the_case_alone():
     assert torch.equal(spoiled(volume(), 2), spoiled(volume(), 2))
     assert not torch.equal(spoiled(volume(), 2), spoiled(volume("another"), 2))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from toys import SMALL, task, tiny_budget, tiny_cohort
+from toys import SMALL, differing, task, tiny_budget, tiny_cohort
 
 from medseg_lab.data.case import Case
 from medseg_lab.data.supervision import boxes
@@ -55,6 +55,21 @@ def test_a_class_is_not_found_outside_of_its_own_boxes():
     assert (learner.boxed, learner.foreground) == (3 * box, box + allowed[2].sum())
 
 
+def test_the_field_is_given_nothing_outside_of_the_boxes_and_may_leave_nothing_there(monkeypatch):
+    case, learner, given = COHORT.labelled[0], DEEPCUT.build(COHORT.task), []
+
+    def everywhere(probabilities, image):
+        given.append(probabilities)
+        return torch.tensor([0.1, 0.9, 0.0]).view(3, 1, 1, 1).expand_as(probabilities)
+
+    monkeypatch.setattr(learner, "field", everywhere)
+    found = learner.refined(torch.full((3, *case.label.shape), 1 / 3), case)
+    allowed = boxes_of_classes(case.label, 3)
+    assert not given[0][~allowed].any()
+    torch.testing.assert_close(given[0].sum(dim=0), torch.ones(case.label.shape))
+    assert torch.equal(found.argmax(dim=0) == 1, allowed[1])
+
+
 def test_boxes_of_classes_by_hand():
     label = torch.tensor([[0, 1, 0, 0], [1, 1, 0, 2], [0, 0, 0, 0]], dtype=torch.uint8)
     first, second = torch.zeros(2, 3, 4, dtype=torch.bool)
@@ -82,6 +97,8 @@ def test_a_round_is_taught_its_pseudo_labels_and_no_boxes_of_them():
     assert not learner.wants_unlabelled
     assert all(case.label.sum() == 16 * (20 + 18 - 1) for case in taught.labelled)
     assert learner.reading == "reference"
+    assert differing(learner.network, teacher.network) == []
+    assert learner.made["kept"] == 1
 
 
 def test_the_rounds_rest_on_filled_boxes():

@@ -1,6 +1,7 @@
 """A round learns from what the round before predicted, and from nothing else."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from toys import SMALL, differing, one_weight, tiny_budget, tiny_cohort, trained
 from medseg_lab.data.augment import Augmentation
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.batches import Batches
-from medseg_lab.data.case import IGNORE
+from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.cohort import load_cohort
 from medseg_lab.data.mapped import relabelled
 from medseg_lab.evaluation.judge import Judge
@@ -19,6 +20,7 @@ from medseg_lab.rounds.self_training import SelfTraining
 from medseg_lab.training import fit as fitting
 from medseg_lab.training.fit import fit
 from medseg_lab.training.recipe import recipe
+from medseg_lab.training.run import PSEUDO_LABELS, joint_cost
 from medseg_lab.training.runs import RunStore
 from medseg_lab.training.supervised import Supervised
 from medseg_lab.workers.fits import unfit
@@ -47,6 +49,33 @@ def test_a_voxel_of_too_little_confidence_has_no_pseudo_label():
     label, kept = one_weight(SelfTraining, confidence=0.625).pseudo_label(said)
     assert label.tolist() == [0, IGNORE, 1]
     assert kept.tolist() == [True, False, True]
+
+
+def test_what_became_of_the_voxels_is_counted():
+    """Of four voxels three have a pseudo-label, and one of these is another than the teacher's class."""
+
+    class Changed(SelfTraining):
+        def foretold(self, case, teachers, slice_axis):
+            return torch.tensor([[[0.9, 0.9, 0.1, 0.1]], [[0.1, 0.1, 0.9, 0.9]]])
+
+        def refined(self, foretold, case):
+            return torch.tensor([[[0.9, 0.2, 0.1, 0.6]], [[0.1, 0.8, 0.9, 0.4]]])
+
+    learner = one_weight(Changed, confidence=0.7)
+    case = Case("a", "a", torch.zeros(1, 1, 4), torch.zeros((0, 1, 4), dtype=torch.uint8), None)
+    (found,) = learner.taught([case], [], 2)
+    assert found.label.tolist() == [[0, 1, 1, IGNORE]]
+    assert learner.made == {"kept": 3 / 4, "refined": 1 / 3}
+
+
+def test_a_round_goes_on_from_its_teacher_for_its_share_of_the_steps():
+    learner, teacher = rounds(1).build(COHORT.task), TWIN.build(COHORT.task)
+    assert differing(learner.network, teacher.network)
+    teacher.patch = (8, 8)
+    learner.learn_from(COHORT, [teacher])
+    assert differing(learner.network, teacher.network) == []
+    assert one_weight(SelfTraining, share=0.25).steps_within(600) == 150
+    assert one_weight(SelfTraining, share=0.25, rounds=0).steps_within(600) == 600
 
 
 def test_its_loss_is_that_of_labels_and_of_pseudo_labels_by_equation_9():
@@ -89,6 +118,25 @@ def test_a_run_lists_its_parts_and_keeps_what_it_learned_from(tmp_path):
     assert again.record.key != run.record.key
     assert again.pseudo_labels(COHORT.unlabelled).keys() == kept.keys()
     assert again.record.bases == run.record.bases
+    damaged = bytearray((run.folder / PSEUDO_LABELS).read_bytes())
+    damaged[60:64] = b"\xff" * 4  # inside of what is compressed
+    (run.folder / PSEUDO_LABELS).write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"pseudo_labels\.npz: expected label maps, got a damaged file"):
+        run.pseudo_labels(COHORT.unlabelled)
+
+
+def test_what_many_rounds_cost_is_summed_up_once():
+    """Each of forty cost 2 and says the sum with all before it; as a tree of calls it would take for ever."""
+
+    class Round:
+        def __init__(self, number):
+            self.number, self.record = number, SimpleNamespace(seconds=2 * (number + 1))
+
+        @property
+        def parts(self):
+            return {str(n): Round(n) for n in range(self.number + 1)}
+
+    assert joint_cost([Round(39), Round(20)], "seconds") == 80
 
 
 def test_interrupted_in_round_3_it_goes_on_in_round_3(tmp_path, monkeypatch):

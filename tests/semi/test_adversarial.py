@@ -71,3 +71,5 @@ def test_dropout_is_off_while_an_example_is_made_and_no_gradient_is_left():
     assert network.training
     assert not any(tensor.requires_grad for tensor in (*first, *one))
     assert all(parameter.grad is None for parameter in network.parameters())
+    virtual(network.eval(), image, 0.1)
+    assert not network.training

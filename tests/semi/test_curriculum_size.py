@@ -18,12 +18,12 @@ from medseg_lab.training.supervised import Supervised
 class Said(nn.Module):
     """A regressor that says the same share of every image."""
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, *shares: float) -> None:
         super().__init__()
-        self.share = nn.Parameter(torch.tensor([share]))
+        self.share = nn.Parameter(torch.tensor(shares))
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.share.expand(len(image), 1)
+        return self.share.expand(len(image), -1)
 
 
 def held_to(share: float, **arguments: float) -> CurriculumSize:
@@ -58,6 +58,18 @@ def test_the_loss_and_its_gradient_by_hand(factor, expected):
     assert learner.network.weight.grad.item() == pytest.approx(2 * outside * slope / 4, rel=1e-4)
     assert learner.noted["outside"] == 1
     assert learner.regressor.share.grad is None
+
+
+def test_the_penalties_of_several_classes_are_added():
+    """Four pixels with three equal logits: each class has the size 4/3, against R = 0.4 and 0.8."""
+    learner = one_weight(CurriculumSize, classes=3)
+    learner.regressor = Said(0.1, 0.2)
+    loss = learner.consistency_loss(pixels(0.0, 0.0, 0.0, 0.0), 20)
+    assert loss.item() == pytest.approx(((4 / 3 - 0.44) ** 2 + (4 / 3 - 0.88) ** 2) / 4)
+
+
+def test_without_weight_no_sizes_are_learned():
+    assert [phase.name for phase in held_to(0.1, weight=0.0).phases()] == ["segment"]
 
 
 def test_a_size_inside_of_the_bounds_teaches_nothing():

@@ -1,6 +1,6 @@
 """Deep co-training: who learns from what, by hand."""
 
-from math import exp
+from math import exp, log
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 from toys import SMALL, differing, noise_batch, one_weight, pixels, task, tiny_cohort, trained
 
 from medseg_lab.data.batch import Batch
+from medseg_lab.losses.weighted import WeightedCrossEntropy
 from medseg_lab.semi.deep_cotraining import DeepCoTraining
 from medseg_lab.semi.deep_cotraining import differing as disagreeing
 from medseg_lab.semi.other_start import OtherStart
@@ -34,6 +35,14 @@ def pair(labelled: float, unlabelled: float) -> Batch:
 def divergence(p: float, q: float) -> float:
     """KL of two foregrounds."""
     return rel_entr([p, 1 - p], [q, 1 - q]).sum()
+
+
+def test_each_network_learns_the_labels_with_their_weights():
+    learner = two_weights(1.0, -0.5, loss=recipe(WeightedCrossEntropy))
+    found = learner.supervised(pair(2.0, 0.8)._replace(weight=torch.full((1, 1, 1), 3.0)), 0)
+    assert [term.item() for term in found.values()] == pytest.approx(
+        [-3 * log(sigmoid(2.0)), -3 * log(sigmoid(-1.0))]
+    )
 
 
 def test_the_agreement_is_the_divergence_of_each_from_the_mean():
