@@ -31,6 +31,9 @@ class DeepCut(SelfTrainingCRF):
     `SelfTrainingCRF`, with its settings. The learner notes `filled`, the share of the boxes' voxels that are
     foreground after the round's relabelling, beside what `Rounds` notes.
 
+    Args:
+        cases: of the labelled ones, how many a round relabels and learns from, however many round 0 has.
+
     Raises:
         ValueError: for another reading than "boxes", or a weight of unlabelled cases, which are not used.
     """

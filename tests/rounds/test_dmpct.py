@@ -47,11 +47,20 @@ def test_agreement_is_kept_and_else_the_most_confident_class_is():
             assert fused[voxel] == best == classes[network]
 
 
-def test_a_student_begins_as_its_plane_s_teacher_and_learns_what_all_three_say(tmp_path):
+def test_a_student_begins_as_its_plane_s_teacher_and_learns_what_all_three_say(tmp_path, monkeypatch):
+    given, learn_from = [], DMPCT.learn_from
+
+    def noted(self, cohort, teachers):
+        given.append([teacher.plane for teacher in teachers])
+        return learn_from(self, cohort, teachers)
+
+    monkeypatch.setattr(DMPCT, "learn_from", noted)
     fitted = {"store": RunStore(tmp_path), "progress": False}
-    run = fit(student(cases=2, share=1.0), COHORT, tiny_budget(**ROOM), 0, **fitted)
-    teachers = [Run(run.folder.with_name(key[:16])).learner() for key in run.record.bases]
-    assert [teacher.plane for teacher in teachers] == [0, 1, 2]
+    run = fit(student(cases=2, share=1.0), COHORT, tiny_budget(**ROOM), 3, **fitted)
+    bases = [Run(run.folder.with_name(key[:16])) for key in run.record.bases]
+    assert {base.record.seed for base in bases} == {3}
+    teachers = [base.learner() for base in bases]
+    assert given == [[teacher.plane for teacher in teachers]] == [[0, 1, 2]]
     kept, shares = run.pseudo_labels(COHORT.unlabelled), []
     for case in COHORT.unlabelled[:2]:
         views = torch.stack([predict_case(one, case.image, slice_axis=2) for one in teachers])

@@ -22,6 +22,7 @@ from medseg_lab.training.fit import fit
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.run import PSEUDO_LABELS, joint_cost
 from medseg_lab.training.runs import RunStore
+from medseg_lab.training.schedule import learning_rate
 from medseg_lab.training.supervised import Supervised
 from medseg_lab.workers.fits import unfit
 
@@ -78,6 +79,16 @@ def test_a_round_goes_on_from_its_teacher_for_its_share_of_the_steps():
     assert one_weight(SelfTraining, share=0.25, rounds=0).steps_within(600) == 600
 
 
+def test_schedules_are_as_long_as_the_round(tmp_path):
+    teacher = TWIN.build(COHORT.task)
+    teacher.patch = (8, 8)
+    short = recipe(SelfTraining, network=SMALL, spatial_dims=2, share=0.5)
+    learner, curves = trained(short, COHORT, tmp_path, teachers=[teacher], **{**ROOM, "steps": 8})
+    assert learner.steps == 4
+    wanted = [learning_rate(step, 4, learner.learning_rate) for step in range(4)]
+    assert [row["lr"] for row in curves.rows] == pytest.approx(wanted)
+
+
 def test_its_loss_is_that_of_labels_and_of_pseudo_labels_by_equation_9():
     """All logits are 0: each known voxel costs ln 2, one without a pseudo-label nothing."""
     learner = one_weight(SelfTraining, 0.0, weight=3.0, loss=recipe(CrossEntropy))
@@ -104,6 +115,7 @@ def test_a_run_lists_its_parts_and_keeps_what_it_learned_from(tmp_path):
         (first.record.key,),
         (second.record.key,),
     ]
+    assert all(one.cases is not None for one in (first, second, third))  # each is judged
     teacher = second.learner()
     kept = third.pseudo_labels(COHORT.unlabelled)
     assert list(kept) == ["c2", "c3"]  # the first two of three cases without labels
@@ -199,6 +211,12 @@ def test_slices_of_another_plane_are_those_across_the_next_axis():
     batches = Batches(COHORT, other.task, 64, 8, plane=1)
     assert batches.labelled_shapes[0] == (10, 9, 8)  # the slice axis, now the first one, comes first
     assert Batches(COHORT, other.task, 64, 8).labelled_shapes[0] == (8, 10, 9)
+
+
+def test_what_does_not_fit_is_found_before_its_bases_are_trained(tmp_path):
+    with pytest.raises(ValueError, match=r"SelfTraining: share: expected greater than 0, got 0\.0"):
+        fitted(recipe(SelfTraining, network=SMALL, spatial_dims=2, share=0.0), tmp_path)
+    assert RunStore(tmp_path).runs() == []
 
 
 def test_what_cannot_be_trained_says_why():

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import exp
 
 import pytest
@@ -91,6 +92,29 @@ def test_damping_counts_a_voxel_by_the_agreement_of_the_streams():
             assert float(learner.noted["damped"]) == pytest.approx(q - p)
 
 
+@pytest.mark.parametrize(
+    ("damped", "wanted"), [("pseudo", [False, True]), ("all", [True, True]), ("none", [False, False])]
+)
+def test_which_labels_are_damped(damped, wanted, monkeypatch):
+    """Labels first, then pseudo-labels."""
+    learner, batch, found = method(damped=damped), noise_batch(), []
+
+    def of_streams(image, label, damp):
+        found.append(damp)
+        return image.sum()
+
+    monkeypatch.setattr(learner, "of_streams", of_streams)
+    learner.losses(batch._replace(unlabelled=batch.image, pseudo=batch.label), 0)
+    assert found == wanted
+
+
+def test_the_mean_of_the_streams_predicts():
+    learner = method()
+    learner.network = Pair(0.5, 2.0)
+    found = learner.predict(torch.ones(1, 1, 1, 1))[0, 1].item()
+    assert found == pytest.approx((1 / (1 + exp(-0.5)) + 1 / (1 + exp(-2.0))) / 2)
+
+
 class Pair(nn.Module):
     """Logits (0, w x, -100) of two weights."""
 
@@ -132,6 +156,7 @@ def shown(kind: type[Shown] = Shown) -> Shown:
 def test_copies_are_turned_either_way_and_flipped_as_the_card_allows():
     assert len(changes(2, ())) == 2
     assert len(changes(3, (0, 2))) == 4
+    assert len(TSMAN(replace(task(2, 3), mirror=(1,)), network=SMALL).changes) == 3
     image = torch.rand(1, 16, 16)
     plain, averaged = distilled(shown(Lopsided), changes(2, (0,))[2:], image, -1)
     torch.testing.assert_close(plain[1, 0], torch.ones(16))
