@@ -46,15 +46,19 @@ class Task:
         order = self.order or tuple(range(1, len(self.classes)))
         return tuple(order[level:] for level in range(len(order)))
 
-    def in_dimension(self, spatial_dims: int) -> "Task":
-        """The same problem, posed to patches of so many dimensions: slices of volumes lose an axis."""
+    def in_dimension(self, spatial_dims: int, plane: int = 0) -> "Task":
+        """The same problem, posed to patches of so many dimensions: slices of volumes lose an axis.
+
+        It is the slice axis, or one or two axes after it, for slices in another `plane`.
+        """
         if (spatial_dims, self.spatial_dims) != (2, 3):
             return replace(self, spatial_dims=spatial_dims)
-        kept = [axis for axis in range(3) if axis != self.slice_axis]
+        kept = [axis for axis in range(3) if axis != (self.slice_axis + plane) % 3]
+        whole = tuple(self.patch[a] for a in kept if self.patch)
         return replace(
             self,
             spatial_dims=2,
             mirror=tuple(kept.index(a) for a in self.mirror if a in kept),
             spacing=tuple(self.spacing[a] for a in kept if self.spacing),
-            patch=self.slice_patch or tuple(self.patch[a] for a in kept if self.patch),
+            patch=whole if plane else self.slice_patch or whole,
         )

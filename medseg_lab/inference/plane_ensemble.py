@@ -29,9 +29,11 @@ class PlaneEnsemble(Segmenter):
         planes = [member.plane for member in members]
         if len(members) < 2 or len(set(planes)) < len(planes):
             raise ValueError(f"PlaneEnsemble: learners: expected two or more different planes, got {planes}")
-        if others := {member.task for member in members} - {members[0].task}:
+        posed = [(member.task.channels, member.task.classes, member.task.spatial_dims) for member in members]
+        if others := set(posed) - {posed[0]}:
             raise ValueError(
-                f"PlaneEnsemble: learners: expected all to have {members[0].task}, got {others.pop()}"
+                f"PlaneEnsemble: learners: expected all to have channels, classes and dimension {posed[0]}, "
+                f"got {others.pop()}"
             )
         if members[0].task.spatial_dims != 2:
             raise ValueError(

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.case import Case
+from medseg_lab.data.case import IGNORE, Case
+from medseg_lab.data.mapped import relabelled
 from medseg_lab.data.reading import Reading
 from medseg_lab.data.supervision import boxes
 from medseg_lab.rounds.self_training_crf import SelfTrainingCRF
@@ -63,6 +64,13 @@ class DeepCut(SelfTrainingCRF):
         self.made["filled"] = self.foreground / max(self.boxed, 1)
         self.reading = "reference"  # the labels are no boxes any more, and none are drawn around them
         return replace(cohort, labelled=taught)
+
+    def taught(
+        self, cases: Sequence[Case], teachers: Sequence[Segmenter], slice_axis: int
+    ) -> tuple[Case, ...]:
+        """As in all rounds; what nobody annotated stays so."""
+        found = zip(cases, super().taught(cases, teachers, slice_axis), strict=True)
+        return tuple(relabelled(one, one.label.where(case.label != IGNORE, IGNORE)) for case, one in found)
 
     def refined(self, foretold: Tensor, case: Case) -> Tensor:
         """The field's probabilities `(K, *S)`; of a class, 0 outside of its boxes."""

@@ -44,7 +44,9 @@ class Planes(Rounds):
         """The round before in its own plane, then in the two others, in their order."""
         left, own = cls.asked(arguments, "rounds"), cls.asked(arguments, "plane")
         planes = [own, *(plane for plane in PLANES if plane != own)]
-        return [cls.before({**arguments, "plane": plane}, left) for plane in planes] if left else []
+        if not isinstance(left, int) or left < 1:
+            return []
+        return [cls.before({**arguments, "plane": plane}, left) for plane in planes]
 
     def build(self) -> None:
         """The network of one plane."""

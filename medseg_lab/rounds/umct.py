@@ -12,7 +12,7 @@ from medseg_lab.inference.model_ensemble import member_variance
 from medseg_lab.inference.sample import sample_case
 from medseg_lab.rounds.planes import Planes
 from medseg_lab.training.segmenter import Segmenter
-from medseg_lab.uncertainty.mc_dropout import MCDropout
+from medseg_lab.uncertainty.mc_dropout import MCDropout, dropouts
 
 FLOOR = 1e-3
 """Added to a variance, so that a view that never wavers does not outweigh another one without limit."""
@@ -45,6 +45,12 @@ class UMCT(Planes):
     weighted: bool = True
     share: Annotated[float, Field(gt=0, le=1)] = 1 / 6
     cases: Annotated[int, Field(ge=1)] = 10
+
+    def build(self) -> None:
+        """The network of one plane, which must have dropout."""
+        super().build()
+        if not dropouts(self.network):
+            raise ValueError(f"UMCT: network: expected one with dropout, got {self.recipes['network']}")
 
     def taught(
         self, cases: Sequence[Case], teachers: Sequence[Segmenter], slice_axis: int

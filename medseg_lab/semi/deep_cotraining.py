@@ -44,12 +44,14 @@ class DeepCoTraining(Consistency):
         adversarial: a, over that of the agreement. The authors' is .05 / .5; 0 leaves L_D out.
         epsilon: by how much an adversarial example changes a value, in standard deviations of the image.
         share: the steps of this training over those of the labels alone, before it.
+        rate: its learning rate over that of theirs.
     """
 
     weight: Annotated[float, Field(ge=0)] = 0.5
     adversarial: Annotated[float, Field(ge=0)] = 0.1
     epsilon: Annotated[float, Field(gt=0)] = 0.03
     share: Annotated[float, Field(gt=0, le=1)] = 1 / 6
+    rate: Annotated[float, Field(gt=0, le=1)] = 0.25
 
     term = "agreement"
 
@@ -68,7 +70,7 @@ class DeepCoTraining(Consistency):
         super().build()
         if self.weight:
             self.second = self.new_network()
-            self.step_share = self.share
+            self.step_share, self.rate_share = self.share, self.rate
 
     def learn_from(self, cohort: "Cohort", teachers: Sequence[Segmenter]) -> "Cohort":
         """Go on from the weights of both."""

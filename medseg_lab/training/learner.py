@@ -65,6 +65,7 @@ class Learner(Segmenter):
             fewer places, visited in turn, for a learner that compares with what it saw there before.
         batch_share: labelled patches of a step over what the budget gives: a control at another's cost.
         step_share: steps of the training over those of the budget, for one that goes on from another.
+        rate_share: its learning rate over that of one from new weights, likewise.
         pseudo_labels: what `learn_from` made of cases, as a file (`LabelMaps.content`), to be kept with the
             run; empty for nothing.
 
@@ -106,6 +107,7 @@ class Learner(Segmenter):
     visits = 1
     batch_share = 1.0
     step_share = 1.0
+    rate_share = 1.0
     steps = 0
     pseudo_labels = b""
 
@@ -117,7 +119,7 @@ class Learner(Segmenter):
                 f"got {self.fold}"
             )
         if self.spatial_dims is not None:
-            self.task = self.task.in_dimension(self.spatial_dims)
+            self.task = self.task.in_dimension(self.spatial_dims, self.plane)
         self.noted: dict[str, Tensor | float] = {}
         if "network" not in self.recipes and (self.network is not None or self._needs_network):
             said = type(self.network).__name__
@@ -213,7 +215,7 @@ class Learner(Segmenter):
 
     def phases(self) -> list[Phase]:
         """The optimisations of one step, in order."""
-        return [Phase("train", self.parameters(), self.losses)]
+        return [Phase("train", self.parameters(), self.losses, rate=lambda step: self.rate_share)]
 
     def forward(self, phase: int, batch: Batch, step: int) -> dict[str, Tensor]:
         """The losses of one phase; the loop calls the module, so that precision and DDP hooks take part."""
