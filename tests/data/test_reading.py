@@ -58,7 +58,8 @@ def test_the_consensus_is_found_voxel_by_voxel_in_the_readings_type():
 
 def test_an_unknown_reading_is_refused_with_those_there_are():
     with pytest.raises(
-        ValueError, match="reading: expected 'reference', 'random', 'consensus' or 'boxes', got 'best'"
+        ValueError,
+        match="reading: expected 'reference', 'random', 'consensus', 'boxes' or 'spoiled', got 'best'",
     ):
         Supervised(Task(1, CLASSES, 2), network=NETWORK, reading="best")
 
