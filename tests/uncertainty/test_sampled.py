@@ -23,7 +23,7 @@ from medseg_lab.uncertainty.test_time_augmentation import TestTimeAugmentation
         ({"members": 0}, "DeepEnsemble: members: expected greater than or equal to 1, got 0"),
         (
             {"reading": "loudest"},
-            "DeepEnsemble: reading: expected 'reference', 'random', 'consensus' or 'boxes'",
+            "DeepEnsemble: reading: expected 'reference', 'random', 'consensus', 'boxes' or 'spoiled'",
         ),
         ({"number": 3}, "DeepEnsemble: got an unexpected keyword argument 'number'; its arguments are task"),
     ],
