@@ -1,7 +1,7 @@
 """What methods of section 3.1 share: labels made by trained networks, and a round that learns from them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.mapped import relabelled
 from medseg_lab.inference.predict import predict_case
 from medseg_lab.training.label_maps import LabelMaps
-from medseg_lab.training.recipe import Recipe, defaults, recipe
+from medseg_lab.training.recipe import Recipe, recipe
 from medseg_lab.training.segmenter import Segmenter
 from medseg_lab.training.supervised import Supervised
 
@@ -68,18 +68,6 @@ class Rounds(Supervised):
         if rounds > 1:
             return recipe(cls, **{**arguments, "rounds": rounds - 1})
         return cls.twin(arguments)
-
-    @classmethod
-    def twin(cls, arguments: Mapping[str, Any], **more: Any) -> Recipe:
-        """Labels alone: network, loss and all else that a supervised learner knows too."""
-        known = {each.name for each in fields(Supervised)}
-        return recipe(Supervised, **{k: v for k, v in arguments.items() if k in known} | more)
-
-    @classmethod
-    def asked(cls, arguments: Mapping[str, Any], name: str) -> Any:
-        """An argument of a recipe, or its default."""
-        known: Callable[..., Any] = cls
-        return arguments.get(name, defaults(known)[name])
 
     def build(self) -> None:
         """The network; pseudo-labels are asked for where they count."""

@@ -1,7 +1,6 @@
 """Deep co-training: Peng et al. [58] (section 3.1, figure 11)."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
@@ -13,9 +12,8 @@ from medseg_lab.losses.divergence import jensen_shannon, kullback_leibler
 from medseg_lab.semi.adversarial import Adversarial, dropout_off, fast_gradient_sign, virtual
 from medseg_lab.semi.consistency import Consistency
 from medseg_lab.semi.other_start import OtherStart
-from medseg_lab.training.recipe import Recipe, defaults, recipe
+from medseg_lab.training.recipe import Recipe, recipe
 from medseg_lab.training.segmenter import Segmenter
-from medseg_lab.training.supervised import Supervised
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
@@ -58,12 +56,10 @@ class DeepCoTraining(Consistency):
     @classmethod
     def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:
         """Both networks after the labels alone; none for the supervised twin."""
-        this: Callable[..., Any] = cls
-        if arguments.get("weight", defaults(this)["weight"]) == 0:
+        if cls.asked(arguments, "weight") == 0:
             return []
-        known = {each.name for each in fields(Supervised)}
-        alone = {name: value for name, value in arguments.items() if name in known}
-        return [recipe(Supervised, **alone), recipe(OtherStart, **alone)]
+        alone = cls.twin(arguments)
+        return [alone, recipe(OtherStart, **alone.arguments)]
 
     def build(self) -> None:
         """The two networks; at weight 0 one."""

@@ -1,7 +1,8 @@
 """Full supervision: one network, one loss, labels for every patch (survey 2)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.training.learner import Learner
+from medseg_lab.training.recipe import Recipe, defaults, recipe
 
 
 class Supervised(Learner):
@@ -24,6 +26,18 @@ class Supervised(Learner):
     """
 
     network: Any
+
+    @classmethod
+    def twin(cls, arguments: Mapping[str, Any], **more: Any) -> Recipe:
+        """Labels alone: network, loss and all else that a supervised learner knows too."""
+        known = {each.name for each in fields(Supervised)}
+        return recipe(Supervised, **{k: v for k, v in arguments.items() if k in known} | more)
+
+    @classmethod
+    def asked(cls, arguments: Mapping[str, Any], name: str) -> Any:
+        """An argument of a recipe, or its default."""
+        known: Callable[..., Any] = cls
+        return arguments.get(name, defaults(known)[name])
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """One term, named after the loss."""
