@@ -10,6 +10,7 @@ from toys import differing, tiny_budget, tiny_cohort, trained, without_seconds
 
 from medseg_lab.inference.predict import predict_case
 from medseg_lab.inference.sample import sample_case
+from medseg_lab.semi.adversaries.game import Game
 from medseg_lab.semi.consistency import Consistency
 from medseg_lab.semi.teacher import TeacherStudent
 from medseg_lab.training.begin import begin
@@ -208,6 +209,19 @@ def test_without_weight_it_moves_as_its_supervised_twin(target, dims, tmp_path):
         assert (differing(found.network, wanted.network) == []) == (not acted)
     key = next(name for name in its.rows[0] if name.endswith("dice_ce"))  # "segment.dice_ce", if of phases
     assert its.rows[0][key] == curves.rows[0]["dice_ce"]
+
+
+@pytest.mark.parametrize("target", named(learners(Game)))
+def test_each_side_of_a_game_is_moved_by_its_own_losses_alone(target):
+    learner, batches = started(target, patch=16)
+    sides = {phase.name: [p for p in phase.parameters if p.requires_grad] for phase in learner.phases()}
+    for phase in learner.phases():
+        for step in (0, 3):
+            terms = phase.losses(batches.batch(1), step).values()
+            for name, moved in sides.items():
+                if name != phase.name and (reached := [term for term in terms if term.requires_grad]):
+                    found = torch.autograd.grad(sum(reached), moved, allow_unused=True, retain_graph=True)
+                    assert all(gradient is None for gradient in found), (phase.name, name)
 
 
 @pytest.mark.parametrize("target", named(learners(TeacherStudent)))

@@ -1,0 +1,1 @@
+"""Networks that learn against one another (survey 3.4)."""
