@@ -29,8 +29,8 @@ class ASDNet(TrainedFirst):
     The second term asks the segmenter for what D takes for true, most where D finds it least so.
 
     Noted: `kept`, the share of voxels that have a pseudo-label; `kept_of_foreground`, their share of those
-    predicted to be foreground; and how the game stands in those voxels of labelled patches where prediction and
-    reference differ, since in all others there is nothing to tell.
+    predicted to be foreground; and how the game stands in those voxels of labelled patches where prediction
+    and reference differ, since in all others there is nothing to tell.
 
     Departures: D is given classes, not probabilities: the reference is one-hot, so probabilities would give a
     prediction away by not being 0 and 1. The gradient passes as if they had been probabilities. The authors

@@ -16,9 +16,9 @@ class DeepAdversarialNetwork(TrainedFirst):
     """An evaluation network tells segmentations of labelled from those of unlabelled images.
 
     It is given an image and its class probabilities, and answers whether the image is one of those with
-    labels. The segmenter learns to make its segmentations of unlabelled images look as if it had learned from
-    their labels: L_U = -log E(x, f(x)), mean over the unlabelled patches, while E does not move. Then E moves,
-    down the cross-entropy of its answers for both kinds.
+    labels. The segmenter learns to make its segmentations of unlabelled images look as if it had learned
+    from their labels: L_U = -log E(x, f(x)), mean over the unlabelled patches, while E does not move. Then E
+    moves, down the cross-entropy of its answers for both kinds.
 
     Nothing keeps the evaluator from looking at the image alone: it may know the few labelled patients by
     sight, and then its gradient says nothing of segmentations. With `sees_image=False` it is given the
