@@ -31,7 +31,7 @@ class Game(Consistency):
 
     def phases(self) -> list[Phase]:
         """Segment; then the other networks, one after another."""
-        segment = Phase("segment", self.network.parameters(), self.losses)
+        segment = Phase("segment", self.network.parameters(), self.losses, rate=lambda step: self.rate_share)
         return [segment] if self.weight == 0 else [segment, *self.others()]
 
     def others(self) -> list[Phase]:
