@@ -12,8 +12,8 @@ from medseg_lab.data.batch import Batch
 from medseg_lab.networks.blocks import CONV, conv, crop
 from medseg_lab.networks.encoder_decoder import encoder_decoder
 from medseg_lab.semi.adversarial import dropout_off
-from medseg_lab.semi.adversaries.after_labels import AfterLabels
-from medseg_lab.semi.adversaries.discriminator import accuracy, fixed, told_apart
+from medseg_lab.semi.adversaries.discriminator import fixed, standing, told_apart
+from medseg_lab.semi.adversaries.trained_first import TrainedFirst
 from medseg_lab.training.learner import Phase
 
 DOUBLED = 4
@@ -51,7 +51,7 @@ class ImageGenerator(nn.Module):
         return F.instance_norm(crop(self.layers(z), shape).float())
 
 
-class FewShotGAN(AfterLabels):
+class FewShotGAN(TrainedFirst):
     """The segmenter is the discriminator: what is generated belongs to one more class, K + 1.
 
     Beside the logits l_1 to l_K, that of class K + 1 is a constant c, which costs no generality, since a
@@ -103,7 +103,7 @@ class FewShotGAN(AfterLabels):
         if step == 0:
             self.level.copy_((real.detach().mean() + other.detach().mean()) / 2)
         real, other = real - self.level, other - self.level
-        self.note(discriminator_accuracy=accuracy(real.detach(), other.detach()))
+        self.note(**standing(real, other))
         return told_apart(real, other)
 
     def generator_losses(self, batch: Batch, step: int) -> dict[str, Tensor]:

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.case import IGNORE
 from medseg_lab.networks.blocks import CONV, conv
-from medseg_lab.semi.adversaries.after_labels import AfterLabels
-from medseg_lab.semi.adversaries.discriminator import Discriminator, accuracy, fixed, taken_for, told_apart
+from medseg_lab.semi.adversaries.discriminator import Discriminator, fixed, standing, taken_for, told_apart
+from medseg_lab.semi.adversaries.trained_first import TrainedFirst
 from medseg_lab.semi.transforms.jacobian import jacobian_determinant
 from medseg_lab.semi.transforms.warp import pull
 from medseg_lab.training.learner import Phase
@@ -77,7 +77,7 @@ class Fields(NamedTuple):
     intensity: Tensor
 
 
-class GenerativeAugmentation(AfterLabels):
+class GenerativeAugmentation(TrainedFirst):
     """Generators deform labelled patches and change their intensities; the segmenter learns from these, too.
 
     One generator gives a deformation, which moves image and label, the other an intensity that is added to
@@ -174,7 +174,7 @@ class GenerativeAugmentation(AfterLabels):
             generated, _ = changed(batch, self.fields(batch.image), len(self.task.classes))
         real = self.discriminator(torch.cat((batch.image, self.unlabelled(batch))))
         other = self.discriminator(generated)
-        self.note(discriminator_accuracy=accuracy(real.detach(), other.detach()))
+        self.note(**standing(real, other))
         return {"told_apart": told_apart(real, other)}
 
     def fields(self, image: Tensor) -> Fields:
