@@ -55,11 +55,11 @@ class FewShotGAN(TrainedFirst):
     """The segmenter is the discriminator: what is generated belongs to one more class, K + 1.
 
     Beside the logits l_1 to l_K, that of class K + 1 is a constant c, which costs no generality, since a
-    softmax knows differences alone. With Z the sum of all exp(l_k), log Z - c is the logit of a voxel's being
-    real: in the paper c is 0. After labels alone log Z is large everywhere, and all would be real at first;
-    so c is the mean of log Z in the first step. Of unlabelled patches the segmenter is asked that each voxel be
-    real, whichever class it has, of generated ones that none be, and of labelled ones what its supervised
-    twin is asked. What a segmenter says of an image is a softmax over the K classes, as ever.
+    softmax knows differences alone. With Z the sum of all exp(l_k), the logit of a voxel's being real is
+    log Z - c. In the paper c is 0. After labels alone log Z is large everywhere, and all would be real at
+    first; so here c is the mean of log Z in the first step. Of unlabelled patches the segmenter is asked
+    that each voxel be real, whichever class it has, of generated ones that none be, and of labelled ones what
+    its supervised twin is asked. What it predicts is a softmax over the K classes, as ever.
 
     The generator is trained by feature matching: the mean over patches of the segmenter's deepest encoded
     features is to be the same for its images as for unlabelled ones. A generator that were too good would
