@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from toys import SMALL, task, tiny_budget, tiny_cohort
+from toys import SMALL, task, tinted, tiny_budget, tiny_cohort
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.view import View
@@ -18,14 +18,7 @@ TARGET = recipe(Recolouring, network=SMALL)
 
 
 def colour_cohort():
-    """Discs of one more red than the rest of the image."""
-    cohort = tiny_cohort(2, 2, shape=(20, 18), patch=16)
-    tinted = lambda case: replace(case, image=torch.cat((case.image * 1.5, case.image, case.image)))  # noqa: E731
-    parts = {
-        part: tuple(map(tinted, getattr(cohort, part))) for part in ("labelled", "unlabelled", "validation")
-    }
-    card = cohort.card.model_copy(update={"modality": ("red", "green", "blue")})
-    return replace(cohort, card=card, **parts)
+    return tinted(tiny_cohort(2, 2, shape=(20, 18), patch=16))
 
 
 def names_of(learner, learning: bool) -> set[str]:
