@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.case import Case
@@ -16,6 +15,7 @@ from medseg_lab.data.splits import shuffled
 from medseg_lab.semi.adversaries.discriminator import Discriminator, accuracy, fixed, taken_for, told_apart
 from medseg_lab.semi.adversaries.game import Game
 from medseg_lab.semi.adversaries.image_classifier import ImageClassifier, PlaceScores
+from medseg_lab.semi.adversaries.masks import as_mask, beside, one_hot
 from medseg_lab.training.learner import Learner, Phase
 from medseg_lab.training.recipe import Recipe, recipe
 from medseg_lab.training.segmenter import Segmenter
@@ -50,8 +50,6 @@ class CollaborativeLearning(Game):
         attention: whether the classifier refines pseudo-masks; without, they are the predictions.
         weight: of the pseudo-masks. At 0 this is the supervised twin with the masks of few patients.
         adversarial: a, over that of the pseudo-masks.
-        share: the steps of this training over those of the twin, before it.
-        rate: its learning rate over that of the twin.
         width: channels of the first convolution of classifier and discriminator.
     """
 
@@ -59,8 +57,6 @@ class CollaborativeLearning(Game):
     attention: bool = True
     weight: Annotated[float, Field(ge=0)] = 1.0
     adversarial: Annotated[float, Field(ge=0)] = 0.1
-    share: Annotated[float, Field(gt=0, le=1)] = 1 / 6
-    rate: Annotated[float, Field(gt=0, le=1)] = 0.25
     width: Annotated[int, Field(ge=1)] = 16
 
     term = "pseudo"
@@ -84,7 +80,6 @@ class CollaborativeLearning(Game):
             dims, channels, classes = self.task.spatial_dims, self.task.channels, len(self.task.classes)
             self.classifier = PlaceScores(dims, channels, classes - 1, self.width).requires_grad_(False)
             self.discriminator = Discriminator(dims, channels + classes, self.width)
-            self.step_share, self.rate_share = self.share, self.rate
 
     def learn_from(self, cohort: "Cohort", teachers: Sequence[Segmenter]) -> "Cohort":
         """Take over what was learned before; and the cohort with the masks of few patients.
@@ -98,11 +93,6 @@ class CollaborativeLearning(Game):
             self.network.load_state_dict(alone["network"].state_dict())
         return with_masks_of(self.masks, cohort)
 
-    def phases(self) -> list[Phase]:
-        """Segment, at this training's share of the learning rate; then discriminate."""
-        segment, *others = super().phases()
-        return [replace(segment, rate=lambda step: self.rate_share), *others]
-
     def others(self) -> list[Phase]:
         """Discriminate."""
         told = self.discriminator.parameters()
@@ -115,7 +105,7 @@ class CollaborativeLearning(Game):
         probabilities = logits.float().softmax(dim=1)
         found: Tensor = self.loss(logits, self.pseudo_masks(image, probabilities.detach()))
         if self.adversarial:
-            judged = fixed(self.discriminator, shown(image, as_mask(probabilities)))
+            judged = fixed(self.discriminator, beside(image, as_mask(probabilities)))
             found = found + self.adversarial * taken_for(judged, True)
         return found
 
@@ -136,8 +126,8 @@ class CollaborativeLearning(Game):
             predicted = as_mask(self.student(image))
         known = one_hot(batch.label, len(self.task.classes))
         real, other = (
-            self.discriminator(shown(batch.image, known)),
-            self.discriminator(shown(image, predicted)),
+            self.discriminator(beside(batch.image, known)),
+            self.discriminator(beside(image, predicted)),
         )
         self.note(discriminator_accuracy=accuracy(real, other))
         return {"told_apart": told_apart(real, other)}
@@ -157,22 +147,6 @@ def refined(probabilities: Tensor, attention: Tensor) -> Tensor:
     trust = torch.cat((torch.ones_like(attention[:, :1]), attention + 0.5), dim=1)
     found = probabilities * trust
     return found / found.sum(dim=1, keepdim=True)
-
-
-def one_hot(label: Tensor, classes: int) -> Tensor:
-    """Labels `(N, *S)` as `(N, K, *S)`; what nobody annotated is in no class."""
-    return torch.stack([label == k for k in range(classes)], dim=1).float()
-
-
-def as_mask(probabilities: Tensor) -> Tensor:
-    """The most probable class as `(N, K, *S)` of 0 and 1, with the gradient of the probabilities."""
-    mask = F.one_hot(probabilities.argmax(dim=1), probabilities.shape[1]).movedim(-1, 1)
-    return mask + (probabilities - probabilities.detach())
-
-
-def shown(image: Tensor, mask: Tensor) -> Tensor:
-    """What the discriminator sees, `(N, C + K, *S)`."""
-    return torch.cat((image, mask), dim=1)
 
 
 def with_masks_of(patients: int, cohort: "Cohort") -> "Cohort":

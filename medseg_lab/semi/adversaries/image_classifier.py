@@ -21,9 +21,9 @@ SHARPNESS = 4.0
 class PlaceScores(nn.Module):
     """The evidence for each foreground class at each place, `(N, C, *S)` to logits `(N, K-1, *cells)`.
 
-    A cell is four voxels wide, and its score depends on the 15 x 15 voxels around it. That is little on purpose:
-    where scores saw further (43 voxels), they lay up to twenty voxels beside the lesions that they spoke of,
-    since a label of the whole image does not say where evidence is to be put.
+    A cell is four voxels wide, and its score depends on the 15 x 15 voxels around it. That is little on
+    purpose: where scores saw further (43 voxels), they lay up to twenty voxels beside the lesions that they
+    spoke of, since a label of the whole image does not say where evidence is to be put.
 
     Args:
         spatial_dims: 2 or 3.

@@ -11,12 +11,11 @@ from medseg_lab.data.case import IGNORE
 from medseg_lab.data.splits import Split
 from medseg_lab.semi.adversaries.collaborative import (
     CollaborativeLearning,
-    as_mask,
-    one_hot,
     refined,
     with_masks_of,
 )
 from medseg_lab.semi.adversaries.image_classifier import ImageClassifier, pooled, presence
+from medseg_lab.semi.adversaries.masks import as_mask, one_hot
 from medseg_lab.training.fit import fit
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.runs import RunStore
