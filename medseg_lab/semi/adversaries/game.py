@@ -31,7 +31,8 @@ class Game(Consistency):
 
     def phases(self) -> list[Phase]:
         """Segment; then the other networks, one after another."""
-        segment = Phase("segment", self.network.parameters(), self.losses)
+        rate = self.rate_share
+        segment = Phase("segment", self.network.parameters(), self.losses, rate=lambda step: rate)
         return [segment] if self.weight == 0 else [segment, *self.others()]
 
     def others(self) -> list[Phase]:
