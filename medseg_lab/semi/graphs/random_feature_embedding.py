@@ -1,7 +1,6 @@
 """Random feature embedding: Baur et al. [68] (section 3.3)."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -12,18 +11,13 @@ from medseg_lab.data.batch import Batch
 from medseg_lab.data.case import IGNORE
 from medseg_lab.networks.encoder_decoder import encoder_decoder
 from medseg_lab.networks.measure import kept_bytes
-from medseg_lab.semi.consistency import Consistency
-from medseg_lab.training.recipe import Recipe
-from medseg_lab.training.segmenter import Segmenter
-
-if TYPE_CHECKING:
-    from medseg_lab.data.cohort import Cohort
+from medseg_lab.semi.trained_first import TrainedFirst
 
 SHORT = 0.1
 """A shorter feature vector is not stretched to unit length: its gradient would be huge, and infinite at 0."""
 
 
-class RandomFeatureEmbedding(Consistency):
+class RandomFeatureEmbedding(TrainedFirst):
     """Features of pixels with one label are pulled together, those of pixels with different labels apart.
 
     L = L_S + w(t) L_E. A graph joins the pixels of a patch, two and two: on a labelled patch the label says
@@ -32,8 +26,7 @@ class RandomFeatureEmbedding(Consistency):
     be kept for the backward pass, so only some pixels of each patch are drawn, as many of each class as far
     as they are there (`balanced`).
 
-    Training goes on from the labels alone (`teachers`), since a prediction says little before; and pairs of
-    all pixels cost seconds a step.
+    Pairs of all pixels cost seconds a step, so that they are compared in a training of few steps.
 
     Noted: `pair_memory_mb`, what the backward pass of L_E needs beyond the features, counted in the step
     itself (`kept_bytes`), in MB (1e6 bytes); and `too_close`, the share of the pairs with different labels
@@ -46,36 +39,18 @@ class RandomFeatureEmbedding(Consistency):
         weight: of L_E.
         sampled: pixels of each patch, all where it has no more; None for all of any patch.
         margin: the cosine below which different pixels are far enough apart; 0 is a right angle.
-        share: the steps of this training over those of the labels alone, before it.
-        rate: its learning rate over that of theirs.
     """
 
     weight: Annotated[float, Field(ge=0)] = 1.0
     sampled: Annotated[int, Field(ge=2)] | None = 256
     margin: Annotated[float, Field(ge=-1, lt=1)] = 0.0
-    share: Annotated[float, Field(gt=0, le=1)] = 1 / 20
-    rate: Annotated[float, Field(gt=0, le=1)] = 0.25
 
     term = "embedding"
-
-    @classmethod
-    def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:
-        """The labels alone; nothing for the supervised twin."""
-        return [] if cls.asked(arguments, "weight") == 0 else [cls.twin(arguments)]
 
     def build(self) -> None:
         """The network, which is to have features that its last layer reads."""
         super().build()
         encoder_decoder(self.network)
-        if self.weight:
-            self.step_share, self.rate_share = self.share, self.rate
-
-    def learn_from(self, cohort: "Cohort", teachers: Sequence[Segmenter]) -> "Cohort":
-        """Go on from the weights that the labels alone gave."""
-        for teacher in teachers:
-            trained: Any = teacher
-            self.network.load_state_dict(trained.network.state_dict())
-        return cohort
 
     def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """L_E: the mean over all patches, those with labels first."""
