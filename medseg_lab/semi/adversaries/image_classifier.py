@@ -21,10 +21,10 @@ SHARPNESS = 4.0
 class PlaceScores(nn.Module):
     """The evidence for each foreground class at each place, `(N, C, *S)` to logits `(N, K-1, *cells)`.
 
-    A cell is four voxels wide, and its score depends on the 15 x 15 voxels around it alone: there are no norms
-    (an instance norm tells every place what is anywhere in the image), and no further convolutions. A label of
-    the whole image does not say where evidence is to be put. With norms, or where scores saw further, they lay
-    many voxels beside the squares and lesions that they spoke of.
+    A cell is four voxels wide, and its score depends on the 15 x 15 voxels around it alone: there are no
+    norms (an instance norm tells every place what is anywhere in the image), and no further convolutions. A
+    label of the whole image does not say where evidence is to be put. With norms, or where scores saw
+    further, they lay many voxels beside the squares and lesions that they spoke of.
 
     Args:
         spatial_dims: 2 or 3.
