@@ -9,13 +9,13 @@ from pydantic import Field
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.case import IGNORE, Case
+from medseg_lab.data.case import Case
 from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.splits import shuffled
-from medseg_lab.semi.adversaries.asdnet import judged, one_hot, one_hot_of
 from medseg_lab.semi.adversaries.discriminator import Discriminator, fixed, standing, taken_for, told_apart
+from medseg_lab.semi.adversaries.game import Game
 from medseg_lab.semi.adversaries.image_classifier import ImageClassifier, PlaceScores
-from medseg_lab.semi.adversaries.trained_first import TrainedFirst
+from medseg_lab.semi.adversaries.masks import as_mask, beside, one_hot
 from medseg_lab.training.learner import Learner, Phase
 from medseg_lab.training.recipe import Recipe, recipe
 from medseg_lab.training.segmenter import Segmenter
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
 
 
-class CollaborativeLearning(TrainedFirst):
+class CollaborativeLearning(Game):
     """Masks of a few patients, and of all others only which classes an image shows.
 
     Three networks. An `ImageClassifier` learns from the labels of whole images, of all patients; it is
@@ -105,7 +105,7 @@ class CollaborativeLearning(TrainedFirst):
         probabilities = logits.float().softmax(dim=1)
         found: Tensor = self.loss(logits, self.pseudo_masks(image, probabilities.detach()))
         if self.adversarial:
-            answers = fixed(self.discriminator, judged(image, one_hot_of(probabilities)))
+            answers = fixed(self.discriminator, beside(image, as_mask(probabilities)))
             found = found + self.adversarial * taken_for(answers, True)
         return found
 
@@ -121,12 +121,12 @@ class CollaborativeLearning(TrainedFirst):
 
     def discriminator_losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """True masks on their images against predicted ones on theirs."""
-        image, label = self.unlabelled(batch), batch.label
+        image = self.unlabelled(batch)
         with torch.no_grad():
-            predicted = one_hot_of(self.student(image))
-        true = one_hot(label.where(label != IGNORE, 0), predicted.shape[1])
-        real = self.discriminator(judged(batch.image, true))
-        other = self.discriminator(judged(image, predicted))
+            predicted = as_mask(self.student(image))
+        true = one_hot(batch.label, predicted.shape[1])
+        real = self.discriminator(beside(batch.image, true))
+        other = self.discriminator(beside(image, predicted))
         self.note(**standing(real, other))
         return {"told_apart": told_apart(real, other)}
 
