@@ -173,7 +173,7 @@ class Recolouring(Supervised):
         weights = restorer.network.state_dict().items()
         learned = {name: value for name, value in weights if not name.startswith(f"{head}.")}
         self.network.load_state_dict(learned, strict=False)
-        device = next(self.parameters()).device
+        device = next(restorer.parameters()).device
         images = [middle(case.image, restorer.patch)[None] for case in cohort.unlabelled[:LOOKED_AT]]
         with torch.no_grad():
             looked = [restorer.error(image.to(device)).flatten(2).sum(dim=2) for image in images]
