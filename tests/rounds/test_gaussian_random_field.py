@@ -46,7 +46,7 @@ def test_it_is_the_closed_form_of_the_harmonic_solution(channels, spacing):
 
 
 def test_between_two_seeds_a_label_changes_evenly_or_at_the_edge():
-    """Five pixels in a row: on an even ramp y falls by a quarter a step; else it falls where the image does."""
+    """Five pixels in a row: on an even ramp y falls by a quarter a step; else where the image does."""
     said = np.array([[0.95, 0.6, 0.6, 0.6, 0.05], [0.05, 0.4, 0.4, 0.4, 0.95]])[:, None]
     ramp, edge = np.arange(5.0)[None, None], np.array([0.0, 0, 0, 1, 1])[None, None]
     np.testing.assert_allclose(spread(said, ramp, 0.9, 1.0)[0, 0], [1, 0.75, 0.5, 0.25, 0], atol=1e-6)
@@ -91,7 +91,7 @@ def test_each_slice_is_a_graph_of_its_own(plane):
 
 
 def test_what_the_network_is_unsure_of_takes_the_label_of_what_looks_alike():
-    """A bright square of 4 x 4, of whose middle the network is certain; it marks a dark ring around it, too."""
+    """A bright square, of whose middle the network is certain; it marks a dark ring around it, too."""
     label = torch.zeros(12, 12)
     label[4:8, 4:8] = 1
     foreground = torch.full((12, 12), 0.02)

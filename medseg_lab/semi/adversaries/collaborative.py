@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.case import Case
 from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.splits import shuffled
-from medseg_lab.semi.adversaries.discriminator import Discriminator, accuracy, fixed, taken_for, told_apart
+from medseg_lab.semi.adversaries.discriminator import Discriminator, fixed, standing, taken_for, told_apart
 from medseg_lab.semi.adversaries.game import Game
 from medseg_lab.semi.adversaries.image_classifier import ImageClassifier, PlaceScores
+from medseg_lab.semi.adversaries.masks import as_mask, beside, one_hot
 from medseg_lab.training.learner import Learner, Phase
 from medseg_lab.training.recipe import Recipe, recipe
 from medseg_lab.training.segmenter import Segmenter
@@ -50,8 +50,6 @@ class CollaborativeLearning(Game):
         attention: whether the classifier refines pseudo-masks; without, they are the predictions.
         weight: of the pseudo-masks. At 0 this is the supervised twin with the masks of few patients.
         adversarial: a, over that of the pseudo-masks.
-        share: the steps of this training over those of the twin, before it.
-        rate: its learning rate over that of the twin.
         width: channels of the first convolution of classifier and discriminator.
     """
 
@@ -59,15 +57,13 @@ class CollaborativeLearning(Game):
     attention: bool = True
     weight: Annotated[float, Field(ge=0)] = 1.0
     adversarial: Annotated[float, Field(ge=0)] = 0.1
-    share: Annotated[float, Field(gt=0, le=1)] = 1 / 6
-    rate: Annotated[float, Field(gt=0, le=1)] = 0.25
     width: Annotated[int, Field(ge=1)] = 16
 
     term = "pseudo"
 
     @classmethod
     def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:
-        """The classifier; and the supervised twin with the same masks, unless this is it."""
+        """The supervised twin with the same masks, unless this is it; and the classifier."""
         of_learners = {each.name for each in fields(Learner)} - {"network", "loss"}
         shared = {name: value for name, value in arguments.items() if name in of_learners | {"width"}}
         classifier = recipe(ImageClassifier, **shared)
@@ -75,7 +71,7 @@ class CollaborativeLearning(Game):
             return [classifier]
         alone = cls.twin(arguments).arguments
         same = {name: cls.asked(arguments, name) for name in ("masks", "width")}
-        return [classifier, recipe(cls, **{**alone, **same, "weight": 0.0})]
+        return [recipe(cls, **{**alone, **same, "weight": 0.0}), classifier]
 
     def build(self) -> None:
         """The segmenter; then the classifier, whose weights are learned before, and the discriminator."""
@@ -84,7 +80,6 @@ class CollaborativeLearning(Game):
             dims, channels, classes = self.task.spatial_dims, self.task.channels, len(self.task.classes)
             self.classifier = PlaceScores(dims, channels, classes - 1, self.width).requires_grad_(False)
             self.discriminator = Discriminator(dims, channels + classes, self.width)
-            self.step_share, self.rate_share = self.share, self.rate
 
     def learn_from(self, cohort: "Cohort", teachers: Sequence[Segmenter]) -> "Cohort":
         """Take over what was learned before; and the cohort with the masks of few patients.
@@ -92,16 +87,11 @@ class CollaborativeLearning(Game):
         Raises:
             ValueError: if all patients are among these few, so that there is no image without a mask.
         """
+        *alone, classifier = teachers
         if self.weight:
-            classifier, alone = (dict(teacher.named_children()) for teacher in teachers)
-            self.classifier.load_state_dict(classifier["places"].state_dict())
-            self.network.load_state_dict(alone["network"].state_dict())
-        return with_masks_of(self.masks, cohort)
-
-    def phases(self) -> list[Phase]:
-        """Segment, at this training's share of the learning rate; then discriminate."""
-        segment, *others = super().phases()
-        return [replace(segment, rate=lambda step: self.rate_share), *others]
+            trained: Any = classifier
+            self.classifier.load_state_dict(trained.places.state_dict())
+        return super().learn_from(with_masks_of(self.masks, cohort), alone)
 
     def others(self) -> list[Phase]:
         """Discriminate."""
@@ -115,8 +105,8 @@ class CollaborativeLearning(Game):
         probabilities = logits.float().softmax(dim=1)
         found: Tensor = self.loss(logits, self.pseudo_masks(image, probabilities.detach()))
         if self.adversarial:
-            judged = fixed(self.discriminator, shown(image, as_mask(probabilities)))
-            found = found + self.adversarial * taken_for(judged, True)
+            answers = fixed(self.discriminator, beside(image, as_mask(probabilities)))
+            found = found + self.adversarial * taken_for(answers, True)
         return found
 
     def pseudo_masks(self, image: Tensor, probabilities: Tensor) -> Tensor:
@@ -134,12 +124,10 @@ class CollaborativeLearning(Game):
         image = self.unlabelled(batch)
         with torch.no_grad():
             predicted = as_mask(self.student(image))
-        known = one_hot(batch.label, len(self.task.classes))
-        real, other = (
-            self.discriminator(shown(batch.image, known)),
-            self.discriminator(shown(image, predicted)),
-        )
-        self.note(discriminator_accuracy=accuracy(real, other))
+        true = one_hot(batch.label, predicted.shape[1])
+        real = self.discriminator(beside(batch.image, true))
+        other = self.discriminator(beside(image, predicted))
+        self.note(**standing(real, other))
         return {"told_apart": told_apart(real, other)}
 
 
@@ -157,22 +145,6 @@ def refined(probabilities: Tensor, attention: Tensor) -> Tensor:
     trust = torch.cat((torch.ones_like(attention[:, :1]), attention + 0.5), dim=1)
     found = probabilities * trust
     return found / found.sum(dim=1, keepdim=True)
-
-
-def one_hot(label: Tensor, classes: int) -> Tensor:
-    """Labels `(N, *S)` as `(N, K, *S)`; what nobody annotated is in no class."""
-    return torch.stack([label == k for k in range(classes)], dim=1).float()
-
-
-def as_mask(probabilities: Tensor) -> Tensor:
-    """The most probable class as `(N, K, *S)` of 0 and 1, with the gradient of the probabilities."""
-    mask = F.one_hot(probabilities.argmax(dim=1), probabilities.shape[1]).movedim(-1, 1)
-    return mask + (probabilities - probabilities.detach())
-
-
-def shown(image: Tensor, mask: Tensor) -> Tensor:
-    """What the discriminator sees, `(N, C + K, *S)`."""
-    return torch.cat((image, mask), dim=1)
 
 
 def with_masks_of(patients: int, cohort: "Cohort") -> "Cohort":

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.semi.adversaries.discriminator import Discriminator, fixed, standing, taken_for, told_apart
-from medseg_lab.semi.adversaries.trained_first import TrainedFirst
+from medseg_lab.semi.adversaries.game import Game
 from medseg_lab.training.learner import Phase
 
 
-class DeepAdversarialNetwork(TrainedFirst):
+class DeepAdversarialNetwork(Game):
     """An evaluation network tells segmentations of labelled from those of unlabelled images.
 
     It is given an image and its class probabilities, and answers whether the image is one of those with

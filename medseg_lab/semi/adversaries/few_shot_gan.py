@@ -13,7 +13,7 @@ from medseg_lab.networks.blocks import CONV, conv, crop
 from medseg_lab.networks.encoder_decoder import encoder_decoder
 from medseg_lab.semi.adversarial import dropout_off
 from medseg_lab.semi.adversaries.discriminator import fixed, standing, told_apart
-from medseg_lab.semi.adversaries.trained_first import TrainedFirst
+from medseg_lab.semi.adversaries.game import Game
 from medseg_lab.training.learner import Phase
 
 DOUBLED = 4
@@ -51,7 +51,7 @@ class ImageGenerator(nn.Module):
         return F.instance_norm(crop(self.layers(z), shape).float())
 
 
-class FewShotGAN(TrainedFirst):
+class FewShotGAN(Game):
     """The segmenter is the discriminator: what is generated belongs to one more class, K + 1.
 
     Beside the logits l_1 to l_K, that of class K + 1 is a constant c, which costs no generality, since a

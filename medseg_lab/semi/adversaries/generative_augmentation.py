@@ -13,7 +13,7 @@ from medseg_lab.data.batch import Batch
 from medseg_lab.data.case import IGNORE
 from medseg_lab.networks.blocks import CONV, conv
 from medseg_lab.semi.adversaries.discriminator import Discriminator, fixed, standing, taken_for, told_apart
-from medseg_lab.semi.adversaries.trained_first import TrainedFirst
+from medseg_lab.semi.adversaries.game import Game
 from medseg_lab.semi.transforms.jacobian import jacobian_determinant
 from medseg_lab.semi.transforms.warp import pull
 from medseg_lab.training.learner import Phase
@@ -77,7 +77,7 @@ class Fields(NamedTuple):
     intensity: Tensor
 
 
-class GenerativeAugmentation(TrainedFirst):
+class GenerativeAugmentation(Game):
     """Generators deform labelled patches and change their intensities; the segmenter learns from these, too.
 
     One generator gives a deformation, which moves image and label, the other an intensity that is added to

@@ -11,7 +11,7 @@ from torch import Tensor
 from medseg_lab.data.batch import Batch
 from medseg_lab.inference.predict import covered
 from medseg_lab.networks.encoder_decoder import encoder_decoder
-from medseg_lab.semi.adversaries.discriminator import Discriminator, accuracy, fixed, taken_for, told_apart
+from medseg_lab.semi.adversaries.discriminator import Discriminator, fixed, standing, taken_for, told_apart
 from medseg_lab.training.learner import Learner, Phase
 from medseg_lab.training.recipe import Recipe, recipe
 from medseg_lab.training.segmenter import Segmenter
@@ -88,7 +88,7 @@ class ColourRestorer(Learner):
         with torch.no_grad():
             found = self.colours(grey)
         real, other = (self.discriminator(torch.cat((grey, colours), dim=1)) for colours in (true, found))
-        self.note(discriminator_accuracy=accuracy(real, other))
+        self.note(**standing(real, other))
         return {"told_apart": told_apart(real, other)}
 
     def colour_images(self, batch: Batch) -> Tensor:

@@ -49,7 +49,7 @@ def test_generated_images_differ_and_are_z_scored(dims):
 
 def test_a_segmenter_learns_to_tell_what_is_generated(tmp_path):
     """With a generator that stands still, voxels of its images become class K + 1."""
-    how = recipe(FewShotGAN, network=SMALL, spatial_dims=2, width=4, opponents=1e-9, ramp=0.01)
+    how = recipe(FewShotGAN, network=SMALL, spatial_dims=2, width=4, opponents=1e-9, ramp=0.01, share=1.0)
     _, curves = trained(how, tiny_cohort(3), tmp_path, steps=60)
     told = [row["noted.discriminator_accuracy"] for row in curves.rows]
     assert told[0] < 0.6

@@ -94,12 +94,13 @@ def test_the_segmenter_is_shown_random_fields_in_the_control_alone(learned):
 
 
 def test_large_fields_are_worth_something_to_the_generators(tmp_path):
-    """Without a reward they stay as they are; with it they grow and differ."""
-    sizes = []
-    for large in (0.0, 10.0):
+    """With a reward that outweighs all else, two draws for a patch come to have little in common."""
+    varied = []
+    for large in (0.0, 100.0):
         how = recipe(
             GenerativeAugmentation, network=SMALL, spatial_dims=2, width=4, large=large, opponents=1.0
         )
-        _, curves = trained(how, tiny_cohort(3), tmp_path / str(large), steps=30)
-        sizes.append(curves.rows[-1]["noted.strength"])
-    assert sizes[1] > 2 * sizes[0]
+        _, curves = trained(how, tiny_cohort(3), tmp_path / str(large), steps=40)
+        varied.append([curves.rows[step]["noted.varied"] for step in (0, -1)])
+    assert varied[1][1] > 2 * varied[1][0]
+    assert varied[1][1] > 2 * varied[0][1]
