@@ -23,8 +23,8 @@ class Game(TrainedFirst):
     .5 from the first steps on (`medseg_lab.show.game`).
 
     Args:
-        opponents: the learning rate of the other networks over that of a segmenter that begins anew. A game is
-            short: at a tenth, an evaluation network had hardly begun to see a difference in a hundred steps.
+        opponents: the learning rate of the other networks over that of a segmenter that begins anew. A game
+            is short: at a tenth, an evaluation network had hardly begun to see a difference in a hundred steps.
     """
 
     opponents: Annotated[float, Field(gt=0)] = 0.5
