@@ -105,5 +105,8 @@ def mean_cosines(features: Tensor, label: Tensor) -> tuple[float, float]:
     unit, known = F.normalize(features.detach().cpu().double(), dim=1).numpy(), label.cpu().numpy()
     cosine, alike = unit @ unit.T, known[:, None] == known
     others = ~np.eye(len(known), dtype=bool)
-    within, between = cosine[alike & others], cosine[~alike]
-    return tuple(float(found.mean()) if found.size else np.nan for found in (within, between))
+    return _mean(cosine[alike & others]), _mean(cosine[~alike])
+
+
+def _mean(values: NDArray) -> float:
+    return float(values.mean()) if values.size else np.nan
