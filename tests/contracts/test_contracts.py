@@ -12,6 +12,7 @@ from toys import differing, tiny_budget, tiny_cohort, trained, without_seconds
 
 from medseg_lab.inference.predict import predict_case
 from medseg_lab.inference.sample import sample_case
+from medseg_lab.networks.from_monai import FromMonai
 from medseg_lab.semi.adversaries.game import Game
 from medseg_lab.semi.consistency import Consistency
 from medseg_lab.semi.teacher import TeacherStudent
@@ -69,6 +70,21 @@ def started(target: Recipe, seed: int = 0, patch: int = 8) -> tuple[Learner, obj
 def store(tmp_path_factory) -> RunStore:
     """One for all configurations, so that what several rest on is trained and stored once."""
     return RunStore(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sizes_found_once():
+    """What sizes of images a network of MONAI takes is found by many trials: here once for each network."""
+    known, find = {}, FromMonai._sizes
+
+    def found_once(self: FromMonai, *asked):
+        if (key := repr((self.title, self.classes, asked))) not in known:
+            known[key] = find(self, *asked)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FromMonai, "_sizes", found_once)
+        yield
 
 
 def fitted(store: RunStore, target: Recipe) -> Run:
