@@ -7,9 +7,10 @@ from copy import deepcopy
 
 import pytest
 import torch
-from configurations import NAMES, joins_planes, small, trained_parts
-from toys import differing, tiny_budget, tiny_cohort, trained, without_seconds
+from configurations import NAMES, in_colour, joins_planes, small, trained_parts
+from toys import differing, tinted, tiny_budget, tiny_cohort, trained, without_seconds
 
+from medseg_lab.data.cohort import Cohort
 from medseg_lab.inference.predict import predict_case
 from medseg_lab.inference.sample import sample_case
 from medseg_lab.networks.from_monai import FromMonai
@@ -28,6 +29,7 @@ from medseg_lab.training.supervised import Supervised
 from medseg_lab.uncertainty.sampled import MeanOfSamples
 
 COHORT = tiny_cohort(3, 3, labelled=3, raters=2, shape=(20, 18, 16), patch=32)
+COLOURS = tinted(COHORT)
 ROOM = {"steps": 3, "voxels": 2 * 8**3}
 LEARNERS = sorted({written(part): part for name in NAMES for part in trained_parts(small(name, 2))}.items())
 SEED = 3
@@ -58,10 +60,15 @@ def ended(learner: Learner) -> Learner:
     return learner.eval()
 
 
+def cohort_of(target: Recipe) -> Cohort:
+    """The one that it learns from."""
+    return COLOURS if in_colour(target) else COHORT
+
+
 def started(target: Recipe, seed: int = 0, patch: int = 8) -> tuple[Learner, object]:
     room = tiny_budget(steps=3, voxels=2 * patch**2, patch=patch)
     teachers = [ended(changed_of(base, seed, patch)) for base in target.bases]
-    learner, batches = begin(target, COHORT, room, seed, make_fabric("32-true"), teachers)
+    learner, batches = begin(target, cohort_of(target), room, seed, make_fabric("32-true"), teachers)
     learner.prepare(4, batches.unlabelled_shapes, batches.labelled_shapes)
     return learner, batches
 
@@ -88,7 +95,7 @@ def _sizes_found_once():
 
 
 def fitted(store: RunStore, target: Recipe) -> Run:
-    return fit(target, COHORT, tiny_budget(**ROOM), SEED, store=store, progress=False)
+    return fit(target, cohort_of(target), tiny_budget(**ROOM), SEED, store=store, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +108,8 @@ def gone_on(store: RunStore, tmp_path_factory):
             teachers = [fitted(store, base).learner() for base in part.bases]
             where = {"folder": tmp_path_factory.mktemp("part"), "seed": SEED, "teachers": teachers, **ROOM}
             with pytest.raises(KeyboardInterrupt):
-                trained(part, COHORT, stop=2, checkpoint_seconds=0, **where)
-            learner, curves = trained(part, COHORT, **where)
+                trained(part, cohort_of(part), stop=2, checkpoint_seconds=0, **where)
+            learner, curves = trained(part, cohort_of(part), **where)
             known[text] = ended(learner), without_seconds(curves.rows)
         return deepcopy(known[text])
 
@@ -114,10 +121,10 @@ def watched_once():
     """`watched` trains all that a training rests on anew: here once for all that rest on it."""
     known, train = {}, watch._ended
 
-    def trained_once(target: Recipe, *more):
-        if (text := written(target)) not in known:
-            known[text] = train(target, *more)
-        return deepcopy(known[text])
+    def trained_once(target: Recipe, cohort: Cohort, *more):
+        if (key := (written(target), cohort.fingerprint)) not in known:
+            known[key] = train(target, cohort, *more)
+        return deepcopy(known[key])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(watch, "_ended", trained_once)
@@ -143,11 +150,12 @@ def test_it_gives_probabilities_of_patches_of_any_size(name, dims):
         with pytest.raises(ValueError, match="spatial_dims: expected 2"):
             target.build(COHORT.task)
         return
-    method = target.build(COHORT.task).eval()
+    task = cohort_of(target).task
+    method = target.build(task).eval()
     shape = (13, 10, 9)[:dims]
     with torch.no_grad():
-        found = method.predict(torch.randn(2, 1, *shape))
-        samples = method.sample(torch.randn(2, 1, *shape), 3)
+        found = method.predict(torch.randn(2, task.channels, *shape))
+        samples = method.sample(torch.randn(2, task.channels, *shape), 3)
     assert found.shape == (2, 3, *shape)
     assert samples.shape == (3, 2, 3, *shape)
     assert found.dtype == samples.dtype == torch.float32
@@ -186,7 +194,8 @@ def test_its_losses_reach_every_parameter_that_they_train(target, dims):
 @by_configuration
 def test_interrupted_stored_and_loaded_it_is_the_same(name, store, gone_on):
     """Same bits: trained at once and stored by `fit`; stopped in the middle, gone on, and never stored."""
-    target, image = small(name, 2), COHORT.validation[0].image
+    target = small(name, 2)
+    image = cohort_of(target).validation[0].image
     run = fitted(store, target)
     stored = run.learner()
     with torch.no_grad():
@@ -229,8 +238,10 @@ def test_another_seed_is_another_training(name):
 @by_configuration
 def test_samples_repeat_under_one_seed_and_differ_where_the_method_draws(name):
     torch.manual_seed(0)
-    method = small(name, 2).build(COHORT.task).eval()
-    image = torch.randn(2, 1, 12, 12)
+    target = small(name, 2)
+    task = cohort_of(target).task
+    method = target.build(task).eval()
+    image = torch.randn(2, task.channels, 12, 12)
     with torch.no_grad():
         torch.manual_seed(5)
         first = method.sample(image, 4)
@@ -285,5 +296,5 @@ def test_no_gradient_moves_a_teacher(target):
 
 @pytest.mark.parametrize("target", named(learners(Learner)))
 def test_a_way_point_of_a_training_is_what_it_ends_with(target, store, watched_once):
-    found = watched_once(target, COHORT, tiny_budget(**ROOM), SEED, [3])[3]
+    found = watched_once(target, cohort_of(target), tiny_budget(**ROOM), SEED, [3])[3]
     assert differing(fitted(store, target).learner(), found) == []
