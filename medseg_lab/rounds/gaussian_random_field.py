@@ -35,7 +35,7 @@ class GaussianRandomField(Rounds):
             of each class that is predicted in a slice is one in any case: a class without a seed would be
             lost.
         beta: how fast edges weaken; x is in standard deviations of the slice. This and `certain` were chosen
-            on validation cases of msd-hippocampus: with seeds from .98 on, it made more voxels wrong than right.
+            on validation cases of msd-hippocampus: at .98 it made more voxels wrong than right.
     """
 
     certain: Annotated[float, Field(gt=0, lt=1)] = 0.8

@@ -65,3 +65,21 @@ def taken_for(logits: Tensor, real: bool) -> Tensor:
 def accuracy(real: Tensor, other: Tensor) -> Tensor:
     """The share of the answers that are right, of both kinds alike: 0 to 1; a coin has 0.5."""
     return ((real > 0).float().mean() + (other <= 0).float().mean()) / 2
+
+
+def standing(real: Tensor, other: Tensor) -> dict[str, Tensor]:
+    """How the game stands, to be noted: `self.note(**standing(real, other))`, without gradients.
+
+    `discriminator_accuracy`; and what each side would make small, unweighted: `told_apart`, of the
+    discriminator, and `taken_for_real`, of what it plays against. Where it sees no difference and answers
+    1/2, both are log 2.
+
+    Args:
+        real, other: the discriminator's logits, of any shape.
+    """
+    real, other = real.detach(), other.detach()
+    return {
+        "discriminator_accuracy": accuracy(real, other),
+        "told_apart": told_apart(real, other),
+        "taken_for_real": taken_for(other, True),
+    }

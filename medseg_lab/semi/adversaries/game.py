@@ -6,11 +6,11 @@ from pydantic import Field
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.semi.consistency import Consistency
+from medseg_lab.semi.trained_first import TrainedFirst
 from medseg_lab.training.learner import Phase
 
 
-class Game(Consistency):
+class Game(TrainedFirst):
     """The segmenter learns from labels, and from what other networks make of it; these learn in turn.
 
     In each step first the segmenter moves, down L = L_S + w(step) L_U as in all methods of section 3.2, then
@@ -23,15 +23,15 @@ class Game(Consistency):
     .5 from the first steps on (`medseg_lab.show.game`).
 
     Args:
-        opponents: the learning rate of the other networks over the segmenter's. AdamW's rate for a
-            segmentation network is high for a discriminator.
+        opponents: the learning rate of the other networks over that of a segmenter that begins anew. A game
+            is short: at a tenth, an evaluation network had hardly begun to see a difference in a hundred steps.
     """
 
-    opponents: Annotated[float, Field(gt=0)] = 0.1
+    opponents: Annotated[float, Field(gt=0)] = 0.5
 
     def phases(self) -> list[Phase]:
         """Segment; then the other networks, one after another."""
-        segment = Phase("segment", self.network.parameters(), self.losses)
+        segment = Phase("segment", self.network.parameters(), self.losses, rate=lambda step: self.rate_share)
         return [segment] if self.weight == 0 else [segment, *self.others()]
 
     def others(self) -> list[Phase]:

@@ -1,7 +1,6 @@
 """A graph of superpixels: Xu et al. [23] (section 3.3)."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
@@ -9,15 +8,10 @@ from pydantic import Field
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.semi.consistency import Consistency
-from medseg_lab.training.recipe import Recipe
-from medseg_lab.training.segmenter import Segmenter
-
-if TYPE_CHECKING:
-    from medseg_lab.data.cohort import Cohort
+from medseg_lab.semi.trained_first import TrainedFirst
 
 
-class SuperpixelGraph(Consistency):
+class SuperpixelGraph(TrainedFirst):
     """Regions that look alike and lie near each other are to have like predictions.
 
     L = L_S + w(t) R, with R = sum w_ij |y_i - y_j|^2 over the edges of a graph. Its nodes are the superpixels
@@ -26,8 +20,7 @@ class SuperpixelGraph(Consistency):
     more. Here R is divided by the sum of the w_ij, so that it does not grow with the number of edges: it is
     the weighted mean over the edges, 0 to 2, and the mean over the patches.
 
-    Training goes on from the labels alone (`teachers`), since predictions that are wrong everywhere have
-    nothing to spread. Departures: the authors' network sees regions and is followed by a step that corrects
+    Departures: the authors' network sees regions and is followed by a step that corrects
     shapes, which is left out; neurons are told apart by what they look like, where organs are also told apart
     by where they are.
 
@@ -42,8 +35,6 @@ class SuperpixelGraph(Consistency):
             image; of several channels, the root of the mean square.
         reach: the distance in voxels that counts as 1.
         epsilon: the least weight of an edge.
-        share: the steps of this training over those of the labels alone, before it.
-        rate: its learning rate over that of theirs.
     """
 
     weight: Annotated[float, Field(ge=0)] = 10.0
@@ -52,28 +43,8 @@ class SuperpixelGraph(Consistency):
     contrast: Annotated[float, Field(gt=0)] = 0.25
     reach: Annotated[float, Field(gt=0)] = 4.0
     epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    share: Annotated[float, Field(gt=0, le=1)] = 1 / 6
-    rate: Annotated[float, Field(gt=0, le=1)] = 0.25
 
     term = "graph"
-
-    @classmethod
-    def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:
-        """The labels alone; nothing for the supervised twin."""
-        return [] if cls.asked(arguments, "weight") == 0 else [cls.twin(arguments)]
-
-    def build(self) -> None:
-        """The network; training is short, since it goes on."""
-        super().build()
-        if self.weight:
-            self.step_share, self.rate_share = self.share, self.rate
-
-    def learn_from(self, cohort: "Cohort", teachers: Sequence[Segmenter]) -> "Cohort":
-        """Go on from the weights that the labels alone gave."""
-        for teacher in teachers:
-            trained: Any = teacher
-            self.network.load_state_dict(trained.network.state_dict())
-        return cohort
 
     def consistency_loss(self, batch: Batch, step: int) -> Tensor:
         """R, the mean over the unlabelled patches."""

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from medseg_lab.semi.adversaries.discriminator import Discriminator, accuracy, fixed, taken_for, told_apart
+from medseg_lab.semi.adversaries.discriminator import (
+    Discriminator,
+    accuracy,
+    fixed,
+    standing,
+    taken_for,
+    told_apart,
+)
 
 
 def test_losses_are_logs_of_what_was_answered():
@@ -45,3 +52,15 @@ def test_a_discriminator_sees_how_bright_and_how_large_things_are(dims):
     answers = Discriminator(dims, 1)(images)
     assert answers.shape == (3,)
     assert answers.unique().numel() == 3
+
+
+def test_what_is_noted_has_both_sides_losses_and_no_gradient():
+    real, other = torch.tensor([math.log(3)], requires_grad=True), torch.tensor([0.0])  # D: 3/4; 1/2
+    found = standing(real, other)
+    assert not any(value.requires_grad for value in found.values())
+    expected = {
+        "discriminator_accuracy": 1.0,  # 0 is no "real"
+        "told_apart": (math.log(4 / 3) + math.log(2)) / 2,
+        "taken_for_real": math.log(2),
+    }
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(expected)
