@@ -9,7 +9,6 @@ from pydantic import Field
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.inference.predict import covered
 from medseg_lab.networks.encoder_decoder import encoder_decoder
 from medseg_lab.semi.adversaries.discriminator import Discriminator, fixed, standing, taken_for, told_apart
 from medseg_lab.training.learner import Learner, Phase
@@ -26,7 +25,7 @@ REACH = 2.5
 SPREAD = 20.0
 """Of Lab values, which are divided by it: about the standard deviation of L in such an image."""
 LOOKED_AT = 2
-"""Unlabelled images on which it is measured how much of the colour is restored."""
+"""Unlabelled images in whose middle it is measured how much of the colour is restored."""
 
 
 class ColourRestorer(Learner):
@@ -174,13 +173,11 @@ class Recolouring(Supervised):
         weights = restorer.network.state_dict().items()
         learned = {name: value for name, value in weights if not name.startswith(f"{head}.")}
         self.network.load_state_dict(learned, strict=False)
-        slice_axis = cohort.card.preprocessing.slice_axis
-        images = [case.image for case in cohort.unlabelled[:LOOKED_AT]]
-        looked = [
-            covered(restorer, image, restorer.error, slice_axis=slice_axis).flatten(1).sum(1)
-            for image in images
-        ]
-        wrong, whole = torch.stack(looked).sum(dim=0).tolist()
+        device = next(restorer.parameters()).device
+        images = [middle(case.image, restorer.patch)[None] for case in cohort.unlabelled[:LOOKED_AT]]
+        with torch.no_grad():
+            looked = [restorer.error(image.to(device)).flatten(2).sum(dim=2) for image in images]
+        wrong, whole = torch.cat(looked).sum(dim=0).tolist()
         self.made = {"restored": 1 - wrong / max(whole, 1e-6)}
         return cohort
 
@@ -188,6 +185,14 @@ class Recolouring(Supervised):
         """The supervised loss."""
         self.note(**self.made)
         return super().losses(batch, step)
+
+
+def middle(image: Tensor, patch: Sequence[int]) -> Tensor:
+    """The middle of an image `(C, *S)`, of a patch's size where it is as large."""
+    for axis, edge in enumerate(patch, start=1):
+        size = min(edge, image.shape[axis])
+        image = image.narrow(axis, (image.shape[axis] - size) // 2, size)
+    return image
 
 
 def expect_colours(learner: Learner) -> None:

@@ -38,10 +38,10 @@ class SuperpixelGraph(TrainedFirst):
     """
 
     weight: Annotated[float, Field(ge=0)] = 10.0
-    size: Annotated[int, Field(ge=2)] = 16
+    size: Annotated[int, Field(ge=2)] = 6
     compactness: Annotated[float, Field(gt=0)] = 0.1
-    contrast: Annotated[float, Field(gt=0)] = 0.5
-    reach: Annotated[float, Field(gt=0)] = 8.0
+    contrast: Annotated[float, Field(gt=0)] = 0.25
+    reach: Annotated[float, Field(gt=0)] = 4.0
     epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
     term = "graph"
@@ -115,15 +115,15 @@ def means(values: Tensor, regions: Tensor) -> Tensor:
 
 def edges(features: Tensor, epsilon: float) -> Tensor:
     """w_ij = exp(-|v_i - v_j|^2), 0 where it is less than epsilon: `(n, F)` to `(n, n)`."""
-    weights = (-squared_distances(features)).exp().fill_diagonal_(0)
+    distance = torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")
+    weights = (-distance.square()).exp().fill_diagonal_(0)
     return weights.where(weights >= epsilon, 0.0)
 
 
 def smoothness(weights: Tensor, y: Tensor) -> Tensor:
-    """Sum of w_ij |y_i - y_j|^2 over all ordered pairs, a scalar; weights `(n, n)`, y `(n, K)`."""
-    return (weights * squared_distances(y)).sum()
+    """Sum of w_ij |y_i - y_j|^2 over all ordered pairs, a scalar; weights `(n, n)`, y `(n, K)`.
 
-
-def squared_distances(points: Tensor) -> Tensor:
-    """|p_i - p_j|^2, `(n, F)` to `(n, n)`."""
-    return (points[:, None] - points).square().sum(dim=-1)
+    That is 2 tr(y' L y) with the graph's Laplacian L = D - W, where D has the sums of the rows of W.
+    """
+    laplacian = weights.sum(dim=1).diag() - weights
+    return 2 * (y * (laplacian @ y)).sum()
