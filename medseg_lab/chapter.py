@@ -141,20 +141,23 @@ class Lesson:
             self.others[labelled] = replace(self.protocol, cohort=cohort)
         return self.others[labelled]
 
-    def on(self, *prefer: str) -> KeptProtocol:
+    def on(self, *prefer: str, labelled: int | None = 0) -> KeptProtocol:
         """The protocol on other data, for a question that this lesson's do not pose; says which.
 
         Its trainings have the section's terms on that data set, and are judged with the lesson's.
 
         Args:
             prefer: ids, best first: the first that is at hand, else the embedded virtual subjects.
+            labelled: patients whose labels may be used; 0 for the section's own number, which mostly is all,
+                and None for all.
 
         Raises:
             ValueError: for an unknown data set.
         """
-        name = " or ".join(prefer)
+        name = " or ".join((*prefer, *([] if labelled == 0 else [f"{labelled or 'all'} labelled"])))
         if name not in self.others:
-            cohort = self.load(dataset="auto", prefer=prefer)
+            load = partial(self.load, dataset="auto", prefer=prefer)
+            cohort = _with_own_labels(load, self.section) if labelled == 0 else load(labelled=labelled)
             budget, terms = self.spend(cohort.id)
             self.others[name] = replace(self.protocol, cohort=cohort, budget=budget)
             lines = {
@@ -399,12 +402,7 @@ def open(
         prefer=asked.prefer,
         mapped=True,  # so that all workers and the next chapter share what is prepared once
     )
-    cohort = load(labelled=asked.labelled or None)
-    own = terms_of(asked.section, cohort.id)
-    if own and own.labelled and not asked.labelled:
-        # the budget's cap on cases may leave fewer patients than the terms want
-        most = len({case.patient for case in cohort.labelled}) - 1
-        cohort = load(labelled=max(1, min(own.labelled, most)))
+    cohort = load(labelled=asked.labelled) if asked.labelled else _with_own_labels(load, asked.section)
 
     def spend(data: str) -> tuple[Budget, Terms | None]:
         found = terms_of(asked.section, data) if asked.budget == "class" else None
@@ -436,6 +434,17 @@ def open(
     LESSONS.append(lesson)
     show_note(f"{lesson.section} {lesson.title}", lesson.banner())
     return lesson
+
+
+def _with_own_labels(load: Callable[..., Cohort], section: str) -> Cohort:
+    """The cohort with the labels of as many patients as the section's terms say; of all where they do not."""
+    cohort = load(labelled=None)
+    own = terms_of(section, cohort.id)
+    if own is None or not own.labelled:
+        return cohort
+    # the budget's cap on cases may leave fewer patients than the terms want
+    most = len({case.patient for case in cohort.labelled}) - 1
+    return load(labelled=max(1, min(own.labelled, most)))
 
 
 def _checked(**arguments: Any) -> Opening:

@@ -1,6 +1,7 @@
 """Networks of one weight, a small cohort, and trainings of a moment: `from toys import ...` in any test."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,17 @@ def tiny_cohort(
         test_size=1,
         sealed=lambda: cases[-1:],
     )
+
+
+def tinted(cohort: Cohort) -> Cohort:
+    """The cohort in colour: three channels, of which the first is stronger."""
+
+    def in_colour(cases: Sequence[Case]) -> tuple[Case, ...]:
+        return tuple(replace(c, image=torch.cat((1.5 * c.image, c.image, c.image))) for c in cases)
+
+    parts = {name: in_colour(getattr(cohort, name)) for name in ("labelled", "unlabelled", "validation")}
+    card = cohort.card.model_copy(update={"modality": ("red", "green", "blue")})
+    return replace(cohort, card=card, fingerprint=f"{cohort.fingerprint} in colour", **parts)
 
 
 def tiny_budget(**changes: float) -> Budget:

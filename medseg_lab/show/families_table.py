@@ -11,14 +11,15 @@ from medseg_lab.show.page import escape, show
 from medseg_lab.show.table import CSS
 from medseg_lab.survey.claims import claims
 from medseg_lab.survey.configurations import configurations
-from medseg_lab.survey.families import FAMILIES
+from medseg_lab.survey.families import FAMILIES, Family
 from medseg_lab.survey.methods import Method, method
 
 OWN_CSS = """
-.medseg-table.families :is(td, th) { text-align: left; vertical-align: top; white-space: pre; }
-.medseg-table.families tbody th { white-space: normal; }
+.medseg-table.families :is(td, th) { text-align: left; vertical-align: top; white-space: normal; }
+.medseg-table.families tbody th[scope=rowgroup] { font-weight: normal; padding-top: .7em; }
+.medseg-table.families tbody th[scope=row] { font-weight: normal; padding-left: 1.4em; }
+.medseg-table.families td:last-child { white-space: nowrap; }
 """
-WIDE = ' style="white-space:normal;min-width:13em"'
 ALONE = ["dataset", "cohort", "steps", "voxels", "patch"]
 """Columns in which a method's run and that of the labels alone must agree, for their costs to be compared."""
 CAPTION = (
@@ -32,37 +33,36 @@ CAPTION = (
 def families_table(
     sources: Mapping[str, Ledger], sections: Sequence[str], floor: str = "U-Net with dropout"
 ) -> None:
-    """Display a row for each family of methods of the survey's Table 1: idea, methods, verdicts, costs.
+    """Display the survey's Table 1: each family and its idea, then a row for each of its methods.
 
-    A cell has a line for each method, so that lines side by side are about the same one.
+    All text wraps, so the table is as wide as its page.
 
     Args:
         sources: what was run, by the heading of its verdicts: "here", "on record".
         sections: whose families are shown: "3.1". A chapter that shows claims of other sections names them.
         floor: the configuration that learns from the labels alone.
     """
-    heads, rows = families_rows(sources, sections, floor)
-    show(_markup(heads, rows, CAPTION.format(floor=floor)), _plain(heads, rows))
+    heads, families = families_rows(sources, sections, floor)
+    show(_markup(heads, families, CAPTION.format(floor=floor)), _plain(heads, families))
 
 
 def families_rows(
     sources: Mapping[str, Ledger], sections: Sequence[str], floor: str = "U-Net with dropout"
-) -> tuple[list[str], list[list[str]]]:
-    """Headings and cells of `families_table`; the lines of a cell are those of the family's methods."""
+) -> tuple[list[str], list[tuple[Family, list[list[str]]]]]:
+    """Headings of `families_table`, and its families with their rows: method, verdicts, cost."""
     wanted = [family for family in FAMILIES if family.section in sections]
     verdicts = {
         name: [one.verdict for section in sections for one in judged(ledger, claims(section))]
         for name, ledger in sources.items()
     }
-    rows = []
+    found = []
     for family in wanted:
-        own = [method(id) for id in family.methods]
-        cells = [family.name, family.idea, "\n".join(map(_named, own))]
-        for name in sources:
-            cells.append("\n".join(verdict_of(each, verdicts[name]) for each in own))
-        cells.append("\n".join(_cost(each, list(sources.values()), floor) for each in own))
-        rows.append(cells)
-    return ["family", "idea", "methods", *(f"verdict, {name}" for name in sources), "cost"], rows
+        rows = []
+        for own in map(method, family.methods):
+            said = [verdict_of(own, verdicts[name]) for name in sources]
+            rows.append([_named(own), *said, _cost(own, list(sources.values()), floor)])
+        found.append((family, rows))
+    return ["method", *(f"verdict, {name}" for name in sources), "cost"], found
 
 
 def verdict_of(of: Method, verdicts: Sequence[Verdict]) -> str:
@@ -102,23 +102,24 @@ def _ratios(ledger: Ledger, name: str, floor: str) -> list[float]:
     return (pairs["step_flops"] / pairs["step_flops_alone"]).tolist()
 
 
-def _markup(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+def _markup(
+    heads: Sequence[str], families: Sequence[tuple[Family, Sequence[Sequence[str]]]], caption: str
+) -> str:
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     body = ""
-    for name, idea, *cells in rows:
-        body += f'<tr><th scope="row">{escape(name)}</th><td{WIDE}>{escape(idea)}</td>'
-        body += "".join(f"<td>{escape(text)}</td>" for text in cells) + "</tr>"
+    for family, rows in families:
+        said = f"<strong>{escape(family.name)}.</strong> {escape(family.idea)}"
+        body += f'<tr><th scope="rowgroup" colspan="{len(heads)}">{said}</th></tr>'
+        for first, *rest in rows:
+            cells = "".join(f"<td>{escape(text)}</td>" for text in rest)
+            body += f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>'
     inside = f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    table = f'<div style="overflow-x:auto"><table class="medseg-table families">{inside}</table></div>'
-    return f"<style>{CSS}{OWN_CSS}</style>{table}"
+    return f'<style>{CSS}{OWN_CSS}</style><table class="medseg-table families">{inside}</table>'
 
 
-def _plain(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _plain(heads: Sequence[str], families: Sequence[tuple[Family, Sequence[Sequence[str]]]]) -> str:
     lines = []
-    for name, idea, *cells in rows:
-        lines.append(f"{name}: {idea}")
-        for each in zip(*(cell.split("\n") for cell in cells), strict=True):
-            lines.append(
-                "  " + "; ".join(f"{head}: {text}" for head, text in zip(heads[2:], each, strict=True))
-            )
+    for family, rows in families:
+        lines.append(f"{family.name}: {family.idea}")
+        lines += ["  " + "; ".join(map(": ".join, zip(heads, row, strict=True))) for row in rows]
     return "\n".join(lines)

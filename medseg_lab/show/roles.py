@@ -36,8 +36,7 @@ class Scene:
 
     Args:
         title: what is drawn.
-        roles: the boxes by what is written in them; what follows "#" tells two boxes apart, and is not
-            written.
+        roles: the boxes by what is written in them.
         arrows: from which box to which.
     """
 
@@ -80,8 +79,8 @@ SCENES = {
             "labelled image": Role("given", (0, 0)),
             "unlabelled image": Role("given", (0, 1)),
             "segmenter": Role("network", (1, 0.5), "task, evaluator"),
-            "segmentation#1": Role("made", (2, 0)),
-            "segmentation#2": Role("made", (2, 1)),
+            "labelled image, segmented": Role("made", (2, 0)),
+            "unlabelled image, segmented": Role("made", (2, 1)),
             "evaluator": Role("network", (3, 1), "its answers"),
             "task: like the label?": Role("question", (4, 0)),
             "labelled or unlabelled?": Role("question", (4, 1)),
@@ -89,11 +88,11 @@ SCENES = {
         (
             ("labelled image", "segmenter"),
             ("unlabelled image", "segmenter"),
-            ("segmenter", "segmentation#1"),
-            ("segmenter", "segmentation#2"),
-            ("segmentation#1", "task: like the label?"),
-            ("segmentation#1", "evaluator"),
-            ("segmentation#2", "evaluator"),
+            ("segmenter", "labelled image, segmented"),
+            ("segmenter", "unlabelled image, segmented"),
+            ("labelled image, segmented", "task: like the label?"),
+            ("labelled image, segmented", "evaluator"),
+            ("unlabelled image, segmented", "evaluator"),
             ("evaluator", "labelled or unlabelled?"),
         ),
     ),
@@ -103,26 +102,26 @@ SCENES = {
             "unlabelled image": Role("given", (0, 0.5)),
             "its grey values": Role("made", (1, 0)),
             "its colours": Role("made", (1, 1)),
-            "network#first": Role("network", (2, 0), "colours, discriminator"),
+            "network, to colour": Role("network", (2, 0), "colours, discriminator"),
             "restored colours": Role("made", (3, 0)),
             "discriminator": Role("network", (4, 0.5), "its answers"),
             "true or restored?": Role("question", (5, 0.5)),
             "labelled image": Role("given", (1, -1)),
-            "network#tuned": Role("network", (2, -1), "task (its last layers)"),
+            "network, to segment": Role("network", (2, -1), "task (its last layers)"),
             "segmentation": Role("made", (3, -1)),
             "task: like the label?": Role("question", (4, -1)),
         },
         (
             ("unlabelled image", "its grey values"),
             ("unlabelled image", "its colours"),
-            ("its grey values", "network#first"),
-            ("network#first", "restored colours"),
+            ("its grey values", "network, to colour"),
+            ("network, to colour", "restored colours"),
             ("restored colours", "discriminator"),
             ("its colours", "discriminator"),
             ("discriminator", "true or restored?"),
-            ("network#first", "network#tuned"),
-            ("labelled image", "network#tuned"),
-            ("network#tuned", "segmentation"),
+            ("network, to colour", "network, to segment"),
+            ("labelled image", "network, to segment"),
+            ("network, to segment", "segmentation"),
             ("segmentation", "task: like the label?"),
         ),
     ),
@@ -152,7 +151,7 @@ def roles(name: str) -> "Figure":
         ax.set_title(scene.title, fontsize=10, weight="bold", loc="left")
         boxes = {}
         for text, role in scene.roles.items():
-            (x, y), words = role.place, fill(_written(text), LETTERS)
+            (x, y), words = role.place, fill(text, LETTERS)
             boxes[text] = FancyBboxPatch(
                 *((x - WIDTH / 2, y - HEIGHT / 2), WIDTH, HEIGHT),
                 boxstyle="round,pad=0,rounding_size=0.06",
@@ -180,14 +179,5 @@ def roles(name: str) -> "Figure":
             if kind in kinds
         ]
         fig.legend(handles=patches, loc="outside lower center", ncols=4, fontsize=8)
-        fig.set_label(f"{scene.title}: {'; '.join(map(_said, scene.arrows))}.")
+        fig.set_label(f"{scene.title}: {'; '.join(map(' to '.join, scene.arrows))}.")
     return fig
-
-
-def _written(text: str) -> str:
-    return text.partition("#")[0]
-
-
-def _said(arrow: tuple[str, str]) -> str:
-    source, target = map(_written, arrow)
-    return f"{source} to {target}"

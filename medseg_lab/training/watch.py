@@ -29,6 +29,7 @@ def watched(
     steps: Sequence[int],
     fabric: Fabric | None = None,
     threads: int = 1,
+    teachers: Sequence[Segmenter] | None = None,
 ) -> dict[int, Learner]:
     """The learner after each number of `steps`, in the training that `fit` runs: to the same bits.
 
@@ -38,6 +39,8 @@ def watched(
         recipe, cohort, budget, seed, fabric, threads: as in `fit`; a recipe that changes a trained learner is
             refused.
         steps: 1 to those of the training.
+        teachers: the trained learners of the recipe's bases, where they are there, such as those of a run;
+            None trains them, too.
 
     Raises:
         ValueError: for a step outside the training, or a recipe that trains nothing.
@@ -48,14 +51,21 @@ def watched(
         )
     fabric = fabric or make_fabric()
     with reproducible(fabric.device, threads):
-        return _watched(recipe, cohort, budget, seed, steps, fabric)
+        return _watched(recipe, cohort, budget, seed, steps, fabric, teachers)
 
 
 def _watched(
-    recipe: Recipe, cohort: "Cohort", budget: Budget, seed: int, steps: Sequence[int] | None, fabric: Fabric
+    recipe: Recipe,
+    cohort: "Cohort",
+    budget: Budget,
+    seed: int,
+    steps: Sequence[int] | None,
+    fabric: Fabric,
+    teachers: Sequence[Segmenter] | None = None,
 ) -> dict[int, Learner]:
     """As `watched`; None stands for the last step."""
-    teachers = [_ended(base, cohort, budget, seed, fabric) for base in recipe.bases]
+    if teachers is None:
+        teachers = [_ended(base, cohort, budget, seed, fabric) for base in recipe.bases]
     learner, batches = begin(recipe, cohort, budget, seed, fabric, teachers)
     last = learner.steps_within(budget.steps)
     steps = [last] if steps is None else steps

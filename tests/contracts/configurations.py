@@ -6,6 +6,7 @@ from typing import Any
 
 from medseg_lab.inference.plane_ensemble import PlaneEnsemble
 from medseg_lab.rounds.planes import Planes
+from medseg_lab.semi.adversaries.recolouring import ColourRestorer, Recolouring
 from medseg_lab.survey.configurations import configurations
 from medseg_lab.training.names import recipe_called
 from medseg_lab.training.recipe import Recipe, defaults, load
@@ -25,6 +26,12 @@ def joins_planes(recipe: Recipe) -> bool:
     """Whether its learners are of slices, which lie in several planes of a volume."""
     target = load(recipe.target)
     return isinstance(target, type) and issubclass(target, (Planes, PlaneEnsemble))
+
+
+def in_colour(recipe: Recipe) -> bool:
+    """Whether its images have three channels, and no other number."""
+    target = load(recipe.target)
+    return isinstance(target, type) and issubclass(target, (Recolouring, ColourRestorer))
 
 
 def trained_parts(recipe: Recipe) -> list[Recipe]:

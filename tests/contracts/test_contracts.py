@@ -5,9 +5,10 @@ A method's own test holds only its own mathematics; what is here comes for free,
 
 import pytest
 import torch
-from configurations import NAMES, joins_planes, small, trained_parts
-from toys import differing, tiny_budget, tiny_cohort, trained, without_seconds
+from configurations import NAMES, in_colour, joins_planes, small, trained_parts
+from toys import differing, tinted, tiny_budget, tiny_cohort, trained, without_seconds
 
+from medseg_lab.data.cohort import Cohort
 from medseg_lab.inference.predict import predict_case
 from medseg_lab.inference.sample import sample_case
 from medseg_lab.semi.adversaries.game import Game
@@ -25,6 +26,7 @@ from medseg_lab.training.watch import watched
 from medseg_lab.uncertainty.sampled import MeanOfSamples
 
 COHORT = tiny_cohort(3, 3, labelled=3, raters=2, shape=(20, 18, 16), patch=32)
+COLOURS = tinted(COHORT)
 ROOM = {"steps": 3, "voxels": 2 * 8**3}
 LEARNERS = sorted({written(part): part for name in NAMES for part in trained_parts(small(name, 2))}.items())
 by_configuration = pytest.mark.parametrize("name", NAMES)
@@ -54,10 +56,15 @@ def ended(learner: Learner) -> Learner:
     return learner.eval()
 
 
+def cohort_of(target: Recipe) -> Cohort:
+    """The one that it learns from."""
+    return COLOURS if in_colour(target) else COHORT
+
+
 def started(target: Recipe, seed: int = 0, patch: int = 8) -> tuple[Learner, object]:
     room = tiny_budget(steps=3, voxels=2 * patch**2, patch=patch)
     teachers = [ended(changed_of(base, seed, patch)) for base in target.bases]
-    learner, batches = begin(target, COHORT, room, seed, make_fabric("32-true"), teachers)
+    learner, batches = begin(target, cohort_of(target), room, seed, make_fabric("32-true"), teachers)
     learner.prepare(4, batches.unlabelled_shapes, batches.labelled_shapes)
     return learner, batches
 
@@ -81,11 +88,12 @@ def test_it_gives_probabilities_of_patches_of_any_size(name, dims):
         with pytest.raises(ValueError, match="spatial_dims: expected 2"):
             target.build(COHORT.task)
         return
-    method = target.build(COHORT.task).eval()
+    task = cohort_of(target).task
+    method = target.build(task).eval()
     shape = (13, 10, 9)[:dims]
     with torch.no_grad():
-        found = method.predict(torch.randn(2, 1, *shape))
-        samples = method.sample(torch.randn(2, 1, *shape), 3)
+        found = method.predict(torch.randn(2, task.channels, *shape))
+        samples = method.sample(torch.randn(2, task.channels, *shape), 3)
     assert found.shape == (2, 3, *shape)
     assert samples.shape == (3, 2, 3, *shape)
     assert found.dtype == samples.dtype == torch.float32
@@ -124,9 +132,11 @@ def test_its_losses_reach_every_parameter_that_they_train(target, dims):
 @by_configuration
 def test_interrupted_stored_and_loaded_it_is_the_same(name, tmp_path):
     """Same bits: trained at once and stored by `fit`; stopped in the middle, gone on, and never stored."""
-    target, image = small(name, 2), COHORT.validation[0].image
+    target = small(name, 2)
+    cohort = cohort_of(target)
+    image = cohort.validation[0].image
     store = RunStore(tmp_path / "runs")
-    run = fit(target, COHORT, tiny_budget(**ROOM), 3, store=store, progress=False)
+    run = fit(target, cohort, tiny_budget(**ROOM), 3, store=store, progress=False)
     stored = run.learner()
     with torch.no_grad():
         found = predict_case(stored, image)
@@ -137,8 +147,8 @@ def test_interrupted_stored_and_loaded_it_is_the_same(name, tmp_path):
         where = {"folder": tmp_path / str(number), "seed": 3, **ROOM}
         teachers = [learned(store, base) for base in part.bases]
         with pytest.raises(KeyboardInterrupt):
-            trained(part, COHORT, stop=2, checkpoint_seconds=0, teachers=teachers, **where)
-        learner, curves = trained(part, COHORT, teachers=teachers, **where)
+            trained(part, cohort, stop=2, checkpoint_seconds=0, teachers=teachers, **where)
+        learner, curves = trained(part, cohort, teachers=teachers, **where)
         learner.patch = stored.patch
         bases.append(ended(learner))
     assert len(run.record.bases) == len(target.bases)
@@ -177,8 +187,10 @@ def test_another_seed_is_another_training(name):
 @by_configuration
 def test_samples_repeat_under_one_seed_and_differ_where_the_method_draws(name):
     torch.manual_seed(0)
-    method = small(name, 2).build(COHORT.task).eval()
-    image = torch.randn(2, 1, 12, 12)
+    target = small(name, 2)
+    task = cohort_of(target).task
+    method = target.build(task).eval()
+    image = torch.randn(2, task.channels, 12, 12)
     with torch.no_grad():
         torch.manual_seed(5)
         first = method.sample(image, 4)
@@ -233,5 +245,6 @@ def test_no_gradient_moves_a_teacher(target):
 
 @pytest.mark.parametrize("target", named(learners(Learner)))
 def test_a_way_point_of_a_training_is_what_it_ends_with(target, tmp_path):
-    run = fit(target, COHORT, tiny_budget(**ROOM), 3, store=RunStore(tmp_path), progress=False)
-    assert differing(run.learner(), watched(target, COHORT, tiny_budget(**ROOM), 3, [3])[3]) == []
+    where = cohort_of(target), tiny_budget(**ROOM), 3
+    run = fit(target, *where, store=RunStore(tmp_path), progress=False)
+    assert differing(run.learner(), watched(target, *where, [3])[3]) == []

@@ -5,18 +5,18 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 from torch.nn.functional import logsigmoid
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.case import IGNORE
 from medseg_lab.networks.unet import UNet
 from medseg_lab.semi.adversaries.discriminator import fixed, standing, told_apart
-from medseg_lab.semi.adversaries.trained_first import TrainedFirst
+from medseg_lab.semi.adversaries.game import Game
+from medseg_lab.semi.adversaries.masks import as_mask, beside, one_hot
 from medseg_lab.training.learner import Phase
 
 
-class ASDNet(TrainedFirst):
+class ASDNet(Game):
     """A fully convolutional discriminator says voxel by voxel where a segmentation looks like a true one.
 
     Its answer D is the confidence map. It learns on labelled patches to tell the reference from the
@@ -42,6 +42,7 @@ class ASDNet(TrainedFirst):
         threshold: of D, 0 to 1; 0 takes whole predictions for pseudo-labels.
         difficulty: how much more voxels of low confidence count in the adversarial term; 0: all alike.
         width: channels of the finest level of the discriminator, a U-Net of three levels without norms.
+        opponents: as in `DeepAdversarialNetwork`.
     """
 
     weight: Annotated[float, Field(ge=0)] = 1.0
@@ -49,6 +50,7 @@ class ASDNet(TrainedFirst):
     threshold: Annotated[float, Field(ge=0, lt=1)] = 0.3
     difficulty: Annotated[float, Field(ge=0)] = 2.0
     width: Annotated[int, Field(ge=1)] = 8
+    opponents: Annotated[float, Field(gt=0)] = 0.5
 
     term = "regions"
 
@@ -78,36 +80,19 @@ class ASDNet(TrainedFirst):
 
     def answers(self, image: Tensor, probabilities: Tensor) -> Tensor:
         """The discriminator's logits for a prediction `(M, K, *S)`: `(M, *S)`; none of it moves."""
-        found: Tensor = fixed(self.discriminator, judged(image, one_hot_of(probabilities)))
+        found: Tensor = fixed(self.discriminator, beside(image, as_mask(probabilities)))
         return found[:, 0].float()
 
     def discriminator_losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """What the discriminator minimises, on labelled patches, where a label is known."""
         known = batch.label != IGNORE
-        label = batch.label.where(known, 0)
         with torch.no_grad():
             found = self.student(batch.image)
         true, other = (
-            self.discriminator(judged(batch.image, segmentation))[:, 0].float()
-            for segmentation in (one_hot(label, found.shape[1]), one_hot_of(found))
+            self.discriminator(beside(batch.image, segmentation))[:, 0].float()
+            for segmentation in (one_hot(batch.label, found.shape[1]), as_mask(found))
         )
-        differ = known & (found.argmax(dim=1) != label)
+        differ = known & (found.argmax(dim=1) != batch.label)
         if differ.any():
             self.note(**standing(true[differ], other[differ]))
         return {"told_apart": told_apart(true[known], other[known])}
-
-
-def judged(image: Tensor, segmentation: Tensor) -> Tensor:
-    """What the discriminator is given: the image and a segmentation `(N, K, *S)`, side by side."""
-    return torch.cat([image, segmentation], dim=1)
-
-
-def one_hot(label: Tensor, classes: int) -> Tensor:
-    """Classes `(N, *S)` as `(N, K, *S)`, float32."""
-    return F.one_hot(label, classes).movedim(-1, 1).float()
-
-
-def one_hot_of(probabilities: Tensor) -> Tensor:
-    """The most probable classes, one-hot; with the gradient of the probabilities `(N, K, *S)`."""
-    found = one_hot(probabilities.argmax(dim=1), probabilities.shape[1])
-    return found + probabilities - probabilities.detach()

@@ -6,11 +6,11 @@ from pydantic import Field
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.semi.consistency import Consistency
+from medseg_lab.semi.trained_first import TrainedFirst
 from medseg_lab.training.learner import Phase
 
 
-class Game(Consistency):
+class Game(TrainedFirst):
     """The segmenter learns from labels, and from what other networks make of it; these learn in turn.
 
     In each step first the segmenter moves, down L = L_S + w(step) L_U as in all methods of section 3.2, then
@@ -31,8 +31,7 @@ class Game(Consistency):
 
     def phases(self) -> list[Phase]:
         """Segment; then the other networks, one after another."""
-        rate = self.rate_share
-        segment = Phase("segment", self.network.parameters(), self.losses, rate=lambda step: rate)
+        segment = Phase("segment", self.network.parameters(), self.losses, rate=lambda step: self.rate_share)
         return [segment] if self.weight == 0 else [segment, *self.others()]
 
     def others(self) -> list[Phase]:

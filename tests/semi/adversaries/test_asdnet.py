@@ -9,7 +9,8 @@ from toys import one_weight, pixels
 
 from medseg_lab.data.case import IGNORE
 from medseg_lab.losses.cross_entropy import CrossEntropy
-from medseg_lab.semi.adversaries.asdnet import ASDNet, one_hot_of
+from medseg_lab.semi.adversaries.asdnet import ASDNet
+from medseg_lab.semi.adversaries.masks import as_mask
 from medseg_lab.training.recipe import recipe
 
 
@@ -69,7 +70,7 @@ def test_its_gradient_reaches_the_segmenter_through_the_classes_and_not_the_disc
 
 def test_classes_are_shown_with_the_gradient_of_probabilities():
     probabilities = torch.tensor([[[0.3], [0.7]]], requires_grad=True)
-    shown = one_hot_of(probabilities)
+    shown = as_mask(probabilities)
     torch.testing.assert_close(shown, torch.tensor([[[0.0], [1.0]]]))
     shown[0, 1].sum().backward()
     assert probabilities.grad.flatten().tolist() == [0, 1]

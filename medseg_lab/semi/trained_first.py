@@ -1,11 +1,11 @@
-"""Games that begin when the segmenter has learned from the labels (section 3.4)."""
+"""Methods that begin when the network has learned from the labels (sections 3.3 and 3.4)."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from medseg_lab.semi.adversaries.game import Game
+from medseg_lab.semi.consistency import Consistency
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.segmenter import Segmenter
 
@@ -13,21 +13,19 @@ if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
 
 
-class TrainedFirst(Game):
-    """The segmenter goes on from the labels alone (`teachers`); the networks that judge it begin anew.
+class TrainedFirst(Consistency):
+    """Goes on from the labels alone (`teachers`), for a share of the steps.
 
-    Segmentations of a network that has learned nothing are told from others without looking at them closely.
+    Predictions that are wrong everywhere have nothing to spread, and are told from true ones at a glance.
 
     Args:
-        share: the steps of the game over those of the labels alone, before it.
-        rate: the segmenter's learning rate in the game over that before it.
-        opponents: higher than in games that last as long as a training: in a hundred steps, at a tenth of the
-            segmenter's first rate, an evaluation network had hardly begun to see a difference.
+        share: the steps of this training over those of the labels alone, before it.
+        rate: its learning rate over that of theirs. At the full rate, trained weights first unlearn
+            (`medseg_lab.rounds.rounds`).
     """
 
     share: Annotated[float, Field(gt=0, le=1)] = 1 / 6
     rate: Annotated[float, Field(gt=0, le=1)] = 0.25
-    opponents: Annotated[float, Field(gt=0)] = 0.5
 
     @classmethod
     def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:
@@ -35,13 +33,13 @@ class TrainedFirst(Game):
         return [] if cls.asked(arguments, "weight") == 0 else [cls.twin(arguments)]
 
     def build(self) -> None:
-        """The networks; at weight 0 the training is that of the supervised twin."""
+        """The network; at weight 0 the training is that of the supervised twin."""
         super().build()
         if self.weight:
             self.step_share, self.rate_share = self.share, self.rate
 
     def learn_from(self, cohort: "Cohort", teachers: Sequence[Segmenter]) -> "Cohort":
-        """Take over the weights of the trained segmenter."""
+        """Take over the weights of the trained network."""
         for teacher in teachers:
             trained: Any = teacher
             self.network.load_state_dict(trained.network.state_dict())

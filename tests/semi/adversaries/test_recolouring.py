@@ -1,0 +1,102 @@
+"""Colours of Lab; which layers learn; what they begin with; images without colour."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from toys import SMALL, task, tinted, tiny_budget, tiny_cohort
+
+from medseg_lab.data.batch import Batch
+from medseg_lab.data.view import View
+from medseg_lab.semi.adversaries.recolouring import ColourRestorer, Recolouring, lab
+from medseg_lab.training.fit import fit
+from medseg_lab.training.recipe import recipe
+from medseg_lab.training.runs import RunStore
+
+COLOURS = replace(task(2), channels=3)
+TARGET = recipe(Recolouring, network=SMALL)
+
+
+def colour_cohort():
+    return tinted(tiny_cohort(2, 2, shape=(20, 18), patch=16))
+
+
+def names_of(learner, learning: bool) -> set[str]:
+    return {
+        name.split(".")[0] for name, p in learner.network.named_parameters() if p.requires_grad is learning
+    }
+
+
+def test_lab_of_known_colours():
+    """By the definition of CIELAB (D65): white, middle grey, and the red of sRGB."""
+    image = torch.tensor([[2.5, 2.5, 2.5], [0.0, 0.0, 0.0], [2.5, -2.5, -2.5]]).T.reshape(1, 3, 1, 3)
+    grey, colours = lab(image)
+    torch.testing.assert_close(grey[0, 0, 0] * 20 + 50, torch.tensor([100, 53.39, 53.24]), atol=0.02, rtol=0)
+    expected = torch.tensor([[0, 0, 80.09], [0, 0, 67.20]])
+    torch.testing.assert_close(colours[0, :, 0] * 20, expected, atol=0.02, rtol=0)
+
+
+def test_a_restorer_sees_no_colour_and_reads_no_label():
+    torch.manual_seed(0)
+    learner = ColourRestorer(COLOURS, network=SMALL, width=4).eval()
+    image = torch.randn(1, 3, 16, 16)
+    grey = lab(image)[0]
+    batch = Batch(
+        image, torch.zeros(1, 16, 16, dtype=torch.int64), image, View.plain([0], [[0, 0]], (16, 16))
+    )
+    torch.manual_seed(1)
+    first = learner.losses(batch, 0)
+    torch.manual_seed(1)
+    other = batch._replace(image=batch.image + 1, label=batch.label + 1)
+    assert first == learner.losses(other, 0)
+    near = (learner.colours(grey) - lab(image)[1]).abs()
+    torch.testing.assert_close(first["near"], near.mean())
+    torch.testing.assert_close(learner.error(image)[:, :1], near.sum(1, keepdim=True))
+    with pytest.raises(
+        ValueError, match="ColourRestorer: expected a batch with unlabelled patches, got none"
+    ):
+        learner.losses(batch._replace(unlabelled=None), 0)
+
+
+@pytest.mark.parametrize(
+    ("tuned", "learning"),
+    [("head", {"head"}), ("decoder", {"decoder", "head"}), ("all", {"encoder", "decoder", "head"})],
+)
+def test_only_the_last_layers_learn(tuned, learning):
+    learner = Recolouring(COLOURS, network=SMALL, tuned=tuned)
+    assert names_of(learner, learning=True) == learning
+
+
+def test_it_begins_with_the_restorers_weights_but_for_the_head(tmp_path):
+    store = RunStore(tmp_path)
+    run = fit(TARGET, colour_cohort(), tiny_budget(), 0, store=store, progress=False)
+    (key,) = run.record.bases
+    restorer = next(r for r in store.runs() if r.record.key == key).learner()
+    network = run.learner().network
+    for name, weight in restorer.network.encoder.state_dict().items():
+        assert torch.equal(network.encoder.state_dict()[name], weight)
+    assert (len(network.head.bias), len(restorer.network.head.bias)) == (2, 2)
+    assert not torch.equal(network.head.weight, restorer.network.head.weight)
+    assert run.record.activity["restored"] < 1
+
+
+def test_the_share_of_the_colour_that_is_restored():
+    """A restorer that says a = b = 0 has restored nothing; one that says the truth, all."""
+    learner = Recolouring(COLOURS, network=SMALL)
+    restorer = ColourRestorer(COLOURS, network=SMALL)
+    restorer.patch = (16, 16)
+    cohort = colour_cohort()
+    restorer.colours = lambda grey: torch.zeros_like(grey.expand(-1, 2, -1, -1))
+    learner.learn_from(cohort, [restorer])
+    assert learner.made["restored"] == pytest.approx(0, abs=1e-5)
+
+
+def test_without_restored_colours_nothing_is_trained_before():
+    assert [base.target.rpartition(".")[2] for base in TARGET.bases] == ["ColourRestorer"]
+    assert recipe(Recolouring, network=SMALL, coloured=False).bases == ()
+
+
+@pytest.mark.parametrize("method", [ColourRestorer, Recolouring])
+def test_images_without_colour_are_refused(method):
+    with pytest.raises(ValueError, match=r"expected colour images of 3 channels \(red, green, blue\), got 1"):
+        method(task(2), network=SMALL)

@@ -1,0 +1,110 @@
+"""The graph of superpixels by hand, and what it asks of a network."""
+
+from math import exp
+
+import numpy as np
+import pytest
+import torch
+from toys import SMALL, one_weight, task
+
+from medseg_lab.data.batch import Batch
+from medseg_lab.semi.graphs.superpixel_graph import (
+    Graph,
+    SuperpixelGraph,
+    edges,
+    means,
+    smoothness,
+    superpixels,
+)
+
+IMAGE = torch.tensor([1.0, 3.0, 2.0, 2.0, 9.0, 9.0]).view(1, 1, 6)
+REGIONS = torch.tensor([[0, 0, 1, 1, 2, 2]])
+
+
+class Known(SuperpixelGraph):
+    """Three superpixels of two pixels each, whatever the image."""
+
+    def graph(self, image):
+        return Graph(REGIONS, edges(torch.tensor([[0.0], [0.5], [0.9]]), self.epsilon))
+
+
+def test_means_and_edges_by_hand():
+    assert means(IMAGE, REGIONS).tolist() == [[2.0], [2.0], [9.0]]
+    near, far, between = exp(-0.25), exp(-0.81), exp(-0.16)
+    found = edges(torch.tensor([[0.0], [0.5], [0.9]]), 0.5)
+    wanted = torch.tensor([[0, near, 0], [near, 0, between], [0, between, 0]])  # far is .44
+    torch.testing.assert_close(found, wanted)
+    assert edges(torch.tensor([[0.0], [0.5], [0.9]]), 0.4)[0, 2].item() == pytest.approx(far)
+
+
+def test_r_by_hand():
+    """y = (.9, .1), (.7, .3), (.2, .8): |y_1 - y_2|^2 = .08, |y_2 - y_3|^2 = .5."""
+    y = torch.tensor([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8]])
+    weights = edges(torch.tensor([[0.0], [0.5], [0.9]]), 0.5)
+    near, between = exp(-0.25), exp(-0.16)
+    assert smoothness(weights, y).item() == pytest.approx(2 * (near * 0.08 + between * 0.5))
+    said = torch.tensor([0.85, 0.95, 0.7, 0.7, 0.4, 0.0]).view(1, 6)
+    learner = one_weight(Known)
+    loss, connected, across = learner.of_patch(IMAGE, torch.stack((said, 1 - said)))
+    assert loss.item() == pytest.approx((near * 0.08 + between * 0.5) / (near + between))
+    assert connected.item() == pytest.approx(4 / 6)
+    assert across.item() == pytest.approx(between / (near + between))
+
+
+def test_its_gradient_reaches_the_network():
+    """By finite differences of the one weight; foreground is sigmoid(w x)."""
+
+    def term(w):
+        learner = one_weight(Known, w).double()
+        image = IMAGE[None].double()
+        return learner, learner.consistency_loss(Batch(image, REGIONS[None], image), 0)
+
+    learner, loss = term(0.3)
+    loss.backward()
+    slope = (term(0.301)[1] - term(0.299)[1]).item() / 0.002
+    assert learner.network.weight.grad.item() == pytest.approx(slope, rel=1e-3)
+    assert slope > 0  # towards 0, where all regions are alike
+
+
+@pytest.mark.parametrize("shape", [(16, 20), (8, 10, 12)])
+def test_superpixels_keep_to_edges_and_have_about_the_size(shape):
+    image = torch.zeros(2, *shape)
+    image[1, :, 7:] = 3.0
+    regions = superpixels(image, 20, compactness=0.1)
+    assert regions.shape == shape
+    counts = regions.flatten().bincount()
+    assert counts.min() > 0
+    assert 10 < counts.float().mean() < 40
+    bright = means(image[1:], regions)[:, 0]
+    assert torch.all((bright == 0) | (bright == 3))  # none lies on both sides
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_regions_far_apart_or_of_other_intensity_are_not_joined(dims):
+    """Two bright blocks at the two ends of a dark patch."""
+    image = torch.zeros(1, *(8, 40, 8)[:dims])
+    image[0, :, :8], image[0, :, 32:] = 1, 1
+    graph = SuperpixelGraph(task(dims), network=SMALL, contrast=0.5, reach=8.0).graph(image)
+    v = means(
+        torch.cat((image, torch.arange(40.0).view(1, 1, 40, *[1] * (dims - 2)).expand_as(image))),
+        graph.regions,
+    )
+    joined = graph.weights > 0
+    assert joined.any(dim=1).all()
+    apart = (v[:, None] - v).abs()
+    assert not joined[apart[..., 0] > 0.5].any()
+    assert not joined[apart[..., 1] > 8].any()
+    assert torch.equal(graph.weights, graph.weights.T)
+
+
+def test_one_superpixel_asks_for_nothing():
+    learner = one_weight(SuperpixelGraph, size=100)
+    loss = learner.consistency_loss(Batch(IMAGE[None], REGIONS[None], IMAGE[None]), 0)
+    loss.backward()
+    assert loss.item() == 0
+    assert np.isfinite(learner.network.weight.grad.item())
+
+
+def test_it_goes_on_from_the_labels_alone_for_its_share():
+    assert one_weight(SuperpixelGraph).steps_within(600) == 100
+    assert one_weight(SuperpixelGraph, weight=0.0).steps_within(600) == 600
