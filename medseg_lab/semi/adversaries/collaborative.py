@@ -60,6 +60,8 @@ class CollaborativeLearning(Game):
     width: Annotated[int, Field(ge=1)] = 16
 
     term = "pseudo"
+    withholds_labels = True
+    """Of most patients: so it finds cases without labels where all are labelled."""
 
     @classmethod
     def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:
