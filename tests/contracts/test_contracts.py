@@ -13,6 +13,7 @@ from toys import differing, tinted, tiny_budget, tiny_cohort, trained, without_s
 from medseg_lab.data.cohort import Cohort
 from medseg_lab.inference.predict import predict_case
 from medseg_lab.inference.sample import sample_case
+from medseg_lab.networks.from_monai import FromMonai
 from medseg_lab.semi.adversaries.game import Game
 from medseg_lab.semi.consistency import Consistency
 from medseg_lab.semi.teacher import TeacherStudent
@@ -78,6 +79,21 @@ def store(tmp_path_factory) -> RunStore:
     return RunStore(tmp_path_factory.mktemp("runs"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _sizes_found_once():
+    """What sizes of images a network of MONAI takes is found by many trials: here once for each network."""
+    known, find = {}, FromMonai._sizes
+
+    def found_once(self: FromMonai, *asked):
+        if (key := repr((self.title, self.classes, asked))) not in known:
+            known[key] = find(self, *asked)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FromMonai, "_sizes", found_once)
+        yield
+
+
 def fitted(store: RunStore, target: Recipe) -> Run:
     return fit(target, cohort_of(target), tiny_budget(**ROOM), SEED, store=store, progress=False)
 
@@ -105,10 +121,10 @@ def watched_once():
     """`watched` trains all that a training rests on anew: here once for all that rest on it."""
     known, train = {}, watch._ended
 
-    def trained_once(target: Recipe, *more):
-        if (text := written(target)) not in known:
-            known[text] = train(target, *more)
-        return deepcopy(known[text])
+    def trained_once(target: Recipe, cohort: Cohort, *more):
+        if (key := (written(target), cohort.fingerprint)) not in known:
+            known[key] = train(target, cohort, *more)
+        return deepcopy(known[key])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(watch, "_ended", trained_once)
