@@ -61,7 +61,7 @@ def feature_map(features: Mapping[str, Tensor], label: Tensor, classes: Sequence
 
     Args:
         features: of the same n pixels, `(n, F)`, by name.
-        label: the true classes, `(n,)`.
+        label: the true classes, `(n,)`, each with a name.
         classes: names of the classes, the background first.
     """
     known, said = label.cpu().numpy(), []
@@ -105,5 +105,8 @@ def mean_cosines(features: Tensor, label: Tensor) -> tuple[float, float]:
     unit, known = F.normalize(features.detach().cpu().double(), dim=1).numpy(), label.cpu().numpy()
     cosine, alike = unit @ unit.T, known[:, None] == known
     others = ~np.eye(len(known), dtype=bool)
-    within, between = cosine[alike & others], cosine[~alike]
-    return tuple(float(found.mean()) if found.size else np.nan for found in (within, between))
+    return _mean(cosine[alike & others]), _mean(cosine[~alike])
+
+
+def _mean(values: NDArray) -> float:
+    return float(values.mean()) if values.size else np.nan
