@@ -20,6 +20,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from medseg_lab.data.batches import patches
+from medseg_lab.data.coarser import coarser
 from medseg_lab.data.cohort import Cohort, load_cohort
 from medseg_lab.evaluation.claims import judged
 from medseg_lab.evaluation.comparison import Comparison
@@ -141,20 +142,23 @@ class Lesson:
             self.others[labelled] = replace(self.protocol, cohort=cohort)
         return self.others[labelled]
 
-    def on(self, *prefer: str) -> KeptProtocol:
+    def on(self, *prefer: str, labelled: int | None = 0) -> KeptProtocol:
         """The protocol on other data, for a question that this lesson's do not pose; says which.
 
         Its trainings have the section's terms on that data set, and are judged with the lesson's.
 
         Args:
             prefer: ids, best first: the first that is at hand, else the embedded virtual subjects.
+            labelled: patients whose labels may be used; 0 for the section's own number, which mostly is all,
+                and None for all.
 
         Raises:
             ValueError: for an unknown data set.
         """
-        name = " or ".join(prefer)
+        name = " or ".join((*prefer, *([] if labelled == 0 else [f"{labelled or 'all'} labelled"])))
         if name not in self.others:
-            cohort = self.load(dataset="auto", prefer=prefer)
+            load = partial(self.load, dataset="auto", prefer=prefer)
+            cohort = _with_own_labels(load, self.section) if labelled == 0 else load(labelled=labelled)
             budget, terms = self.spend(cohort.id)
             self.others[name] = replace(self.protocol, cohort=cohort, budget=budget)
             lines = {
@@ -352,7 +356,8 @@ def open(
         section: the survey's section, "2.1.1".
         dataset: a data set's id, a folder in the MSD layout, or `auto`: the first of `prefer` that is at
             hand, else the embedded virtual subjects.
-        budget: `smoke`, `class` or `full`.
+        budget: `smoke`, `class` or `full`. At `smoke`, images are coarser (`medseg_lab.data.coarser`) and a
+            step sees one patch.
         seeds: trainings a method gets; None takes the budget's number.
         prefer: real data sets that suit the chapter, best first.
         parts: the cases that are scored; "test" opens the sealed part, which the lesson's cost then says.
@@ -390,8 +395,12 @@ def open(
     if not set(asked.parts) <= set(PARTS):
         raise ValueError(f"parts: expected some of {', '.join(PARTS)}, got {asked.parts}")
     budgeted = budget_called(asked.budget)
+    thin = budgeted.name == "smoke"
+    if thin:
+        budgeted = budgeted.model_copy(update={"voxels": 1})  # so that a step sees one patch
     load = partial(
-        load_cohort,
+        _load,
+        thin,
         dataset=asked.dataset,
         cases=budgeted.cases,
         draw=asked.draw,
@@ -399,12 +408,7 @@ def open(
         prefer=asked.prefer,
         mapped=True,  # so that all workers and the next chapter share what is prepared once
     )
-    cohort = load(labelled=asked.labelled or None)
-    own = terms_of(asked.section, cohort.id)
-    if own and own.labelled and not asked.labelled:
-        # the budget's cap on cases may leave fewer patients than the terms want
-        most = len({case.patient for case in cohort.labelled}) - 1
-        cohort = load(labelled=max(1, min(own.labelled, most)))
+    cohort = load(labelled=asked.labelled) if asked.labelled else _with_own_labels(load, asked.section)
 
     def spend(data: str) -> tuple[Budget, Terms | None]:
         found = terms_of(asked.section, data) if asked.budget == "class" else None
@@ -436,6 +440,23 @@ def open(
     LESSONS.append(lesson)
     show_note(f"{lesson.section} {lesson.title}", lesson.banner())
     return lesson
+
+
+def _with_own_labels(load: Callable[..., Cohort], section: str) -> Cohort:
+    """The cohort with the labels of as many patients as the section's terms say; of all where they do not."""
+    cohort = load(labelled=None)
+    own = terms_of(section, cohort.id)
+    if own is None or not own.labelled:
+        return cohort
+    # the budget's cap on cases may leave fewer patients than the terms want
+    most = len({case.patient for case in cohort.labelled}) - 1
+    return load(labelled=max(1, min(own.labelled, most)))
+
+
+def _load(thin: bool, **said: Any) -> Cohort:
+    """`load_cohort`, of coarser images if `thin`: to prove that something runs needs no fine ones."""
+    cohort = load_cohort(**said)
+    return coarser(cohort) if thin else cohort
 
 
 def _checked(**arguments: Any) -> Opening:

@@ -288,3 +288,12 @@ def test_a_question_can_be_put_to_other_data_on_the_sections_terms_there(monkeyp
     assert lesson.summary()["trained"] == 1
     with pytest.raises(ValueError, match="'hippo'"):
         lesson.on("hippo")
+
+
+def test_other_data_have_the_sections_number_of_labelled_patients_or_another(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path))
+    lesson = chapter.open("3.2", dataset="virtual-brain", budget="smoke", seeds=1)
+    few, all_ = lesson.on("virtual-brain+lesion"), lesson.on("virtual-brain+lesion", labelled=None)
+    assert [len(one.cohort.unlabelled) for one in (few, all_)] == [1, 0]
+    assert (few.cohort.held_out, few.budget) == (all_.cohort.held_out, all_.budget)
+    assert lesson.on("virtual-brain+lesion", labelled=1) is not few

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import nan
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from medseg_lab.evaluation.naming import renamed
+from medseg_lab.survey.measures import measures
 from medseg_lab.training.hardware import Hardware
 from medseg_lab.training.left_out import a_few
 from medseg_lab.training.names import names
@@ -52,7 +54,9 @@ RECORDED = {
     "judge": "scoring",
 }
 """Columns of the ledger's runs that a record holds as they are, and where."""
-COLUMNS = ("run", "method", "recipe", *RECORDED, "parts", "base")
+NOTED = {one.id: one.noted for one in measures() if one.noted}
+"""Further columns, of measures that a run has if its learner noted them (NaN if not), and under what name."""
+COLUMNS = ("run", "method", "recipe", *RECORDED, *NOTED, "parts", "base")
 TERMS = ("cohort", "steps", "voxels", "patch", "judge")
 """The columns that must be equal for two runs to be compared; across labels, `held_out` for `cohort`."""
 SAME = ["recipe", *TERMS, "parts", "seed"]
@@ -87,8 +91,8 @@ class Ledger:
             labelled (patients), unlabelled (cases), draw (of the labelled patients), dims (of the data),
             budget (name), steps, voxels, patch, seed, seconds (of training), judge_seconds, peak_memory_mb,
             parameters, step_flops (of a training step), seen (voxels a step really held), activity (what the
-            learner noted of its idea, by name), device, started, judge (how cases were scored, as text),
-            parts (which were), base.
+            learner noted of its idea, by name), the measures of a run that are noted, device, started, judge
+            (how cases were scored, as text), parts (which were), base.
         cases: one row a run, part, case and class: run, part, case, patient, class and the metrics.
         superseded: runs that are left out because a newer one differs from them in nothing that is compared,
             by `run`: trained with other versions of the code or libraries, or on other hardware.
@@ -200,7 +204,8 @@ _recorded = attrgetter(*RECORDED.values())
 def _row(record: RunRecord, parts: tuple[str, ...]) -> tuple[Any, ...]:
     """The run's row, in the order of `COLUMNS`; `parts` are those that its judge scored."""
     named = record.key[:16], names().get(record.method, record.method), record.method
-    return *named, *_recorded(record), parts, " ".join(key[:16] for key in record.bases)
+    noted = (record.activity.get(name, nan) for name in NOTED.values())
+    return *named, *_recorded(record), *noted, parts, " ".join(key[:16] for key in record.bases)
 
 
 @contextmanager

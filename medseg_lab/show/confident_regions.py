@@ -24,20 +24,26 @@ SORTS = {"wrong, left out": "#0072B2", "wrong, kept": "#D55E00", "right, left ou
 """What becomes of a pixel; right pixels that are kept have no colour."""
 
 
-def confidence_at(learner: Segmenter, case: Case, place: Spot) -> dict[str, NDArray]:
-    """What is said of one place of a case, each `(H, W)`.
-
-    Returns:
-        `predicted`, the classes; `confidence`, the discriminator's, 0 to 1; `probability`, the network's own
-        of the class that it predicts.
+def of_slices(learner: Segmenter) -> ASDNet:
+    """The learner, if it is an `ASDNet` of slices.
 
     Raises:
-        ValueError: for a learner that is no `ASDNet`, or one of volumes.
+        ValueError: if not.
     """
     if not isinstance(learner, ASDNet):
         raise ValueError(f"learner: expected ASDNet, got {type(learner).__name__}")
     if learner.task.spatial_dims != 2:
         raise ValueError(f"learner: expected 2 spatial dimensions, got {learner.task.spatial_dims}")
+    return learner
+
+
+def confidence_at(learner: ASDNet, case: Case, place: Spot) -> dict[str, NDArray]:
+    """What is said of one place of a case, each `(H, W)`.
+
+    Returns:
+        `predicted`, the classes; `confidence`, the discriminator's, 0 to 1; `probability`, the network's own
+        of the class that it predicts.
+    """
     image = place.image(case).to(next(learner.parameters()).device, torch.float32)
     with torch.no_grad():
         probabilities = learner.student(image)
@@ -64,19 +70,19 @@ def kept_and_right(learner: Segmenter, cases: Sequence[Case], slice_axis: int = 
         which the predicted class is the reference's; nothing (NaN) for no pixel.
 
     Raises:
-        ValueError: for no case, and as `confidence_at`.
+        ValueError: for no case, and as `of_slices`.
     """
     if not cases:
         raise ValueError("cases: expected one or more, got none")
-    parts = []
+    asdnet, parts = of_slices(learner), []
     for case in cases:
-        place = fullest(case, slice_axis, learner.patch)
-        found, reference = confidence_at(learner, case, place), place.of(case.label.cpu().numpy())
+        place = fullest(case, slice_axis, asdnet.patch)
+        found, reference = confidence_at(asdnet, case, place), place.of(case.label.cpu().numpy())
         counts = (reference != IGNORE) & ((reference > 0) | (found["predicted"] > 0))
         right = found["predicted"] == reference
         parts.append(np.stack([right, found["confidence"], found["probability"]])[:, counts])
     right, confidence, probability = np.concatenate(parts, axis=1)
-    kept = confidence >= learner.threshold  # type: ignore[attr-defined]
+    kept = confidence >= asdnet.threshold
     surest = np.zeros_like(kept)
     surest[np.argsort(-probability, kind="stable")[: kept.sum()]] = True
     rows = {"all": kept | ~kept, "kept": kept, "left out": ~kept, "as many by probability": surest}
@@ -101,11 +107,11 @@ def confident_regions(
         channel: of the image; by default the first, or the colours of a photograph.
 
     Raises:
-        ValueError: as `confidence_at`.
+        ValueError: as `of_slices`.
     """
-    place = fullest(case, slice_axis, learner.patch)
-    found, reference = confidence_at(learner, case, place), place.of(case.label.cpu().numpy())
-    threshold: float = learner.threshold  # type: ignore[attr-defined]
+    asdnet = of_slices(learner)
+    place, threshold = fullest(case, slice_axis, asdnet.patch), asdnet.threshold
+    found, reference = confidence_at(asdnet, case, place), place.of(case.label.cpu().numpy())
     known = reference != IGNORE
     kept, wrong = found["confidence"] >= threshold, known & (found["predicted"] != reference)
     sorts = dict(zip(SORTS, (wrong & ~kept, wrong & kept, known & ~wrong & ~kept), strict=True))

@@ -82,7 +82,8 @@ def _line(ax: Any, runs: Sequence[Trained], term: str, smoothing: float, index: 
     lines = np.stack([smoothed(table, smoothing, term) for table in there])
     x, y, style = there[0]["step"], lines.mean(axis=0), look(index)
     ax.fill_between(x, lines.min(axis=0), lines.max(axis=0), color=style.colour, alpha=0.2, linewidth=0)
-    ax.plot(x, y, color=style.colour, linestyle=style.line, linewidth=1.5, label=side)
+    marker = style.marker if len(x) == 1 else ""  # a line of one step is not seen
+    ax.plot(x, y, color=style.colour, linestyle=style.line, marker=marker, linewidth=1.5, label=side)
     return float(y[-1])
 
 

@@ -17,6 +17,8 @@ class Measure(BaseModel):
         title: as a reader knows it, with its unit where it has one.
         better: which way is better; "either" where only a claim can say.
         per: what one value belongs to.
+        noted: of a measure of a run, the name under which its learner notes it in each step (`Learner.note`);
+            "" for one that every run has.
         digits: decimals that are worth printing, of a measure of cases.
         range: the least and the largest value that it can have.
         exact: the same for all seeds of a method, so that one run tells it and nothing is estimated.
@@ -30,15 +32,18 @@ class Measure(BaseModel):
     title: str = Field(min_length=1)
     better: Literal["higher", "lower", "either"]
     per: Literal["case", "run"] = "case"
+    noted: str = ""
     digits: int = 3
     range: tuple[float, float] = (-inf, inf)
     exact: bool = False
     empty: float | None = None
 
     @model_validator(mode="after")
-    def _only_a_run_is_exact(self) -> "Measure":
+    def _only_a_run_is_exact_or_noted(self) -> "Measure":
         if self.exact and self.per == "case":
             raise ValueError(f"{self.id}: expected an exact measure to be one of a run, got one of a case")
+        if self.noted and self.per == "case":
+            raise ValueError(f"{self.id}: expected what is noted to be of a run, got a measure of a case")
         return self
 
     def written(self, amount: float, signed: bool = True) -> str:

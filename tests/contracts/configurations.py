@@ -6,7 +6,7 @@ from typing import Any
 
 from medseg_lab.inference.plane_ensemble import PlaneEnsemble
 from medseg_lab.rounds.planes import Planes
-from medseg_lab.semi.adversaries.recolouring import Recolouring
+from medseg_lab.semi.adversaries.recolouring import ColourRestorer, Recolouring
 from medseg_lab.survey.configurations import configurations
 from medseg_lab.training.names import recipe_called
 from medseg_lab.training.recipe import Recipe, defaults, load
@@ -31,7 +31,7 @@ def joins_planes(recipe: Recipe) -> bool:
 def in_colour(recipe: Recipe) -> bool:
     """Whether its images have three channels, and no other number."""
     target = load(recipe.target)
-    return isinstance(target, type) and issubclass(target, Recolouring)
+    return isinstance(target, type) and issubclass(target, (Recolouring, ColourRestorer))
 
 
 def trained_parts(recipe: Recipe) -> list[Recipe]:

@@ -30,6 +30,7 @@ TERMS: dict[str, Any] = {
     "seen": 100_000,
     "activity": {},
     "parameters": 1000,
+    "pair_memory_mb": 1.0,
     "device": "cpu",
     "base": "",
     "started": "2026-01-01T00:00:00+00:00",

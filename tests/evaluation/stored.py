@@ -43,7 +43,7 @@ def store_run(
     sources: Mapping[str, str] | None = None,
     started: str = "2026-01-01T00:00:00+00:00",
     cases: pd.DataFrame | None = None,
-    **costs: float,
+    **costs: Any,
 ) -> Run:
     """A run; `dice` are its cases' values, or that of all four. `parts` None stands for no judge."""
     recipe = method if isinstance(method, dict) else parse(recipe_called(method)).to_dict()

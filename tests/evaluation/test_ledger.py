@@ -247,3 +247,10 @@ def test_a_custom_budget_keeps_its_numbers(tmp_path):
     store_run(tmp_path, spend=Budget(steps=7, voxels=11, patch=13))
     (row,) = read_ledger(tmp_path).runs.to_dict("records")
     assert (row["budget"], row["steps"], row["voxels"], row["patch"]) == ("custom", 7, 11, 13)
+
+
+def test_a_measure_that_is_noted_is_read_from_what_the_learner_noted(tmp_path):
+    store_run(tmp_path, "U-Net", 0, activity={"pair_memory_mb": 2.5, "kept": 0.4})
+    store_run(tmp_path, "U-Net", 1)
+    found = read_ledger(tmp_path).runs.sort_values("seed")["pair_memory_mb"]
+    np.testing.assert_equal(found.to_numpy(), [2.5, np.nan])

@@ -34,8 +34,8 @@ def test_a_measure_is_scored_by_a_judge_or_stands_for_a_claim():
     one = Drawn(case, torch.full((1, 2, 2, 2), 0.5), torch.ones(2, 2))
     (row,) = scores(one, Task(1, ("background", "a"), 2))
     assert set(row) <= {one.id for one in measures() if one.per == "case"}
-    # shown, and decides nothing: of all cases together, beside what is lost under attack, and in pixels
-    scored = {*METRICS, *row, "ece", "seconds", "attacked_dice", "nsd_pixels"}
+    # shown, and decides nothing: of all cases together, of runs, beside what is lost under attack, in pixels
+    scored = {*METRICS, *row, "ece", "seconds", "peak_memory_mb", "attacked_dice", "nsd_pixels"}
     assert {one.id for one in measures()} - scored <= {claim.metric for claim in claims()}
 
 
@@ -65,3 +65,5 @@ def test_mistakes_in_the_table_are_found(monkeypatch):
         measures()
     monkeypatch.undo()
     measures.cache_clear()
+    with pytest.raises(ValueError, match="x: expected what is noted to be of a run"):
+        Measure(id="x", title="x", better="lower", noted="kept")

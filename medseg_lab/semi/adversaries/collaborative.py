@@ -12,7 +12,7 @@ from medseg_lab.data.batch import Batch
 from medseg_lab.data.case import Case
 from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.splits import shuffled
-from medseg_lab.semi.adversaries.discriminator import Discriminator, accuracy, fixed, taken_for, told_apart
+from medseg_lab.semi.adversaries.discriminator import Discriminator, fixed, standing, taken_for, told_apart
 from medseg_lab.semi.adversaries.game import Game
 from medseg_lab.semi.adversaries.image_classifier import ImageClassifier, PlaceScores
 from medseg_lab.semi.adversaries.masks import as_mask, beside, one_hot
@@ -42,6 +42,9 @@ class CollaborativeLearning(Game):
     turns. The discriminator is shown the predicted class of each voxel, as a mask has it, and not its
     probability, which would tell it at once; the gradient is that of the probability.
 
+    Attributes:
+        withholds_labels: that it makes images without labels itself, where a cohort has none.
+
     Noted: `discriminator_accuracy`; and `refined`, the share of the foreground in which the attention changes
     the pseudo-mask.
 
@@ -60,10 +63,11 @@ class CollaborativeLearning(Game):
     width: Annotated[int, Field(ge=1)] = 16
 
     term = "pseudo"
+    withholds_labels = True
 
     @classmethod
     def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:
-        """The classifier; and the supervised twin with the same masks, unless this is it."""
+        """The supervised twin with the same masks, unless this is it; and the classifier."""
         of_learners = {each.name for each in fields(Learner)} - {"network", "loss"}
         shared = {name: value for name, value in arguments.items() if name in of_learners | {"width"}}
         classifier = recipe(ImageClassifier, **shared)
@@ -71,7 +75,7 @@ class CollaborativeLearning(Game):
             return [classifier]
         alone = cls.twin(arguments).arguments
         same = {name: cls.asked(arguments, name) for name in ("masks", "width")}
-        return [classifier, recipe(cls, **{**alone, **same, "weight": 0.0})]
+        return [recipe(cls, **{**alone, **same, "weight": 0.0}), classifier]
 
     def build(self) -> None:
         """The segmenter; then the classifier, whose weights are learned before, and the discriminator."""
@@ -87,11 +91,11 @@ class CollaborativeLearning(Game):
         Raises:
             ValueError: if all patients are among these few, so that there is no image without a mask.
         """
+        *alone, classifier = teachers
         if self.weight:
-            classifier, alone = (dict(teacher.named_children()) for teacher in teachers)
-            self.classifier.load_state_dict(classifier["places"].state_dict())
-            self.network.load_state_dict(alone["network"].state_dict())
-        return with_masks_of(self.masks, cohort)
+            trained: Any = classifier
+            self.classifier.load_state_dict(trained.places.state_dict())
+        return super().learn_from(with_masks_of(self.masks, cohort), alone)
 
     def others(self) -> list[Phase]:
         """Discriminate."""
@@ -105,8 +109,8 @@ class CollaborativeLearning(Game):
         probabilities = logits.float().softmax(dim=1)
         found: Tensor = self.loss(logits, self.pseudo_masks(image, probabilities.detach()))
         if self.adversarial:
-            judged = fixed(self.discriminator, beside(image, as_mask(probabilities)))
-            found = found + self.adversarial * taken_for(judged, True)
+            answers = fixed(self.discriminator, beside(image, as_mask(probabilities)))
+            found = found + self.adversarial * taken_for(answers, True)
         return found
 
     def pseudo_masks(self, image: Tensor, probabilities: Tensor) -> Tensor:
@@ -124,12 +128,10 @@ class CollaborativeLearning(Game):
         image = self.unlabelled(batch)
         with torch.no_grad():
             predicted = as_mask(self.student(image))
-        known = one_hot(batch.label, len(self.task.classes))
-        real, other = (
-            self.discriminator(beside(batch.image, known)),
-            self.discriminator(beside(image, predicted)),
-        )
-        self.note(discriminator_accuracy=accuracy(real, other))
+        true = one_hot(batch.label, predicted.shape[1])
+        real = self.discriminator(beside(batch.image, true))
+        other = self.discriminator(beside(image, predicted))
+        self.note(**standing(real, other))
         return {"told_apart": told_apart(real, other)}
 
 

@@ -21,9 +21,10 @@ SHARPNESS = 4.0
 class PlaceScores(nn.Module):
     """The evidence for each foreground class at each place, `(N, C, *S)` to logits `(N, K-1, *cells)`.
 
-    A cell is four voxels wide, and its score depends on the 15 x 15 voxels around it. That is little on
-    purpose: where scores saw further (43 voxels), they lay up to twenty voxels beside the lesions that they
-    spoke of, since a label of the whole image does not say where evidence is to be put.
+    A cell is four voxels wide, and its score depends on the 15 x 15 voxels around it alone: there are no
+    norms (an instance norm tells every place what is anywhere in the image), and no further convolutions. A
+    label of the whole image does not say where evidence is to be put. With norms, or where scores saw
+    further, they lay many voxels beside the squares and lesions that they spoke of.
 
     Args:
         spatial_dims: 2 or 3.
@@ -36,9 +37,9 @@ class PlaceScores(nn.Module):
         super().__init__()
         widths = (channels, width, 2 * width)
         self.features = nn.Sequential(
-            *(conv(spatial_dims, here, below, stride=2) for here, below in pairwise(widths)),
-            conv(spatial_dims, 2 * width, 4 * width),
-            conv(spatial_dims, 4 * width, 4 * width, kernel=1),
+            *(conv(spatial_dims, here, below, stride=2, norm="none") for here, below in pairwise(widths)),
+            conv(spatial_dims, 2 * width, 4 * width, norm="none"),
+            conv(spatial_dims, 4 * width, 4 * width, kernel=1, norm="none"),
         )
         self.scores = CONV[spatial_dims](4 * width, foreground, 1)
 

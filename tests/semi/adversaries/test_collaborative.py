@@ -15,10 +15,11 @@ from medseg_lab.semi.adversaries.collaborative import (
     with_masks_of,
 )
 from medseg_lab.semi.adversaries.image_classifier import ImageClassifier, pooled, presence
-from medseg_lab.semi.adversaries.masks import as_mask, one_hot
+from medseg_lab.semi.mean_teacher import MeanTeacher
 from medseg_lab.training.fit import fit
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.runs import RunStore
+from medseg_lab.workers.fits import unfit
 
 TARGET = recipe(CollaborativeLearning, network=SMALL, spatial_dims=2, width=4, share=1.0)
 
@@ -46,23 +47,28 @@ def test_a_score_is_pooled_between_mean_and_maximum():
     assert pooled(scores).item() == pytest.approx(math.log(41) / 4)
 
 
-def test_a_class_is_attended_to_where_it_is():
-    """Told of squares and discs only whether they are there, it scores the square's place above others."""
-    torch.manual_seed(0)
-    classifier = ImageClassifier(task(2, 2), width=8)
-    optimiser = torch.optim.Adam(classifier.parameters(), lr=1e-2)
-    places = torch.randint(0, 24, (8, 2))
-    image, label = torch.randn(8, 1, 32, 32) / 4, torch.zeros(8, 32, 32, dtype=torch.int64)
-    for number, (y, x) in enumerate(places[:4].tolist()):
+def squares(seed: int):
+    """Noise, of which half of the images have a bright square of 8 x 8 somewhere; the square has label 1."""
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randn(8, 1, 32, 32, generator=generator) / 4
+    label = torch.zeros(8, 32, 32, dtype=torch.int64)
+    for number, (y, x) in enumerate(torch.randint(0, 24, (4, 2), generator=generator).tolist()):
         image[number, 0, y : y + 8, x : x + 8] += 2
         label[number, y : y + 8, x : x + 8] = 1
-    batch = noise_batch()._replace(image=image, label=label)
-    for step in range(40):
+    return noise_batch()._replace(image=image, label=label)
+
+
+def test_told_whether_there_is_a_square_it_attends_to_where_it_is():
+    torch.manual_seed(0)
+    classifier = ImageClassifier(task(2, 2), width=8)
+    optimiser = torch.optim.Adam(classifier.parameters(), lr=4e-3)
+    for step in range(80):
         optimiser.zero_grad()
-        classifier.losses(batch, step)["presence"].backward()
+        classifier.losses(squares(step), step)["presence"].backward()
         optimiser.step()
-    attention = classifier.places.attention(image)[:4, 0]
-    assert attention[label[:4] == 1].mean() > 3 * attention[label[:4] == 0].mean()
+    unseen = squares(100)
+    attention, there = classifier.places.attention(unseen.image)[:4, 0], unseen.label[:4] == 1
+    assert attention[there].mean() > 0.5 > 2 * attention[~there].mean()
 
 
 def test_an_attention_of_one_half_changes_nothing():
@@ -78,15 +84,6 @@ def test_attention_moves_odds_by_half_itself():
     found = refined(probabilities, attention)[..., 0, 0]
     torch.testing.assert_close(found[0] * 1.05, torch.tensor([0.5, 0.45, 0.1]))
     assert found.argmax(1).tolist() == [0, 1]
-
-
-def test_a_mask_has_the_gradient_of_the_probabilities():
-    probabilities = torch.tensor([0.2, 0.7, 0.1]).view(1, 3, 1, 1).requires_grad_()
-    mask = as_mask(probabilities)
-    assert mask.flatten().tolist() == [0, 1, 0]
-    (mask * torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1)).sum().backward()
-    assert probabilities.grad.flatten().tolist() == [1, 2, 3]
-    assert one_hot(torch.tensor([[1, IGNORE]]), 2).tolist() == [[[0, 0], [1, 0]]]
 
 
 def test_masks_are_those_of_a_cohort_with_so_few_labelled_patients():
@@ -111,11 +108,18 @@ def test_no_voxel_of_a_withheld_mask_changes_a_bit(tmp_path):
         folder = tmp_path / str(number)
         twin = recipe(CollaborativeLearning, network=SMALL, spatial_dims=2, width=4, weight=0.0)
         runs.append([trained(twin, with_masks_of(2, each), folder / "twin")[0]])
-        teachers = [ImageClassifier(task(3, 3).in_dimension(2), width=4), runs[-1][0]]
-        for parameter in teachers[0].parameters():
+        teachers = [runs[-1][0], ImageClassifier(task(3, 3).in_dimension(2), width=4)]
+        for parameter in teachers[1].parameters():
             torch.nn.init.constant_(parameter, 0.01)
         runs[-1].append(trained(TARGET, each, folder / "all", teachers=teachers)[0])
     assert differing(runs[0][0], runs[1][0]) == differing(runs[0][1], runs[1][1]) == []
+
+
+def test_it_is_for_a_cohort_in_which_all_are_labelled():
+    everyone = replace(tiny_cohort(3, 3, labelled=3), unlabelled=())
+    assert unfit(TARGET, everyone) == ""
+    other = recipe(MeanTeacher, network=SMALL, spatial_dims=2)
+    assert unfit(other, everyone).startswith("needs cases without labels")
 
 
 def test_it_goes_on_from_what_was_learned_before(tmp_path):
@@ -123,7 +127,7 @@ def test_it_goes_on_from_what_was_learned_before(tmp_path):
     target = recipe(CollaborativeLearning, network=SMALL, spatial_dims=2, width=4, rate=1e-9)
     cohort, store = tiny_cohort(3, 3, labelled=3), RunStore(tmp_path)
     run = fit(target, cohort, tiny_budget(), 0, store=store, progress=False)
-    classifier, twin = (next(r for r in store.runs() if r.record.key == key) for key in run.record.bases)
+    twin, classifier = (next(r for r in store.runs() if r.record.key == key) for key in run.record.bases)
     learner = run.learner()
     assert differing(learner.classifier, classifier.learner().places) == []
     for mine, its in zip(learner.network.parameters(), twin.learner().network.parameters(), strict=True):

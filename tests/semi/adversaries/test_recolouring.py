@@ -51,7 +51,6 @@ def test_a_restorer_sees_no_colour_and_reads_no_label():
     assert first == learner.losses(other, 0)
     near = (learner.colours(grey) - lab(image)[1]).abs()
     torch.testing.assert_close(first["near"], near.mean())
-    torch.testing.assert_close(learner.error(image)[:, :1], near.sum(1, keepdim=True))
     with pytest.raises(
         ValueError, match="ColourRestorer: expected a batch with unlabelled patches, got none"
     ):
@@ -80,15 +79,31 @@ def test_it_begins_with_the_restorers_weights_but_for_the_head(tmp_path):
     assert run.record.activity["restored"] < 1
 
 
-def test_the_share_of_the_colour_that_is_restored():
-    """A restorer that says a = b = 0 has restored nothing; one that says the truth, all."""
+def test_what_is_restored_is_what_is_left_of_the_error():
+    """A restorer that says a = b = 0 has an error of 1; the running mean takes 5% of a step's error."""
+    restorer = ColourRestorer(COLOURS, network=SMALL, width=4)
+    restorer.noted = {"colour_error": torch.tensor(0.2)}
+    restorer.after_step(0)
     learner = Recolouring(COLOURS, network=SMALL)
-    restorer = ColourRestorer(COLOURS, network=SMALL)
-    restorer.patch = (16, 16)
-    cohort = colour_cohort()
+    learner.learn_from(colour_cohort(), [restorer])
+    assert learner.made["restored"] == pytest.approx(0.05 * 0.8)
     restorer.colours = lambda grey: torch.zeros_like(grey.expand(-1, 2, -1, -1))
-    learner.learn_from(cohort, [restorer])
-    assert learner.made["restored"] == pytest.approx(0, abs=1e-5)
+    image = torch.randn(1, 3, 16, 16)
+    restorer.losses(Batch(image, torch.zeros(1, 16, 16), image), 0)
+    assert restorer.noted["colour_error"].item() == pytest.approx(1)
+
+
+def test_each_side_of_the_colour_game_is_moved_by_its_own_losses_alone():
+    learner, image = ColourRestorer(COLOURS, network=SMALL, width=4), torch.randn(2, 3, 16, 16)
+    batch = Batch(image, torch.zeros(2, 16, 16), image)
+    restore, discriminate = learner.phases()
+    sum(restore.losses(batch, 0).values()).backward()
+    assert all(p.grad is None for p in learner.discriminator.parameters())
+    assert all(p.grad is not None for p in learner.network.parameters())
+    learner.zero_grad(set_to_none=True)
+    sum(discriminate.losses(batch, 0).values()).backward()
+    assert all(p.grad is None for p in learner.network.parameters())
+    assert all(p.grad is not None for p in learner.discriminator.parameters())
 
 
 def test_without_restored_colours_nothing_is_trained_before():
