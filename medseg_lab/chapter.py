@@ -20,6 +20,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from medseg_lab.data.batches import patches
+from medseg_lab.data.coarser import coarser
 from medseg_lab.data.cohort import Cohort, load_cohort
 from medseg_lab.evaluation.claims import judged
 from medseg_lab.evaluation.comparison import Comparison
@@ -355,7 +356,8 @@ def open(
         section: the survey's section, "2.1.1".
         dataset: a data set's id, a folder in the MSD layout, or `auto`: the first of `prefer` that is at
             hand, else the embedded virtual subjects.
-        budget: `smoke`, `class` or `full`.
+        budget: `smoke`, `class` or `full`. At `smoke`, images are coarser (`medseg_lab.data.coarser`) and a
+            step sees one patch.
         seeds: trainings a method gets; None takes the budget's number.
         prefer: real data sets that suit the chapter, best first.
         parts: the cases that are scored; "test" opens the sealed part, which the lesson's cost then says.
@@ -393,8 +395,12 @@ def open(
     if not set(asked.parts) <= set(PARTS):
         raise ValueError(f"parts: expected some of {', '.join(PARTS)}, got {asked.parts}")
     budgeted = budget_called(asked.budget)
+    thin = budgeted.name == "smoke"
+    if thin:
+        budgeted = budgeted.model_copy(update={"voxels": 1})  # so that a step sees one patch
     load = partial(
-        load_cohort,
+        _load,
+        thin,
         dataset=asked.dataset,
         cases=budgeted.cases,
         draw=asked.draw,
@@ -445,6 +451,12 @@ def _with_own_labels(load: Callable[..., Cohort], section: str) -> Cohort:
     # the budget's cap on cases may leave fewer patients than the terms want
     most = len({case.patient for case in cohort.labelled}) - 1
     return load(labelled=max(1, min(own.labelled, most)))
+
+
+def _load(thin: bool, **said: Any) -> Cohort:
+    """`load_cohort`, of coarser images if `thin`: to prove that something runs needs no fine ones."""
+    cohort = load_cohort(**said)
+    return coarser(cohort) if thin else cohort
 
 
 def _checked(**arguments: Any) -> Opening:

@@ -1,8 +1,10 @@
 """Tests leave the user's run store and the record alone, and compute on one thread."""
 
+import importlib.metadata
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MEDSEG_WORKERS", "1")  # tests of workers say how many
 settings.register_profile("loaded machine", deadline=None)
 settings.load_profile("loaded machine")
+# each training asks for them, and each time the files of all packages are read
+importlib.metadata.entry_points = cache(importlib.metadata.entry_points)
 _store = tempfile.TemporaryDirectory(prefix="medseg-test-runs-")
 os.environ["MEDSEG_RUNS"] = _store.name
 os.environ["MEDSEG_RECORD"] = f"{_store.name}/.record"

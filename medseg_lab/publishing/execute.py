@@ -216,10 +216,13 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
     from papermill.exceptions import PapermillExecutionError
 
     from medseg_lab.publishing.kernel import KERNELSPEC, LOG, this_interpreter
+    from medseg_lab.show.explorer import FEW
 
     notebook = nbformat.read(chapter.path, as_version=4)
     notebook.metadata["kernelspec"] = KERNELSPEC
     defaults = checked(chapter, {})
+    # drawing hundreds of frames proves no more than drawing the outermost
+    few = {FEW: "few"} if values.get("budget") == "smoke" else {}
     notebook.cells.append(nbformat.v4.new_code_cell(REPORT))
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder.parent) as scratch:
         aside = Path(scratch)
@@ -234,7 +237,7 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
                 kernel_name=KERNELSPEC["name"],
                 language="python",
                 progress_bar=sys.stderr.isatty(),
-                kernel_manager_class=this_interpreter(aside),
+                kernel_manager_class=this_interpreter(aside, **few),
             )
         except PapermillExecutionError as error:
             kept = folder.parent / "failed.ipynb"

@@ -12,15 +12,21 @@ KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3
 LOG = "kernel.log"
 
 
-def this_interpreter(scratch: Path) -> type[AsyncKernelManager]:
+def this_interpreter(scratch: Path, **environment: str) -> type[AsyncKernelManager]:
     """A kernel manager that ignores the installed kernels, a user's own `python3` among them.
 
     The kernel reads an empty IPython profile in `scratch`, hashes strings the same each time, and draws no
-    progress bars. What the process itself complains of, its cells apart, is in `scratch/kernel.log`.
+    progress bars; `environment` has further variables of it. What the process itself complains of, its cells
+    apart, is in `scratch/kernel.log`.
     """
     spec = KernelSpec(
         argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        env={"PYTHONHASHSEED": "0", "MEDSEG_PROGRESS": "0", "IPYTHONDIR": str(scratch / "ipython")},
+        env={
+            "PYTHONHASHSEED": "0",
+            "MEDSEG_PROGRESS": "0",
+            "IPYTHONDIR": str(scratch / "ipython"),
+            **environment,
+        },
         display_name=KERNELSPEC["display_name"],
         language=KERNELSPEC["language"],
         metadata={"supported_encryption": ["curve"]},

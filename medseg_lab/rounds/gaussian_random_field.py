@@ -34,11 +34,12 @@ class GaussianRandomField(Rounds):
         certain: the probability from which on a voxel keeps its class, and is a seed. The most probable voxel
             of each class that is predicted in a slice is one in any case: a class without a seed would be
             lost.
-        beta: how fast edges weaken; x is in standard deviations of the slice.
+        beta: how fast edges weaken; x is in standard deviations of the slice. This and `certain` were chosen
+            on validation cases of msd-hippocampus: at .98 it made more voxels wrong than right.
     """
 
-    certain: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    beta: Annotated[float, Field(gt=0)] = 10.0
+    certain: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    beta: Annotated[float, Field(gt=0)] = 30.0
 
     def refined(self, foretold: Tensor, case: Case) -> Tensor:
         """The harmonic solution `(K, *S)`, float32: 1 and 0 at the seeds."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from medseg_lab.workers.run import run_jobs
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
+    from medseg_lab.training.hardware import Hardware
 
 FAILED = ".failed"
 """The folder in a run store where failures are recorded."""
@@ -39,10 +40,9 @@ class Wanted:
     @cached_property
     def key(self) -> str:
         """The run's key."""
-        from medseg_lab.training.device import hardware, make_fabric
         from medseg_lab.training.key import key_of, key_parts
 
-        computes_on = hardware(make_fabric(), self.threads)
+        computes_on = _computes_on(self.threads)
         return key_of(key_parts(self.recipe, self.cohort, self.budget, self.seed, self.judge, computes_on))
 
     @cached_property
@@ -54,6 +54,14 @@ class Wanted:
             replace(self, recipe=base, title=f"{self.title}, base{number}")
             for base, number in zip(found, numbers, strict=False)
         )
+
+
+@cache
+def _computes_on(threads: int) -> "Hardware":
+    """What this process trains on: one look for many keys, since a fabric takes its time."""
+    from medseg_lab.training.device import hardware, make_fabric
+
+    return hardware(make_fabric(), threads)
 
 
 @dataclass(frozen=True)
@@ -204,7 +212,7 @@ def unfit(recipe: Recipe, cohort: "Cohort") -> str:
         raise ValueError(f"recipe {written(recipe)!r} on {cohort.id}: {error}") from error
     if learner.task.spatial_dims > cohort.task.spatial_dims:
         return f"works in {learner.task.spatial_dims} dimensions, the data has {cohort.task.spatial_dims}"
-    without = cohort.unlabelled or getattr(learner, "withholds", False)
+    without = cohort.unlabelled or getattr(learner, "withholds_labels", False)
     if getattr(learner, "wants_unlabelled", False) and not without:
         return "needs cases without labels, of which there are none: labelled must be less than all"
     if learner.plane and cohort.task.spatial_dims < 3:

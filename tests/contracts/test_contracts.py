@@ -3,6 +3,8 @@
 A method's own test holds only its own mathematics; what is here comes for free, by a row in a table.
 """
 
+from copy import deepcopy
+
 import pytest
 import torch
 from configurations import NAMES, in_colour, joins_planes, small, trained_parts
@@ -11,24 +13,26 @@ from toys import differing, tinted, tiny_budget, tiny_cohort, trained, without_s
 from medseg_lab.data.cohort import Cohort
 from medseg_lab.inference.predict import predict_case
 from medseg_lab.inference.sample import sample_case
+from medseg_lab.networks.from_monai import FromMonai
 from medseg_lab.semi.adversaries.game import Game
 from medseg_lab.semi.consistency import Consistency
 from medseg_lab.semi.teacher import TeacherStudent
+from medseg_lab.training import watch
 from medseg_lab.training.begin import begin
 from medseg_lab.training.device import make_fabric
 from medseg_lab.training.fit import fit
 from medseg_lab.training.learner import Learner
 from medseg_lab.training.notation import parse, written
 from medseg_lab.training.recipe import Recipe, load, recipe
-from medseg_lab.training.runs import RunStore
+from medseg_lab.training.runs import Run, RunStore
 from medseg_lab.training.supervised import Supervised
-from medseg_lab.training.watch import watched
 from medseg_lab.uncertainty.sampled import MeanOfSamples
 
 COHORT = tiny_cohort(3, 3, labelled=3, raters=2, shape=(20, 18, 16), patch=32)
 COLOURS = tinted(COHORT)
 ROOM = {"steps": 3, "voxels": 2 * 8**3}
 LEARNERS = sorted({written(part): part for name in NAMES for part in trained_parts(small(name, 2))}.items())
+SEED = 3
 by_configuration = pytest.mark.parametrize("name", NAMES)
 by_dimension = pytest.mark.parametrize("dims", [2, 3])
 
@@ -67,6 +71,64 @@ def started(target: Recipe, seed: int = 0, patch: int = 8) -> tuple[Learner, obj
     learner, batches = begin(target, cohort_of(target), room, seed, make_fabric("32-true"), teachers)
     learner.prepare(4, batches.unlabelled_shapes, batches.labelled_shapes)
     return learner, batches
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> RunStore:
+    """One for all configurations, so that what several rest on is trained and stored once."""
+    return RunStore(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sizes_found_once():
+    """What sizes of images a network of MONAI takes is found by many trials: here once for each network."""
+    known, find = {}, FromMonai._sizes
+
+    def found_once(self: FromMonai, *asked):
+        if (key := repr((self.title, self.classes, asked))) not in known:
+            known[key] = find(self, *asked)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FromMonai, "_sizes", found_once)
+        yield
+
+
+def fitted(store: RunStore, target: Recipe) -> Run:
+    return fit(target, cohort_of(target), tiny_budget(**ROOM), SEED, store=store, progress=False)
+
+
+@pytest.fixture(scope="module")
+def gone_on(store: RunStore, tmp_path_factory):
+    """What a trained part, stopped in the middle and gone on, ends as, and its curves: once for each part."""
+    known = {}
+
+    def trained_twice(part: Recipe):
+        if (text := written(part)) not in known:
+            teachers = [fitted(store, base).learner() for base in part.bases]
+            where = {"folder": tmp_path_factory.mktemp("part"), "seed": SEED, "teachers": teachers, **ROOM}
+            with pytest.raises(KeyboardInterrupt):
+                trained(part, cohort_of(part), stop=2, checkpoint_seconds=0, **where)
+            learner, curves = trained(part, cohort_of(part), **where)
+            known[text] = ended(learner), without_seconds(curves.rows)
+        return deepcopy(known[text])
+
+    return trained_twice
+
+
+@pytest.fixture(scope="module")
+def watched_once():
+    """`watched` trains all that a training rests on anew: here once for all that rest on it."""
+    known, train = {}, watch._ended
+
+    def trained_once(target: Recipe, cohort: Cohort, *more):
+        if (key := (written(target), cohort.fingerprint)) not in known:
+            known[key] = train(target, cohort, *more)
+        return deepcopy(known[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watch, "_ended", trained_once)
+        yield watch.watched
 
 
 @by_configuration
@@ -130,44 +192,33 @@ def test_its_losses_reach_every_parameter_that_they_train(target, dims):
 
 
 @by_configuration
-def test_interrupted_stored_and_loaded_it_is_the_same(name, tmp_path):
+def test_interrupted_stored_and_loaded_it_is_the_same(name, store, gone_on):
     """Same bits: trained at once and stored by `fit`; stopped in the middle, gone on, and never stored."""
     target = small(name, 2)
-    cohort = cohort_of(target)
-    image = cohort.validation[0].image
-    store = RunStore(tmp_path / "runs")
-    run = fit(target, cohort, tiny_budget(**ROOM), 3, store=store, progress=False)
+    image = cohort_of(target).validation[0].image
+    run = fitted(store, target)
     stored = run.learner()
     with torch.no_grad():
         found = predict_case(stored, image)
     assert found.shape == (3, *image.shape[1:])
     torch.testing.assert_close(found.sum(0), torch.ones_like(found[0]))
     bases = []
-    for number, part in enumerate(trained_parts(target)):
-        where = {"folder": tmp_path / str(number), "seed": 3, **ROOM}
-        teachers = [learned(store, base) for base in part.bases]
-        with pytest.raises(KeyboardInterrupt):
-            trained(part, cohort, stop=2, checkpoint_seconds=0, teachers=teachers, **where)
-        learner, curves = trained(part, cohort, teachers=teachers, **where)
+    for part in trained_parts(target):
+        learner, rows = gone_on(part)
         learner.patch = stored.patch
-        bases.append(ended(learner))
+        bases.append(learner)
     assert len(run.record.bases) == len(target.bases)
     if target.changes:
         again = changed(target, bases)
     else:
         again = bases[0]
-        assert without_seconds(curves.rows) == without_seconds(run.curves.to_dict("records"))
+        assert rows == without_seconds(run.curves.to_dict("records"))
     assert differing(stored, again) == []
     with torch.no_grad():
         torch.manual_seed(1)
         first = sample_case(stored, image, 2)
         torch.manual_seed(1)
         assert torch.equal(sample_case(again, image, 2), first)
-
-
-def learned(store: RunStore, target: Recipe) -> Learner:
-    """The trained learner of a recipe that the store holds one run of."""
-    return next(run for run in store.runs() if run.record.recipe == target.to_dict()).learner()
 
 
 def changed(target: Recipe, bases: list[Learner]) -> torch.nn.Module:
@@ -244,7 +295,6 @@ def test_no_gradient_moves_a_teacher(target):
 
 
 @pytest.mark.parametrize("target", named(learners(Learner)))
-def test_a_way_point_of_a_training_is_what_it_ends_with(target, tmp_path):
-    where = cohort_of(target), tiny_budget(**ROOM), 3
-    run = fit(target, *where, store=RunStore(tmp_path), progress=False)
-    assert differing(run.learner(), watched(target, *where, [3])[3]) == []
+def test_a_way_point_of_a_training_is_what_it_ends_with(target, store, watched_once):
+    found = watched_once(target, cohort_of(target), tiny_budget(**ROOM), SEED, [3])[3]
+    assert differing(fitted(store, target).learner(), found) == []

@@ -78,7 +78,7 @@ def test_where_nothing_spreads_nothing_warns_or_fails(said, image, wanted):
 @pytest.mark.parametrize("plane", [0, 1, 2])
 def test_each_slice_is_a_graph_of_its_own(plane):
     torch.manual_seed(0)
-    learner = GaussianRandomField(task(3), network=SMALL, spatial_dims=2, plane=plane, certain=0.7)
+    learner = GaussianRandomField(task(3), network=SMALL, spatial_dims=2, plane=plane, certain=0.7, beta=10.0)
     said, image = torch.randn(3, 9, 7, 8).softmax(dim=0), torch.randn(2, 9, 7, 8)
     spacing, axis = (1.0, 2.0, 5.0), (2 + plane) % 3
     case = Case("a", "a", image, torch.zeros((0, 9, 7, 8), dtype=torch.uint8), spacing)

@@ -122,6 +122,13 @@ def test_sliders_have_labels(shown):
     assert markup.index('alt="depth 2, slice 5"') < markup.index("<script>")
 
 
+def test_where_few_frames_do_the_outermost_are_drawn(shown, monkeypatch):
+    monkeypatch.setenv("MEDSEG_EXPLORERS", "few")
+    drawn = []
+    explorer.explore(lambda **at: drawn.append(at) or draw(**at), depth=(1, 2, 3), slice=range(5, 6))
+    assert drawn == [{"depth": 1, "slice": 5}, {"depth": 3, "slice": 5}]
+
+
 def test_two_explorers_on_a_page_do_not_share_ids(shown):
     explorer.explore(draw, depth=(1,), slice=(5,))
     explorer.explore(draw, depth=(1,), slice=(5,))

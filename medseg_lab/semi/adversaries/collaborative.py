@@ -43,7 +43,7 @@ class CollaborativeLearning(Game):
     probability, which would tell it at once; the gradient is that of the probability.
 
     Attributes:
-        withholds: that it makes images without labels itself, where a cohort has none.
+        withholds_labels: that it makes images without labels itself, where a cohort has none.
 
     Noted: `discriminator_accuracy`; and `refined`, the share of the foreground in which the attention changes
     the pseudo-mask.
@@ -63,7 +63,7 @@ class CollaborativeLearning(Game):
     width: Annotated[int, Field(ge=1)] = 16
 
     term = "pseudo"
-    withholds = True
+    withholds_labels = True
 
     @classmethod
     def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:

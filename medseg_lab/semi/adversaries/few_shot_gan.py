@@ -74,10 +74,13 @@ class FewShotGAN(Game):
 
     Args:
         weight: of the two terms about what is real.
+        ramp: shorter than in other methods, since the segmenter knows its task when the game begins.
         width: channels of the generator's last convolution.
     """
 
     weight: Annotated[float, Field(ge=0)] = 1.0
+    ramp: Annotated[float, Field(gt=0, le=1)] = 0.25
+    opponents: Annotated[float, Field(gt=0)] = 0.5
     width: Annotated[int, Field(ge=1)] = 16
 
     term = "real"

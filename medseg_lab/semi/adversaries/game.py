@@ -23,11 +23,11 @@ class Game(TrainedFirst):
     .5 from the first steps on (`medseg_lab.show.game`).
 
     Args:
-        opponents: the learning rate of the other networks over the segmenter's. AdamW's rate for a
-            segmentation network is high for a discriminator.
+        opponents: the learning rate of the other networks over that of a segmenter that begins anew. A game
+            is short: at a tenth, an evaluation network had hardly begun to see a difference when it ended.
     """
 
-    opponents: Annotated[float, Field(gt=0)] = 0.1
+    opponents: Annotated[float, Field(gt=0)] = 0.5
 
     def phases(self) -> list[Phase]:
         """Segment; then the other networks, one after another."""
