@@ -61,7 +61,7 @@ def feature_map(features: Mapping[str, Tensor], label: Tensor, classes: Sequence
 
     Args:
         features: of the same n pixels, `(n, F)`, by name.
-        label: the true classes, `(n,)`.
+        label: the true classes, `(n,)`, each with a name.
         classes: names of the classes, the background first.
     """
     known, said = label.cpu().numpy(), []

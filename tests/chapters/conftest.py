@@ -28,6 +28,7 @@ REAL = {
     "2.3.3": "msd-hippocampus",
     "3.1": "msd-hippocampus",
     "3.2": "msd-hippocampus",
+    "3.3": "msd-hippocampus",
     "3.4": "msd-hippocampus",
     "4.1.1": "lidc-4rater",
     "4.1.2": "msd-hippocampus",

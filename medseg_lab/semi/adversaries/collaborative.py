@@ -42,6 +42,9 @@ class CollaborativeLearning(Game):
     turns. The discriminator is shown the predicted class of each voxel, as a mask has it, and not its
     probability, which would tell it at once; the gradient is that of the probability.
 
+    Attributes:
+        withholds_labels: that it makes images without labels itself, where a cohort has none.
+
     Noted: `discriminator_accuracy`; and `refined`, the share of the foreground in which the attention changes
     the pseudo-mask.
 
@@ -61,7 +64,6 @@ class CollaborativeLearning(Game):
 
     term = "pseudo"
     withholds_labels = True
-    """Of most patients: so it finds cases without labels where all are labelled."""
 
     @classmethod
     def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:

@@ -1,5 +1,6 @@
 """A graph of superpixels: Xu et al. [23] (section 3.3)."""
 
+from math import log, sqrt
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -58,19 +59,19 @@ class SuperpixelGraph(TrainedFirst):
         """R of one patch `(C, *S)` with its prediction `(K, *S)`, and the shares that are noted: scalars."""
         graph = self.graph(image)
         y = means(probabilities, graph.regions)  # (n, K)
-        differ = y.argmax(dim=1)[:, None] != y.argmax(dim=1)
+        classes, (first, second) = y.argmax(dim=1), graph.pairs
         total = graph.weights.sum().clamp(min=torch.finfo(y.dtype).tiny)
-        pairs = max(1, len(y) * (len(y) - 1))
-        across = (graph.weights * differ).sum() / total
-        return smoothness(graph.weights, y) / total, graph.weights.count_nonzero() / pairs, across
+        across = (graph.weights * (classes[first] != classes[second])).sum() / total
+        connected = y.new_tensor(len(graph.weights) / max(1, len(y) * (len(y) - 1) // 2))
+        return smoothness(graph, y) / total, connected, across
 
     def graph(self, image: Tensor) -> "Graph":
-        """The superpixels of an image `(C, *S)` and the weights of their edges."""
+        """The superpixels of an image `(C, *S)`, and which of them are joined."""
         regions = superpixels(image, self.size, self.compactness)
         axes = torch.meshgrid(*(torch.arange(n, device=image.device) for n in image.shape[1:]), indexing="ij")
         grey = image / (self.contrast * len(image) ** 0.5)
         features = torch.cat((grey, torch.stack(axes).to(image) / self.reach))
-        return Graph(regions, edges(means(features, regions), self.epsilon))
+        return Graph(regions, *edges(means(features, regions), self.epsilon))
 
 
 class Graph(NamedTuple):
@@ -78,10 +79,12 @@ class Graph(NamedTuple):
 
     Args:
         regions: the superpixel of each voxel, `(*S)`, from 0 on.
-        weights: w_ij, `(n, n)`, symmetric; 0 where two are not joined, and on the diagonal.
+        pairs: those that are joined, `(2, E)`, each pair once.
+        weights: w_ij of each pair, `(E,)`.
     """
 
     regions: Tensor
+    pairs: Tensor
     weights: Tensor
 
 
@@ -113,17 +116,19 @@ def means(values: Tensor, regions: Tensor) -> Tensor:
     return total / index.bincount()[:, None]
 
 
-def edges(features: Tensor, epsilon: float) -> Tensor:
-    """w_ij = exp(-|v_i - v_j|^2), 0 where it is less than epsilon: `(n, F)` to `(n, n)`."""
-    distance = torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")
-    weights = (-distance.square()).exp().fill_diagonal_(0)
-    return weights.where(weights >= epsilon, 0.0)
+def edges(features: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    """The pairs of v `(n, F)` with w_ij = exp(-|v_i - v_j|^2) >= epsilon, `(2, E)`; and w_ij, `(E,)`."""
+    from scipy.spatial import KDTree
+
+    near = KDTree(features.cpu().numpy()).query_pairs(sqrt(-log(epsilon)), output_type="ndarray")
+    pairs = torch.from_numpy(near.astype(np.int64).T).to(features.device)
+    return pairs, (-(features[pairs[0]] - features[pairs[1]]).square().sum(dim=1)).exp()
 
 
-def smoothness(weights: Tensor, y: Tensor) -> Tensor:
-    """Sum of w_ij |y_i - y_j|^2 over all ordered pairs, a scalar; weights `(n, n)`, y `(n, K)`.
+def smoothness(graph: Graph, y: Tensor) -> Tensor:
+    """Sum of w_ij |y_i - y_j|^2 over the pairs that are joined, a scalar; y is `(n, K)`.
 
-    That is 2 tr(y' L y) with the graph's Laplacian L = D - W, where D has the sums of the rows of W.
+    That is tr(y' L y) with the graph's Laplacian L = D - W, where D has the sums of the rows of W.
     """
-    laplacian = weights.sum(dim=1).diag() - weights
-    return 2 * (y * (laplacian @ y)).sum()
+    first, second = graph.pairs
+    return (graph.weights * (y[first] - y[second]).square().sum(dim=1)).sum()
