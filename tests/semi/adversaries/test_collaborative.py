@@ -87,10 +87,13 @@ def test_attention_moves_odds_by_half_itself():
 
 
 def test_masks_are_those_of_a_cohort_with_so_few_labelled_patients():
-    cohort = replace(tiny_cohort(labelled=5), draw=3)
-    left = with_masks_of(2, cohort)
+    plain, cohort = tiny_cohort(labelled=5), replace(tiny_cohort(labelled=5), draw=1)
     patients = tuple(case.patient for case in cohort.labelled)
-    assert {case.patient for case in left.labelled} == set(Split(patients, (), ()).labelled(2, 3))
+    for each in (plain, cohort):
+        kept = {case.patient for case in with_masks_of(2, each).labelled}
+        assert kept == set(Split(patients, (), ()).labelled(2, each.draw))
+    assert kept != set(patients[:2])
+    left = with_masks_of(2, cohort)
     assert [len(case.labels) for case in left.unlabelled] == [0] * 6
     assert {case.id for case in left.unlabelled} & {case.id for case in left.labelled} == set()
     with pytest.raises(ValueError, match="masks: expected fewer than the 5 labelled patients, got 5"):

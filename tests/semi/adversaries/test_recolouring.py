@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from toys import SMALL, task, tinted, tiny_budget, tiny_cohort
+from toys import SMALL, differing, task, tinted, tiny_budget, tiny_cohort
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.view import View
@@ -66,16 +66,25 @@ def test_only_the_last_layers_learn(tuned, learning):
     assert names_of(learner, learning=True) == learning
 
 
-def test_it_begins_with_the_restorers_weights_but_for_the_head(tmp_path):
+def test_it_begins_with_the_restorers_weights_but_for_the_head():
+    torch.manual_seed(0)
+    learner, restorer = Recolouring(COLOURS, network=SMALL), ColourRestorer(COLOURS, network=SMALL)
+    own = learner.network.head.weight.clone()
+    assert own.shape == restorer.network.head.weight.shape  # two classes, and two colours
+    learner.learn_from(colour_cohort(), [restorer])
+    for name, weight in restorer.network.state_dict().items():
+        taken = torch.equal(learner.network.state_dict()[name], weight)
+        assert taken != name.startswith("head."), name
+    assert torch.equal(learner.network.head.weight, own)
+
+
+def test_the_encoder_stays_as_the_restorer_left_it(tmp_path):
     store = RunStore(tmp_path)
     run = fit(TARGET, colour_cohort(), tiny_budget(), 0, store=store, progress=False)
     (key,) = run.record.bases
-    restorer = next(r for r in store.runs() if r.record.key == key).learner()
-    network = run.learner().network
-    for name, weight in restorer.network.encoder.state_dict().items():
-        assert torch.equal(network.encoder.state_dict()[name], weight)
-    assert (len(network.head.bias), len(restorer.network.head.bias)) == (2, 2)
-    assert not torch.equal(network.head.weight, restorer.network.head.weight)
+    restorer = next(r for r in store.runs() if r.record.key == key).learner().network
+    moved = differing(run.learner().network, restorer)
+    assert {name.split(".")[0] for name in moved} == {"decoder", "head"}
     assert run.record.activity["restored"] < 1
 
 
