@@ -356,7 +356,8 @@ def open(
         section: the survey's section, "2.1.1".
         dataset: a data set's id, a folder in the MSD layout, or `auto`: the first of `prefer` that is at
             hand, else the embedded virtual subjects.
-        budget: `smoke`, `class` or `full`.
+        budget: `smoke`, `class` or `full`. At `smoke`, images are coarser (`medseg_lab.data.coarser`) and a
+            step sees one patch.
         seeds: trainings a method gets; None takes the budget's number.
         prefer: real data sets that suit the chapter, best first.
         parts: the cases that are scored; "test" opens the sealed part, which the lesson's cost then says.

@@ -42,7 +42,7 @@ def recoloured(restorers: "Mapping[str, ColourRestorer]", case: Case) -> "Figure
             said.append(f"{name} {error:.0%}")
     panels["true colours"] = rgb(grey, true)
     with house():
-        fig = canvas(7.0, 0.8 + 6.8 / len(panels) * image.shape[2] / image.shape[3])
+        fig = canvas(7.0, 0.7 + 6.6 / len(panels) * image.shape[2] / image.shape[3])
         for ax, (title, picture) in zip(fig.subplots(1, len(panels)), panels.items(), strict=True):
             ax.imshow(picture)
             ax.set_axis_off()

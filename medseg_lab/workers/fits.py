@@ -212,7 +212,8 @@ def unfit(recipe: Recipe, cohort: "Cohort") -> str:
         raise ValueError(f"recipe {written(recipe)!r} on {cohort.id}: {error}") from error
     if learner.task.spatial_dims > cohort.task.spatial_dims:
         return f"works in {learner.task.spatial_dims} dimensions, the data has {cohort.task.spatial_dims}"
-    if getattr(learner, "wants_unlabelled", False) and not cohort.unlabelled:
+    without = cohort.unlabelled or getattr(learner, "withholds_labels", False)
+    if getattr(learner, "wants_unlabelled", False) and not without:
         return "needs cases without labels, of which there are none: labelled must be less than all"
     if learner.plane and cohort.task.spatial_dims < 3:
         return "cuts volumes in another plane than their slices, the data has 2 dimensions"

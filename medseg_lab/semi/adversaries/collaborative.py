@@ -42,6 +42,9 @@ class CollaborativeLearning(Game):
     turns. The discriminator is shown the predicted class of each voxel, as a mask has it, and not its
     probability, which would tell it at once; the gradient is that of the probability.
 
+    Attributes:
+        withholds_labels: that it makes images without labels itself, where a cohort has none.
+
     Noted: `discriminator_accuracy`; and `refined`, the share of the foreground in which the attention changes
     the pseudo-mask.
 
@@ -60,6 +63,7 @@ class CollaborativeLearning(Game):
     width: Annotated[int, Field(ge=1)] = 16
 
     term = "pseudo"
+    withholds_labels = True
 
     @classmethod
     def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:

@@ -24,7 +24,7 @@ class Game(TrainedFirst):
 
     Args:
         opponents: the learning rate of the other networks over that of a segmenter that begins anew. A game
-            is short: at a tenth, an evaluation network had hardly begun to see a difference in a hundred steps.
+            is short: at a tenth, an evaluation network had hardly begun to see a difference when it ended.
     """
 
     opponents: Annotated[float, Field(gt=0)] = 0.5

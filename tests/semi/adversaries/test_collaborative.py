@@ -15,9 +15,11 @@ from medseg_lab.semi.adversaries.collaborative import (
     with_masks_of,
 )
 from medseg_lab.semi.adversaries.image_classifier import ImageClassifier, pooled, presence
+from medseg_lab.semi.mean_teacher import MeanTeacher
 from medseg_lab.training.fit import fit
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.runs import RunStore
+from medseg_lab.workers.fits import unfit
 
 TARGET = recipe(CollaborativeLearning, network=SMALL, spatial_dims=2, width=4, share=1.0)
 
@@ -85,10 +87,13 @@ def test_attention_moves_odds_by_half_itself():
 
 
 def test_masks_are_those_of_a_cohort_with_so_few_labelled_patients():
-    cohort = replace(tiny_cohort(labelled=5), draw=3)
-    left = with_masks_of(2, cohort)
+    plain, cohort = tiny_cohort(labelled=5), replace(tiny_cohort(labelled=5), draw=1)
     patients = tuple(case.patient for case in cohort.labelled)
-    assert {case.patient for case in left.labelled} == set(Split(patients, (), ()).labelled(2, 3))
+    for each in (plain, cohort):
+        kept = {case.patient for case in with_masks_of(2, each).labelled}
+        assert kept == set(Split(patients, (), ()).labelled(2, each.draw))
+    assert kept != set(patients[:2])
+    left = with_masks_of(2, cohort)
     assert [len(case.labels) for case in left.unlabelled] == [0] * 6
     assert {case.id for case in left.unlabelled} & {case.id for case in left.labelled} == set()
     with pytest.raises(ValueError, match="masks: expected fewer than the 5 labelled patients, got 5"):
@@ -111,6 +116,13 @@ def test_no_voxel_of_a_withheld_mask_changes_a_bit(tmp_path):
             torch.nn.init.constant_(parameter, 0.01)
         runs[-1].append(trained(TARGET, each, folder / "all", teachers=teachers)[0])
     assert differing(runs[0][0], runs[1][0]) == differing(runs[0][1], runs[1][1]) == []
+
+
+def test_it_is_for_a_cohort_in_which_all_are_labelled():
+    everyone = replace(tiny_cohort(3, 3, labelled=3), unlabelled=())
+    assert unfit(TARGET, everyone) == ""
+    other = recipe(MeanTeacher, network=SMALL, spatial_dims=2)
+    assert unfit(other, everyone).startswith("needs cases without labels")
 
 
 def test_it_goes_on_from_what_was_learned_before(tmp_path):

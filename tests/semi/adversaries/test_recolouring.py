@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from toys import SMALL, task, tinted, tiny_budget, tiny_cohort
+from toys import SMALL, differing, task, tinted, tiny_budget, tiny_cohort
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.view import View
@@ -51,7 +51,6 @@ def test_a_restorer_sees_no_colour_and_reads_no_label():
     assert first == learner.losses(other, 0)
     near = (learner.colours(grey) - lab(image)[1]).abs()
     torch.testing.assert_close(first["near"], near.mean())
-    torch.testing.assert_close(learner.error(image)[:, :1], near.sum(1, keepdim=True))
     with pytest.raises(
         ValueError, match="ColourRestorer: expected a batch with unlabelled patches, got none"
     ):
@@ -67,28 +66,53 @@ def test_only_the_last_layers_learn(tuned, learning):
     assert names_of(learner, learning=True) == learning
 
 
-def test_it_begins_with_the_restorers_weights_but_for_the_head(tmp_path):
+def test_it_begins_with_the_restorers_weights_but_for_the_head():
+    torch.manual_seed(0)
+    learner, restorer = Recolouring(COLOURS, network=SMALL), ColourRestorer(COLOURS, network=SMALL)
+    own = learner.network.head.weight.clone()
+    assert own.shape == restorer.network.head.weight.shape  # two classes, and two colours
+    learner.learn_from(colour_cohort(), [restorer])
+    for name, weight in restorer.network.state_dict().items():
+        taken = torch.equal(learner.network.state_dict()[name], weight)
+        assert taken != name.startswith("head."), name
+    assert torch.equal(learner.network.head.weight, own)
+
+
+def test_the_encoder_stays_as_the_restorer_left_it(tmp_path):
     store = RunStore(tmp_path)
     run = fit(TARGET, colour_cohort(), tiny_budget(), 0, store=store, progress=False)
     (key,) = run.record.bases
-    restorer = next(r for r in store.runs() if r.record.key == key).learner()
-    network = run.learner().network
-    for name, weight in restorer.network.encoder.state_dict().items():
-        assert torch.equal(network.encoder.state_dict()[name], weight)
-    assert (len(network.head.bias), len(restorer.network.head.bias)) == (2, 2)
-    assert not torch.equal(network.head.weight, restorer.network.head.weight)
+    restorer = next(r for r in store.runs() if r.record.key == key).learner().network
+    moved = differing(run.learner().network, restorer)
+    assert {name.split(".")[0] for name in moved} == {"decoder", "head"}
     assert run.record.activity["restored"] < 1
 
 
-def test_the_share_of_the_colour_that_is_restored():
-    """A restorer that says a = b = 0 has restored nothing; one that says the truth, all."""
+def test_what_is_restored_is_what_is_left_of_the_error():
+    """A restorer that says a = b = 0 has an error of 1; the running mean takes 5% of a step's error."""
+    restorer = ColourRestorer(COLOURS, network=SMALL, width=4)
+    restorer.noted = {"colour_error": torch.tensor(0.2)}
+    restorer.after_step(0)
     learner = Recolouring(COLOURS, network=SMALL)
-    restorer = ColourRestorer(COLOURS, network=SMALL)
-    restorer.patch = (16, 16)
-    cohort = colour_cohort()
+    learner.learn_from(colour_cohort(), [restorer])
+    assert learner.made["restored"] == pytest.approx(0.05 * 0.8)
     restorer.colours = lambda grey: torch.zeros_like(grey.expand(-1, 2, -1, -1))
-    learner.learn_from(cohort, [restorer])
-    assert learner.made["restored"] == pytest.approx(0, abs=1e-5)
+    image = torch.randn(1, 3, 16, 16)
+    restorer.losses(Batch(image, torch.zeros(1, 16, 16), image), 0)
+    assert restorer.noted["colour_error"].item() == pytest.approx(1)
+
+
+def test_each_side_of_the_colour_game_is_moved_by_its_own_losses_alone():
+    learner, image = ColourRestorer(COLOURS, network=SMALL, width=4), torch.randn(2, 3, 16, 16)
+    batch = Batch(image, torch.zeros(2, 16, 16), image)
+    restore, discriminate = learner.phases()
+    sum(restore.losses(batch, 0).values()).backward()
+    assert all(p.grad is None for p in learner.discriminator.parameters())
+    assert all(p.grad is not None for p in learner.network.parameters())
+    learner.zero_grad(set_to_none=True)
+    sum(discriminate.losses(batch, 0).values()).backward()
+    assert all(p.grad is None for p in learner.network.parameters())
+    assert all(p.grad is not None for p in learner.discriminator.parameters())
 
 
 def test_without_restored_colours_nothing_is_trained_before():
