@@ -91,6 +91,7 @@ class FewShotGAN(Game):
         """The segmenter, and the generator."""
         super().build()
         encoder_decoder(self.network)
+        self.level: Tensor
         self.register_buffer("level", torch.zeros(()))
         self.generator = ImageGenerator(self.task.spatial_dims, self.task.channels, self.width)
 
