@@ -156,6 +156,7 @@ def read_ledger(root: Path | str | None = None) -> Ledger:
 
 def ledger_of(runs: Sequence[Run], root: Path) -> Ledger:
     """The ledger of these runs, whose folders are in `root`; broken results are left out, with a warning."""
+    runs = list({run.record.key: run for run in runs}.values())  # one that was asked for twice counts once
     judged = {run.record.key[:16]: run.folder / CASES for run in runs if run.record.judge is not None}
     cases, broken = read_tables(judged)
     if broken:

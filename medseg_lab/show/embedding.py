@@ -66,7 +66,7 @@ def feature_map(features: Mapping[str, Tensor], label: Tensor, classes: Sequence
     """
     known, said = label.cpu().numpy(), []
     with house():
-        fig = canvas(3.4 * len(features), 3.6)
+        fig = canvas(2.6 * len(features), 3.2)
         panels = np.atleast_1d(fig.subplots(1, len(features)))
         for ax, (name, of) in zip(panels, features.items(), strict=True):
             points, (within, between) = main_plane(of), mean_cosines(of, label)
@@ -105,5 +105,8 @@ def mean_cosines(features: Tensor, label: Tensor) -> tuple[float, float]:
     unit, known = F.normalize(features.detach().cpu().double(), dim=1).numpy(), label.cpu().numpy()
     cosine, alike = unit @ unit.T, known[:, None] == known
     others = ~np.eye(len(known), dtype=bool)
-    within, between = cosine[alike & others], cosine[~alike]
-    return tuple(float(found.mean()) if found.size else np.nan for found in (within, between))
+    return _mean(cosine[alike & others]), _mean(cosine[~alike])
+
+
+def _mean(values: NDArray) -> float:
+    return float(values.mean()) if values.size else np.nan

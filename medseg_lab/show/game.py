@@ -52,7 +52,7 @@ def game_curves(runs: Mapping[str, Sequence[Trained]], smoothing: float = 0.05) 
         places = [(2 * row, column) for row in range(rows) for column in range(columns)]
         for (row, column), (name, found) in zip(places, runs.items(), strict=False):
             above, below = axes[row, column], axes[row + 1, column]
-            above.set_title("\n".join(wrap(name, 30)), fontsize=9)
+            above.set_title("\n".join(wrap(name, 24)), fontsize=9)
             for index, (term, side) in enumerate(SIDES.items()):
                 if all(term in run.curves for run in found):
                     _line(above, found, term, smoothing, index, side)

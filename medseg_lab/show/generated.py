@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SIZES = (0.0, 2.0)
 """The determinants at the ends of the colours: what folds, and what is twice as large."""
+COLUMNS = 4
+"""Images side by side."""
 
 
 def generated_patches(
@@ -93,7 +95,7 @@ def generated_images(
 
     Args:
         learners: trained `FewShotGAN`s of slices, by the steps they have learned (`watched`).
-        cases: with a reference label, whose fullest slices are shown; as many images are generated.
+        cases: with a reference label, whose fullest slices are shown; fewer than `COLUMNS` come again.
         slice_axis: across which volumes are cut.
         seed: of the noise.
 
@@ -102,6 +104,7 @@ def generated_images(
     """
     if not learners or not cases:
         raise ValueError("learners, cases: expected one or more of each, got none")
+    cases = [cases[number % len(cases)] for number in range(COLUMNS)]
     checked = {step: _of_slices(one, FewShotGAN) for step, one in learners.items()}
     patch = next(iter(checked.values())).patch
     places = [fullest(case, slice_axis, patch) for case in cases]
@@ -120,14 +123,14 @@ def generated_images(
             for name, images in {"unlabelled": real, f"generated, step {step}": made}.items()
         }
         spread = torch.stack([image.std() for image in made]).mean()
-        alt = f"Slices of {len(cases)} cases, and below as many images that were generated after {step} steps"
+        alt = f"{COLUMNS} slices, and below as many images that were generated after {step} steps"
         return beside(rows, f"{alt}; their mean standard deviation is {spread:.2f}.")
 
     return draw
 
 
 def _of_slices(learner: Segmenter, kind: type[Any]) -> Any:
-    if not isinstance(learner, kind) or learner.task.spatial_dims != 2:  # type: ignore[attr-defined]
+    if not isinstance(learner, kind) or learner.task.spatial_dims != 2:
         raise ValueError(f"learner: expected {kind.__name__} of slices, got {type(learner).__name__}")
     return learner
 

@@ -170,13 +170,8 @@ def roles(name: str) -> "Figure":
         for source, target in scene.arrows:
             ends = (scene.roles[one].place for one in (source, target))
             line: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 9, "color": "#444444", "lw": 1.2}
-            close: dict[str, Any] = {
-                "patchA": boxes[source],
-                "patchB": boxes[target],
-                "shrinkA": 1,
-                "shrinkB": 1,
-            }
-            ax.add_patch(FancyArrowPatch(*ends, **line, **close, zorder=2))
+            line |= {"patchA": boxes[source], "patchB": boxes[target], "shrinkA": 1, "shrinkB": 1}
+            ax.add_patch(FancyArrowPatch(*ends, **line, zorder=2))
         kinds = {role.kind for role in scene.roles.values()}
         patches = [
             Patch(facecolor=colour, edgecolor="#444444", label=kind)

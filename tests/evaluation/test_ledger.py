@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medseg_lab.evaluation.ledger import read_ledger
+from medseg_lab.evaluation.ledger import ledger_of, read_ledger
 from medseg_lab.evaluation.naming import method_called, names, recipe_called
 from medseg_lab.evaluation.terms import compare_methods
 from medseg_lab.survey.configurations import configurations
@@ -112,6 +112,15 @@ def test_of_two_runs_of_one_experiment_the_newer_one_counts(tmp_path):
     assert set(found.runs.index) == {new.folder.name, other.folder.name}
     assert found.superseded == (old.folder.name,)
     assert set(found.cases["dice"]) == {0.9, 0.5}
+
+
+def test_a_run_that_is_given_twice_counts_once(tmp_path):
+    """As in a chapter that trains a method in one section and replays it in another."""
+    one, other = (store_run(tmp_path, "U-Net", seed) for seed in (0, 1))
+    found = ledger_of([one, other, one], tmp_path)
+    assert sorted(found.runs.index) == sorted([one.folder.name, other.folder.name])
+    assert found.superseded == ()
+    pd.testing.assert_frame_equal(found.cases, ledger_of([one, other], tmp_path).cases)
 
 
 def test_filters_take_a_value_several_or_none(tmp_path):
@@ -225,7 +234,7 @@ def test_reading_and_comparing_import_no_torch(tmp_path):
     store_run(tmp_path, "U-Net", 0)
     store_run(tmp_path, "FCN-8s", 0)
     code = (
-        "import sys; from medseg_lab.evaluation.ledger import read_ledger;"
+        "import sys; from medseg_lab.evaluation.ledger import ledger_of, read_ledger;"
         "from medseg_lab.evaluation.standings import standings;"
         "found = [one.summary().words for one in standings(read_ledger(sys.argv[1]))];"
         "assert len(found) == 1;"

@@ -10,6 +10,8 @@ from toys import OWN_MODULE, SMALL, tiny_budget, tiny_cohort
 
 from medseg_lab.evaluation.judge import Judge
 from medseg_lab.inference.small_components import SmallComponents
+from medseg_lab.semi.adversaries.collaborative import CollaborativeLearning
+from medseg_lab.semi.pi_model import PiModel
 from medseg_lab.training.label_maps import read_label_maps
 from medseg_lab.training.notation import add_own_modules, parse
 from medseg_lab.training.recipe import Recipe, recipe
@@ -18,7 +20,7 @@ from medseg_lab.training.supervised import Supervised
 from medseg_lab.uncertainty.mc_dropout import MCDropout
 from medseg_lab.workers import fits, kept
 from medseg_lab.workers.cluster import Workers
-from medseg_lab.workers.fits import Wanted, fit_all
+from medseg_lab.workers.fits import Wanted, fit_all, unfit
 from medseg_lab.workers.jobs import Job
 from medseg_lab.workers.kept import InProcess
 
@@ -46,6 +48,10 @@ def _own_cache(tmp_path, monkeypatch):
 def wanted(cohort, method: Recipe, seed: int = 0, title: str = "one", **budget: int) -> Wanted:
     judge = recipe(Judge, parts=["validation", "test"])
     return Wanted(f"{title}, seed {seed}", method, cohort, tiny_budget(**budget), seed, judge)
+
+
+def all_labelled(cohort):
+    return replace(cohort, unlabelled=())
 
 
 def bits(runs) -> list[list[bytes]]:
@@ -124,6 +130,11 @@ def test_a_method_that_does_not_suit_is_refused_before_anything_is_trained(tmp_p
     with pytest.raises(ValueError, match=r"tiny: Supervised.* works in 3 dimensions, the data has 2"):
         fit_all([wanted(flat, TRAINED), wanted(flat, volumes)], RunStore(tmp_path))
     assert list(tmp_path.glob("[!.]*")) in ([], [tmp_path / "cache"])
+
+
+def test_where_all_are_labelled_only_a_method_that_withholds_labels_finds_unlabelled_cases(cohort):
+    assert "needs cases without labels" in unfit(recipe(PiModel, network=SMALL), all_labelled(cohort))
+    assert not unfit(recipe(CollaborativeLearning, network=SMALL), all_labelled(cohort))
 
 
 def test_no_more_workers_are_started_than_there_are_jobs_and_none_than_was_said(monkeypatch):

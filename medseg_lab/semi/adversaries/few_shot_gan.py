@@ -1,5 +1,6 @@
 """Few-shot GAN: Mondal et al. [72] (section 3.4)."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated
 
@@ -68,9 +69,10 @@ class FewShotGAN(Game):
     Noted: `discriminator_accuracy`, the share of the voxels that are rightly told to be unlabelled or
     generated; and `matching`, the generator's loss over the mean square of the real features.
 
-    Departures: the authors' z is a vector, and their networks have weight norms instead of instance norms,
-    after which brightness and contrast of a whole image are unknown; so generated images are z-scored, as
-    real ones are.
+    Departures: after an instance norm the mean of a channel is the same in every image, so what is the same
+    all over an image cannot be told from its features. (The authors have weight norms.) So the patches of
+    which the segmenter is asked are unlabelled in one half and generated in the other, and generated images
+    are z-scored, as real ones are. The authors' z is a vector.
 
     Args:
         weight: of the two terms about what is real.
@@ -89,6 +91,7 @@ class FewShotGAN(Game):
         """The segmenter, and the generator."""
         super().build()
         encoder_decoder(self.network)
+        self.level: Tensor
         self.register_buffer("level", torch.zeros(()))
         self.generator = ImageGenerator(self.task.spatial_dims, self.task.channels, self.width)
 
@@ -102,10 +105,12 @@ class FewShotGAN(Game):
         image = self.unlabelled(batch)
         with torch.no_grad():
             generated = self.generator(image)
-        real, other = (log_sum(self.network(each)) for each in (image, generated))
+        true = half(image.shape[2:], image.device)
+        evidence = log_sum(self.network(torch.where(true, image, generated)))  # (M, *S)
         if step == 0:
-            self.level.copy_((real.detach().mean() + other.detach().mean()) / 2)
-        real, other = real - self.level, other - self.level
+            self.level.copy_(evidence.detach().mean())
+        evidence = evidence - self.level
+        real, other = evidence[:, true], evidence[:, ~true]
         self.note(**standing(real, other))
         return told_apart(real, other)
 
@@ -133,6 +138,14 @@ class Deepest(nn.Module):
         """The features of an image `(N, C, *S)`."""
         found: Tensor = encoder_decoder(self.network).encode(image)[-1]
         return found
+
+
+def half(shape: Sequence[int], device: torch.device) -> Tensor:
+    """A random half of a patch `(*S)`, booleans: on one side of its middle, across an axis that is drawn."""
+    axis, side = int(torch.randint(len(shape), ())), bool(torch.randint(2, ()))
+    first = torch.arange(shape[axis], device=device) < shape[axis] // 2
+    lying = [-1 if each == axis else 1 for each in range(len(shape))]
+    return (first == side).view(lying).expand(*shape)
 
 
 def log_sum(logits: Tensor) -> Tensor:

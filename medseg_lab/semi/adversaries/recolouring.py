@@ -107,7 +107,7 @@ class ColourRestorer(Learner):
 
     def after_step(self, step: int) -> None:
         """Remember how well colours are restored: a running mean over some twenty steps."""
-        self.colour_error.lerp_(self.noted["colour_error"].to(self.colour_error), 0.05)
+        self.colour_error.lerp_(torch.as_tensor(self.noted["colour_error"]).to(self.colour_error), 0.05)
 
     def predict(self, image: Tensor) -> Tensor:
         """Background everywhere, `(N, K, *S)`: it knows of no classes."""
