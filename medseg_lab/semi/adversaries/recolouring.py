@@ -46,7 +46,7 @@ class ColourRestorer(Learner):
     """
 
     network: Any
-    adversarial: Annotated[float, Field(ge=0)] = 0.05
+    adversarial: Annotated[float, Field(ge=0)] = 0.01
     opponents: Annotated[float, Field(gt=0)] = 0.1
     width: Annotated[int, Field(ge=1)] = 16
 
