@@ -42,7 +42,6 @@ class ASDNet(Game):
         threshold: of D, 0 to 1; 0 takes whole predictions for pseudo-labels.
         difficulty: how much more voxels of low confidence count in the adversarial term; 0: all alike.
         width: channels of the finest level of the discriminator, a U-Net of three levels without norms.
-        opponents: as in `DeepAdversarialNetwork`.
     """
 
     weight: Annotated[float, Field(ge=0)] = 1.0
@@ -50,7 +49,6 @@ class ASDNet(Game):
     threshold: Annotated[float, Field(ge=0, lt=1)] = 0.3
     difficulty: Annotated[float, Field(ge=0)] = 2.0
     width: Annotated[int, Field(ge=1)] = 8
-    opponents: Annotated[float, Field(gt=0)] = 0.5
 
     term = "regions"
 

@@ -82,7 +82,6 @@ class FewShotGAN(Game):
 
     weight: Annotated[float, Field(ge=0)] = 1.0
     ramp: Annotated[float, Field(gt=0, le=1)] = 0.25
-    opponents: Annotated[float, Field(gt=0)] = 0.5
     width: Annotated[int, Field(ge=1)] = 16
 
     term = "real"
