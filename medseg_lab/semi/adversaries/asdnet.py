@@ -12,7 +12,7 @@ from medseg_lab.data.case import IGNORE
 from medseg_lab.networks.unet import UNet
 from medseg_lab.semi.adversaries.discriminator import fixed, standing, told_apart
 from medseg_lab.semi.adversaries.game import Game
-from medseg_lab.semi.adversaries.masks import as_mask, beside, one_hot
+from medseg_lab.semi.adversaries.masks import beside, one_hot
 from medseg_lab.training.learner import Phase
 
 
@@ -32,9 +32,12 @@ class ASDNet(Game):
     predicted to be foreground; and how the game stands in those voxels of labelled patches where prediction
     and reference differ, since in all others there is nothing to tell.
 
-    Departures: D is given classes, not probabilities: the reference is one-hot, so probabilities would give a
-    prediction away by not being 0 and 1. The gradient passes as if they had been probabilities. The authors
-    also weigh labelled samples by how hard they are; all methods here share one supervised loss.
+    A reference has no values but 0 and 1, so D soon learns to see where probabilities lie between: much of
+    its confidence is what the segmenter itself is sure of. Given the most probable classes instead, D had
+    learned nothing after a hundred steps, and kept every voxel.
+
+    Departures: D is given the image, too. The authors also weigh labelled samples by how hard they are; all
+    methods here share one supervised loss.
 
     Args:
         weight: of L_U.
@@ -42,13 +45,15 @@ class ASDNet(Game):
         threshold: of D, 0 to 1; 0 takes whole predictions for pseudo-labels.
         difficulty: how much more voxels of low confidence count in the adversarial term; 0: all alike.
         width: channels of the finest level of the discriminator, a U-Net of three levels without norms.
+        opponents: half that of other games, at which D soon knows every prediction.
     """
 
     weight: Annotated[float, Field(ge=0)] = 1.0
     adversarial: Annotated[float, Field(ge=0)] = 0.1
-    threshold: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    threshold: Annotated[float, Field(ge=0, lt=1)] = 0.1
     difficulty: Annotated[float, Field(ge=0)] = 2.0
     width: Annotated[int, Field(ge=1)] = 8
+    opponents: Annotated[float, Field(gt=0)] = 0.25
 
     term = "regions"
 
@@ -78,7 +83,7 @@ class ASDNet(Game):
 
     def answers(self, image: Tensor, probabilities: Tensor) -> Tensor:
         """The discriminator's logits for a prediction `(M, K, *S)`: `(M, *S)`; none of it moves."""
-        found: Tensor = fixed(self.discriminator, beside(image, as_mask(probabilities)))
+        found: Tensor = fixed(self.discriminator, beside(image, probabilities))
         return found[:, 0].float()
 
     def discriminator_losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
@@ -88,7 +93,7 @@ class ASDNet(Game):
             found = self.student(batch.image)
         true, other = (
             self.discriminator(beside(batch.image, segmentation))[:, 0].float()
-            for segmentation in (one_hot(batch.label, found.shape[1]), as_mask(found))
+            for segmentation in (one_hot(batch.label, found.shape[1]), found)
         )
         differ = known & (found.argmax(dim=1) != batch.label)
         if differ.any():

@@ -28,12 +28,12 @@ class DeepAdversarialNetwork(Game):
     `semi`. The authors alternate longer trainings of the two networks.
 
     Args:
-        weight: of L_U.
+        weight: of L_U; .1 did no better on validation cases, with one seed.
         sees_image: whether the evaluator is given the image, too.
         width: channels of the evaluator's first convolution.
     """
 
-    weight: Annotated[float, Field(ge=0)] = 0.1
+    weight: Annotated[float, Field(ge=0)] = 1.0
     sees_image: bool = True
     width: Annotated[int, Field(ge=1)] = 16
 

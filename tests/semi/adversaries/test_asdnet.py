@@ -10,7 +10,6 @@ from toys import one_weight, pixels
 from medseg_lab.data.case import IGNORE
 from medseg_lab.losses.cross_entropy import CrossEntropy
 from medseg_lab.semi.adversaries.asdnet import ASDNet
-from medseg_lab.semi.adversaries.masks import as_mask
 from medseg_lab.training.recipe import recipe
 
 
@@ -59,21 +58,14 @@ def test_the_adversarial_term_counts_most_where_confidence_is_low():
         assert (whole - plain).item() == pytest.approx(0.5 * sum(terms) / 2, rel=1e-5)
 
 
-def test_its_gradient_reaches_the_segmenter_through_the_classes_and_not_the_discriminator():
+def test_its_gradient_reaches_the_segmenter_and_not_the_discriminator():
     learner = confident_by_image(weight=3.0, threshold=0.9, adversarial=1.0, difficulty=0.0)
     learner.consistency_loss(pixels(-1.0), 0).backward()  # foreground would look true, and is not predicted
     p = sigmoid(-0.5)
-    # d/dw of -log D(x + 3 p'(w x)): -(1 - D) 3 p (1 - p) x, with D of the class, background
-    assert learner.network.weight.grad.item() == pytest.approx(-(1 - sigmoid(-1.0)) * 3 * p * (1 - p) * -1)
+    # d/dw of -log D(x + 3 p(w x)): -(1 - D) 3 p (1 - p) x
+    wanted = -(1 - sigmoid(-1.0 + 3 * p)) * 3 * p * (1 - p) * -1
+    assert learner.network.weight.grad.item() == pytest.approx(wanted)
     assert learner.discriminator.weight.grad is None
-
-
-def test_classes_are_shown_with_the_gradient_of_probabilities():
-    probabilities = torch.tensor([[[0.3], [0.7]]], requires_grad=True)
-    shown = as_mask(probabilities)
-    torch.testing.assert_close(shown, torch.tensor([[[0.0], [1.0]]]))
-    shown[0, 1].sum().backward()
-    assert probabilities.grad.flatten().tolist() == [0, 1]
 
 
 def test_the_discriminator_learns_where_a_label_is_known_and_is_judged_where_the_two_differ():
@@ -83,10 +75,11 @@ def test_the_discriminator_learns_where_a_label_is_known_and_is_judged_where_the
     batch = batch._replace(image=torch.tensor([[[[0.0, 2.0, 5.0]]]]), label=label)
     (found,) = learner.discriminator_losses(batch, 0).values()
     true = -(log(sigmoid(0.0)) + log(sigmoid(2.0))) / 2  # logits: the image, and no foreground
-    other = -(log(1 - sigmoid(0.0)) + log(1 - sigmoid(3.0))) / 2
+    p = sigmoid(0.0), sigmoid(1.0)  # with the predicted foreground, instead
+    other = -(log(1 - sigmoid(p[0])) + log(1 - sigmoid(2 + p[1]))) / 2
     assert found.item() == pytest.approx((true + other) / 2)
     assert learner.noted["discriminator_accuracy"] == 0.5  # of the second pixel: both are called true
-    assert learner.noted["taken_for_real"].item() == pytest.approx(-log(sigmoid(3.0)))
+    assert learner.noted["taken_for_real"].item() == pytest.approx(-log(sigmoid(2 + p[1])))
     found.backward()
     assert learner.network.weight.grad is None
 
