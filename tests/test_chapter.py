@@ -192,7 +192,8 @@ def test_a_lesson_has_its_sections_own_terms_unless_it_is_asked_for_others(
     assert (other.budget.name, other.budget.steps, other.budget.voxels) == ("custom", 5, 9_000)
     assert other.labelled == 2
     smoke = chapter.open("3.2", **asked, budget="smoke")
-    assert smoke.budget == BUDGETS["smoke"]
+    assert smoke.budget == BUDGETS["smoke"].model_copy(update={"voxels": 1})
+    assert smoke.banner()["a step sees"].startswith("1 slice of 40 x 48")  # of every second voxel
     assert (smoke.terms, smoke.labelled) == (None, 2)  # of three patients, so that one is left unlabelled
 
 

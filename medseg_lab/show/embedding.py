@@ -66,7 +66,7 @@ def feature_map(features: Mapping[str, Tensor], label: Tensor, classes: Sequence
     """
     known, said = label.cpu().numpy(), []
     with house():
-        fig = canvas(2.6 * len(features), 3.2)
+        fig = canvas(3.0 * len(features), 3.4)
         panels = np.atleast_1d(fig.subplots(1, len(features)))
         for ax, (name, of) in zip(panels, features.items(), strict=True):
             points, (within, between) = main_plane(of), mean_cosines(of, label)

@@ -130,7 +130,7 @@ def generated_images(
 
 
 def _of_slices(learner: Segmenter, kind: type[Any]) -> Any:
-    if not isinstance(learner, kind) or learner.task.spatial_dims != 2:  # type: ignore[attr-defined]
+    if not isinstance(learner, kind) or learner.task.spatial_dims != 2:
         raise ValueError(f"learner: expected {kind.__name__} of slices, got {type(learner).__name__}")
     return learner
 

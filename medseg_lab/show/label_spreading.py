@@ -89,7 +89,12 @@ def spreading_on_moons(moons: Moons, weights: NDArray, steps: int) -> "Figure":
         looks += [(k, TASK.classes[k], COLOURS[k], MARKERS[k], 4.0) for k in (0, 1)]
         for k, name, colour, marker, size in looks:
             ax.plot(*moons.points[found == k].T, marker, color=colour, markersize=size, label=name, ls="none")
-        edge = {"linestyle": "none", "markersize": 10, "markeredgecolor": "black", "markeredgewidth": 1.2}
+        edge: dict[str, Any] = {
+            "linestyle": "none",
+            "markersize": 10,
+            "markeredgecolor": "black",
+            "markeredgewidth": 1.2,
+        }
         for k in (0, 1):
             at = moons.labelled[moons.truth[moons.labelled] == k]
             ax.plot(*moons.points[at].T, MARKERS[k], color=COLOURS[k], **edge)

@@ -1,6 +1,7 @@
 """The graph of superpixels over an image, and whether its edges are right (survey 3.3 [23])."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,11 +48,11 @@ def edges_right(
     """
     rows = {}
     for epsilon in epsilons:
-        method.epsilon = epsilon
+        how = _at(method, epsilon)
         counts = np.zeros(7)
         for case in cases:
             place = fullest(case, slice_axis, least=(64, 64))
-            graph = method.graph(place.image(case)[0])
+            graph = how.graph(place.image(case)[0])
             label = torch.from_numpy(place.of(case.label.cpu().numpy()).astype(np.int64))
             counts += _counts(graph, majority(graph, label, len(task.classes)))
         nodes, edges, right, at, right_at, joined, pairs = counts
@@ -59,6 +60,13 @@ def edges_right(
             rows[epsilon] = (2 * edges / nodes, right / edges, right_at / at, joined / pairs)
     names = ["edges", "right", "right at foreground", "joined"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=names).rename_axis("epsilon")
+
+
+def _at(method: SuperpixelGraph, epsilon: float) -> SuperpixelGraph:
+    """The same with another least weight."""
+    found = copy(method)
+    found.epsilon = epsilon
+    return found
 
 
 def _counts(graph: Graph, classes: Tensor) -> NDArray:
@@ -88,8 +96,7 @@ def superpixel_graph(
     """
     from matplotlib.collections import LineCollection
 
-    method.epsilon = epsilon
-    graph = method.graph(place.image(case)[0])
+    graph = _at(method, epsilon).graph(place.image(case)[0])
     reference = place.of(case.label.cpu().numpy())
     classes = majority(graph, torch.from_numpy(reference.astype(np.int64)), len(task.classes))
     cut = place.cut(case, {"reference": reference, "regions": graph.regions.cpu().numpy()})

@@ -28,10 +28,11 @@ def test_the_main_plane_keeps_the_distances_of_what_lies_in_a_plane():
 
 def test_a_map_of_features_names_classes_and_trainings():
     torch.manual_seed(0)
-    features = {"labels alone": torch.randn(30, 4), "with the embedding": torch.randn(30, 4)}
+    names = "few labels", "Random feature embedding", "U-Net with dropout, trained on"
+    features = {name: torch.randn(30, 4) for name in names}
     fig = feature_map(features, torch.arange(30) % 3, ("background", "a", "b"))
     assert_legible(fig)
-    assert "with the embedding: " in fig.get_label()
+    assert "Random feature embedding: " in fig.get_label()
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["background", "a", "b"]
 
 

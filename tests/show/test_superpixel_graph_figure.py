@@ -32,7 +32,7 @@ def test_the_majority_leaves_open_voxels_out():
 
 
 def test_edges_are_counted_by_hand():
-    """Classes 1, 0, 1, 1: two of four edges join one class, and two of the three pairs of foreground are joined."""
+    """Classes 1, 0, 1, 1: two of four edges join one class, and two of three pairs of foreground."""
     table = edges_right(Given(task(2), network=SMALL), [case_of(LABEL)], task(2), 2, [0.5])
     assert table.loc[0.5].to_dict() == pytest.approx(
         {"edges": 2.0, "right": 0.5, "right at foreground": 0.5, "joined": 2 / 3}
@@ -57,4 +57,5 @@ def test_its_figure_counts_edges_at_the_foreground(shape):
     count, wrong = fig.axes[1].get_title().removeprefix("epsilon 0.3: ").split(" edges, ")
     assert int(count) > 10
     assert wrong == "0 wrong"
+    assert method.epsilon == 0.5
     assert_legible(fig)

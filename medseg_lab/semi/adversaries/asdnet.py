@@ -47,8 +47,7 @@ class ASDNet(Game):
             confidence; 0 takes whole predictions for pseudo-labels.
         difficulty: how much more voxels of low confidence count in the adversarial term; 0: all alike.
         width: channels of the finest level of the discriminator, a U-Net of three levels without norms.
-        opponents: ten times that of other games: at less, the discriminator learned nothing in a hundred
-            steps.
+        opponents: twice that of other games: at half of theirs, D had learned nothing after a hundred steps.
     """
 
     weight: Annotated[float, Field(ge=0)] = 1.0

@@ -31,14 +31,11 @@ class DeepAdversarialNetwork(Game):
         weight: of L_U; .1 did no better on validation cases, with one seed.
         sees_image: whether the evaluator is given the image, too.
         width: channels of the evaluator's first convolution.
-        opponents: five times that of other games: at their rate, the evaluator had hardly begun to see a
-            difference after a hundred steps.
     """
 
     weight: Annotated[float, Field(ge=0)] = 1.0
     sees_image: bool = True
     width: Annotated[int, Field(ge=1)] = 16
-    opponents: Annotated[float, Field(gt=0)] = 0.5
 
     term = "adversarial"
 

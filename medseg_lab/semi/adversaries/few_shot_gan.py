@@ -82,7 +82,6 @@ class FewShotGAN(Game):
 
     weight: Annotated[float, Field(ge=0)] = 1.0
     ramp: Annotated[float, Field(gt=0, le=1)] = 0.25
-    opponents: Annotated[float, Field(gt=0)] = 0.5
     width: Annotated[int, Field(ge=1)] = 16
 
     term = "real"
@@ -91,6 +90,7 @@ class FewShotGAN(Game):
         """The segmenter, and the generator."""
         super().build()
         encoder_decoder(self.network)
+        self.level: Tensor
         self.register_buffer("level", torch.zeros(()))
         self.generator = ImageGenerator(self.task.spatial_dims, self.task.channels, self.width)
 

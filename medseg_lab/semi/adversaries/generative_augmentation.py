@@ -103,7 +103,6 @@ class GenerativeAugmentation(Game):
     Args:
         weight: of generated patches over labelled ones.
         ramp: shorter than in other methods, since the segmenter knows its task when the game begins.
-        opponents: with 0.1 the discriminator had learned nothing after 200 steps.
         learned: False shows the segmenter random fields of the same root mean square instead. The generators
             still learn, and cost as much; so the difference is what they have learned.
         large: what size is worth to the generators; the authors' 0.001 was for displacements in voxels.
@@ -113,7 +112,6 @@ class GenerativeAugmentation(Game):
 
     weight: Annotated[float, Field(ge=0)] = 1.0
     ramp: Annotated[float, Field(gt=0, le=1)] = 0.25
-    opponents: Annotated[float, Field(gt=0)] = 0.5
     learned: bool = True
     large: Annotated[float, Field(ge=0)] = 1.0
     driven: Annotated[float, Field(ge=0)] = 1.0

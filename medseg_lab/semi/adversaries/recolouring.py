@@ -37,7 +37,8 @@ class ColourRestorer(Learner):
     is the error of a grey image.
 
     Args:
-        adversarial: of looking true, over being near.
+        adversarial: of looking true, over being near. At .05 the colours were further from the true ones than
+            grey is, after a chapter's training.
         opponents: the learning rate of the discriminator over the network's.
         width: channels of the discriminator's first convolution.
 
@@ -46,7 +47,7 @@ class ColourRestorer(Learner):
     """
 
     network: Any
-    adversarial: Annotated[float, Field(ge=0)] = 0.05
+    adversarial: Annotated[float, Field(ge=0)] = 0.01
     opponents: Annotated[float, Field(gt=0)] = 0.1
     width: Annotated[int, Field(ge=1)] = 16
 
@@ -107,7 +108,7 @@ class ColourRestorer(Learner):
 
     def after_step(self, step: int) -> None:
         """Remember how well colours are restored: a running mean over some twenty steps."""
-        self.colour_error.lerp_(self.noted["colour_error"].to(self.colour_error), 0.05)
+        self.colour_error.lerp_(torch.as_tensor(self.noted["colour_error"]).to(self.colour_error), 0.05)
 
     def predict(self, image: Tensor) -> Tensor:
         """Background everywhere, `(N, K, *S)`: it knows of no classes."""

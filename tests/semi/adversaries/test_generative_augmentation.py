@@ -112,7 +112,4 @@ def test_a_discriminator_comes_to_see_large_fields(tmp_path):
     cohort = tiny_cohort(3, shape=(20, 18, 16), patch=16)
     _, curves = trained(how, cohort, tmp_path, steps=80, voxels=4 * 16**2, patch=16)
     told = [row["noted.discriminator_accuracy"] for row in curves.rows]
-    print([round(x, 2) for x in told])
-    print([round(row["noted.told_apart"], 2) for row in curves.rows])
-    print([round(row["noted.contrast"], 2) for row in curves.rows])
     assert sum(told[-10:]) / 10 > 0.8
