@@ -41,8 +41,8 @@ def confidence_at(learner: ASDNet, case: Case, place: Spot) -> dict[str, NDArray
     """What is said of one place of a case, each `(H, W)`.
 
     Returns:
-        `predicted`, the classes; `confidence`, the discriminator's, 0 to 1; `probability`, the network's own
-        of the class that it predicts.
+        `predicted`, the classes; `confidence`, the discriminator's, 0 to 1; `kept`, where the classes become
+        pseudo-labels; `probability`, the network's own of the class that it predicts.
     """
     image = place.image(case).to(next(learner.parameters()).device, torch.float32)
     with torch.no_grad():
@@ -50,6 +50,7 @@ def confidence_at(learner: ASDNet, case: Case, place: Spot) -> dict[str, NDArray
         confidence = learner.answers(image, probabilities).sigmoid()
     probability, predicted = probabilities.max(dim=1)
     found = {"predicted": predicted, "confidence": confidence, "probability": probability}
+    found["kept"] = learner.kept(confidence, predicted)
     return {name: of[0].cpu().numpy() for name, of in found.items()}
 
 
@@ -80,9 +81,9 @@ def kept_and_right(learner: Segmenter, cases: Sequence[Case], slice_axis: int = 
         found, reference = confidence_at(asdnet, case, place), place.of(case.label.cpu().numpy())
         counts = (reference != IGNORE) & ((reference > 0) | (found["predicted"] > 0))
         right = found["predicted"] == reference
-        parts.append(np.stack([right, found["confidence"], found["probability"]])[:, counts])
-    right, confidence, probability = np.concatenate(parts, axis=1)
-    kept = confidence >= asdnet.threshold
+        parts.append(np.stack([right, found["kept"], found["probability"]])[:, counts])
+    right, kept_, probability = np.concatenate(parts, axis=1)
+    kept = kept_ > 0
     surest = np.zeros_like(kept)
     surest[np.argsort(-probability, kind="stable")[: kept.sum()]] = True
     rows = {"all": kept | ~kept, "kept": kept, "left out": ~kept, "as many by probability": surest}
@@ -110,24 +111,23 @@ def confident_regions(
         ValueError: as `of_slices`.
     """
     asdnet = of_slices(learner)
-    place, threshold = fullest(case, slice_axis, asdnet.patch), asdnet.threshold
+    place = fullest(case, slice_axis, asdnet.patch)
     found, reference = confidence_at(asdnet, case, place), place.of(case.label.cpu().numpy())
     known = reference != IGNORE
-    kept, wrong = found["confidence"] >= threshold, known & (found["predicted"] != reference)
+    kept, wrong = found["kept"], known & (found["predicted"] != reference)
     sorts = dict(zip(SORTS, (wrong & ~kept, wrong & kept, known & ~wrong & ~kept), strict=True))
     labels = {"reference": np.where(known, reference, 0), **found, **sorts}
     counts = {name: int(mask.sum()) for name, mask in sorts.items()}
     with house():
-        fig = _frame(place.cut(case, labels, channel), counts, threshold, task)
+        fig = _frame(place.cut(case, labels, channel), counts, task)
         said = ", ".join(f"{name}: {count}" for name, count in counts.items())
         fig.set_label(
-            f"Case {case.id}: {kept.mean():.0%} of the pixels of a slice have a confidence of at least "
-            f"{threshold:g} and become pseudo-labels. Pixels {said}."
+            f"Case {case.id}: {kept.mean():.0%} of the pixels of a slice become pseudo-labels. Pixels {said}."
         )
     return fig
 
 
-def _frame(cut: Cut, counts: dict[str, int], threshold: float, task: Task) -> "Figure":
+def _frame(cut: Cut, counts: dict[str, int], task: Task) -> "Figure":
     from matplotlib.patches import Patch
 
     fig = canvas(7.0, ratio(cut) * 6.0 / 4 + 1.2)
@@ -135,8 +135,8 @@ def _frame(cut: Cut, counts: dict[str, int], threshold: float, task: Task) -> "F
     for ax, name in ((reference, "reference"), (predicted, "predicted")):
         panel(ax, cut, name, len(task.classes))
         small_title(ax, name)
-    map_ = heat_map(confidence, cut, "confidence", 1, "confidence")
-    colour_bar(confidence, map_, threshold=threshold)
+    map_ = heat_map(confidence, cut, "confidence", None, "confidence")
+    colour_bar(confidence, map_)
     panel(sorted_, cut, "", 0)
     small_title(sorted_, "what becomes of it")
     for name, colour in SORTS.items():

@@ -28,32 +28,34 @@ class ASDNet(Game):
 
     The second term asks the segmenter for what D takes for true, most where D finds it least so.
 
-    Noted: `kept`, the share of voxels that have a pseudo-label; `kept_of_foreground`, their share of those
-    predicted to be foreground; and how the game stands in those voxels of labelled patches where prediction
-    and reference differ, since in all others there is nothing to tell.
+    Noted: `kept`, the share of voxels that have a pseudo-label; and how the game stands in those voxels of
+    labelled patches where prediction and reference differ, since in all others there is nothing to tell.
 
-    A reference has no values but 0 and 1, so D soon learns to see where probabilities lie between: much of
-    its confidence is what the segmenter itself is sure of. Given the most probable classes instead, D had
-    learned nothing after a hundred steps, and kept every voxel.
+    A reference has no values but 0 and 1, so D may learn to see where probabilities lie between: then its
+    confidence is what the segmenter itself is sure of. Given the most probable classes instead, it learned
+    nothing in a hundred steps.
 
-    Departures: D is given the image, too. The authors also weigh labelled samples by how hard they are; all
-    methods here share one supervised loss.
+    Departures: the threshold is a rank. The authors' is a value of D; but on the few labelled patches, which
+    the segmenter has learned, there is little to be told apart, so after a short game D is nearly 1/2
+    everywhere, and a value leaves out nothing or everything. D is given the image, too. The authors also
+    weigh labelled samples by how hard they are; all methods here share one supervised loss.
 
     Args:
         weight: of L_U.
         adversarial: a.
-        threshold: of D, 0 to 1; 0 takes whole predictions for pseudo-labels.
+        threshold: the share of the voxels of each predicted class that is left out, those of the lowest
+            confidence; 0 takes whole predictions for pseudo-labels.
         difficulty: how much more voxels of low confidence count in the adversarial term; 0: all alike.
         width: channels of the finest level of the discriminator, a U-Net of three levels without norms.
-        opponents: half that of other games, at which D soon knows every prediction.
+        opponents: twice that of other games: at half of theirs, D had learned nothing after a hundred steps.
     """
 
     weight: Annotated[float, Field(ge=0)] = 1.0
     adversarial: Annotated[float, Field(ge=0)] = 0.1
-    threshold: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    threshold: Annotated[float, Field(ge=0, lt=1)] = 0.3
     difficulty: Annotated[float, Field(ge=0)] = 2.0
     width: Annotated[int, Field(ge=1)] = 8
-    opponents: Annotated[float, Field(gt=0)] = 0.25
+    opponents: Annotated[float, Field(gt=0)] = 1.0
 
     term = "regions"
 
@@ -75,11 +77,20 @@ class ASDNet(Game):
         logits = self.network(image)
         answers = self.answers(image, logits.float().softmax(dim=1))
         confidence, found = answers.detach().sigmoid(), logits.detach().argmax(dim=1)  # (M, *S)
-        kept, foreground = confidence >= self.threshold, found > 0
-        of_foreground = (kept & foreground).sum() / foreground.sum().clamp(min=1)
-        self.note(kept=kept.float().mean(), kept_of_foreground=of_foreground)
+        kept = self.kept(confidence, found)
+        self.note(kept=kept.float().mean())
         pseudo = self.loss(logits, found.where(kept, IGNORE))
         return pseudo + self.adversarial * ((1 - confidence) ** self.difficulty * -logsigmoid(answers)).mean()
+
+    def kept(self, confidence: Tensor, found: Tensor) -> Tensor:
+        """Where predicted classes become pseudo-labels, of classes and their confidences `(M, *S)`."""
+        kept = torch.ones_like(found, dtype=torch.bool)
+        for k in range(len(self.task.classes)):
+            of_class = found == k
+            if of_class.any():
+                limit = confidence[of_class].quantile(self.threshold)
+                kept &= ~of_class | (confidence >= limit)
+        return kept
 
     def answers(self, image: Tensor, probabilities: Tensor) -> Tensor:
         """The discriminator's logits for a prediction `(M, K, *S)`: `(M, *S)`; none of it moves."""

@@ -31,13 +31,13 @@ def confident_by_image(weight: float = 0.0, **arguments):
     return learner
 
 
-def test_confident_voxels_alone_have_a_pseudo_label():
-    # confidences .12, .73, .95; the prediction is background, foreground, foreground
-    learner = confident_by_image(threshold=0.5, adversarial=0.0)
-    found = learner.consistency_loss(pixels(-2.0, 1.0, 3.0), 0)
-    assert found.item() == pytest.approx(-(log(sigmoid(0.5)) + log(sigmoid(1.5))) / 2)
-    assert learner.noted["kept"].item() == pytest.approx(2 / 3)
-    assert learner.noted["kept_of_foreground"] == 1
+def test_the_least_confident_share_of_each_class_has_no_pseudo_label():
+    # predicted: background twice, foreground three times; in each class the least confident third is left out
+    learner = confident_by_image(threshold=0.34, adversarial=0.0)
+    found = learner.consistency_loss(pixels(-4.0, -2.0, 1.0, 3.0, 5.0), 0)
+    known = [1 - sigmoid(-1.0), sigmoid(1.5), sigmoid(2.5)]
+    assert found.item() == pytest.approx(-sum(map(log, known)) / 3)
+    assert learner.noted["kept"].item() == pytest.approx(3 / 5)
 
 
 def test_threshold_0_takes_whole_predictions():
@@ -59,11 +59,11 @@ def test_the_adversarial_term_counts_most_where_confidence_is_low():
 
 
 def test_its_gradient_reaches_the_segmenter_and_not_the_discriminator():
-    learner = confident_by_image(weight=3.0, threshold=0.9, adversarial=1.0, difficulty=0.0)
+    learner = confident_by_image(weight=3.0, adversarial=1.0, difficulty=0.0)
     learner.consistency_loss(pixels(-1.0), 0).backward()  # foreground would look true, and is not predicted
     p = sigmoid(-0.5)
-    # d/dw of -log D(x + 3 p(w x)): -(1 - D) 3 p (1 - p) x
-    wanted = -(1 - sigmoid(-1.0 + 3 * p)) * 3 * p * (1 - p) * -1
+    # d/dw of -log D(x + 3 p(w x)): -(1 - D) 3 p (1 - p) x; and of the pseudo-label, -log(1 - p): p x
+    wanted = -(1 - sigmoid(-1.0 + 3 * p)) * 3 * p * (1 - p) * -1 + p * -1
     assert learner.network.weight.grad.item() == pytest.approx(wanted)
     assert learner.discriminator.weight.grad is None
 
