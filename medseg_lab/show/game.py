@@ -78,7 +78,9 @@ def game_curves(runs: Mapping[str, Sequence[Trained]], smoothing: float = 0.05) 
 
 def _line(ax: Any, runs: Sequence[Trained], term: str, smoothing: float, index: int, side: str) -> float:
     """Draw one curve; its last value."""
-    there = [run.curves[["step", term]].dropna() for run in runs]
+    tables = [run.curves[["step", term]].dropna() for run in runs]
+    common = set.intersection(*(set(table["step"]) for table in tables))  # where all of them noted it
+    there = [table[table["step"].isin(common)] for table in tables]
     lines = np.stack([smoothed(table, smoothing, term) for table in there])
     x, y, style = there[0]["step"], lines.mean(axis=0), look(index)
     ax.fill_between(x, lines.min(axis=0), lines.max(axis=0), color=style.colour, alpha=0.2, linewidth=0)

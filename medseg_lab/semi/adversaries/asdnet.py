@@ -100,8 +100,8 @@ class ASDNet(Game):
     def discriminator_losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """What the discriminator minimises, on labelled patches, where a label is known."""
         known = batch.label != IGNORE
-        with torch.no_grad():
-            found = self.student(batch.image)
+        with torch.no_grad():  # what nobody annotated is in no class of the reference; so of the prediction
+            found = self.student(batch.image) * known[:, None]
         true, other = (
             self.discriminator(beside(batch.image, segmentation))[:, 0].float()
             for segmentation in (one_hot(batch.label, found.shape[1]), found)
@@ -109,4 +109,6 @@ class ASDNet(Game):
         differ = known & (found.argmax(dim=1) != batch.label)
         if differ.any():
             self.note(**standing(true[differ], other[differ]))
+        if not known.any():
+            return {"told_apart": 0 * (true + other).sum()}
         return {"told_apart": told_apart(true[known], other[known])}

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from medseg_lab.data.batch import Batch
-from medseg_lab.data.case import Case
+from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.splits import shuffled
 from medseg_lab.semi.adversaries.discriminator import Discriminator, fixed, standing, taken_for, told_apart
@@ -37,6 +37,8 @@ class CollaborativeLearning(Game):
     It is for a cohort in which all training patients are labelled: `learn_from` withholds the masks of all
     but the first patients, which are those of the same draw where so few are labelled. The segmenter goes on
     from its supervised twin with these masks (`weight=0`).
+
+    As in `DeepAdversarialNetwork`, how much foreground there is tells the discriminator something, too.
 
     Departures: the authors grade a disease and segment its lesions, and train classifier and segmenter by
     turns. The discriminator is shown the predicted class of each voxel, as a mask has it, and not its
@@ -127,7 +129,8 @@ class CollaborativeLearning(Game):
         """True masks on their images against predicted ones on theirs."""
         image = self.unlabelled(batch)
         with torch.no_grad():
-            predicted = as_mask(self.student(image))
+            # what nobody annotated is in no class; so that this tells nothing, of either kind
+            predicted = as_mask(self.student(image)) * (batch.label != IGNORE)[:, None]
         true = one_hot(batch.label, predicted.shape[1])
         real = self.discriminator(beside(batch.image, true))
         other = self.discriminator(beside(image, predicted))

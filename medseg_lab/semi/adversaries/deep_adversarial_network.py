@@ -24,6 +24,11 @@ class DeepAdversarialNetwork(Game):
     sight, and then its gradient says nothing of segmentations. With `sees_image=False` it is given the
     probabilities alone.
 
+    Half of the labelled patches lie about a voxel of the foreground, as in every training here; those without
+    labels lie anywhere. How much foreground a patch has is therefore a clue, too: by it alone, on true
+    segmentations, 63% of the answers are right on msd-hippocampus and 67% on virtual-brain+lesion. An
+    evaluator that is right no more often need not have looked at how anything is segmented.
+
     Ours: image and probabilities are channels side by side; the weight comes in by the ramp of all methods in
     `semi`. The authors alternate longer trainings of the two networks.
 

@@ -141,7 +141,8 @@ class Deepest(nn.Module):
 
 def half(shape: Sequence[int], device: torch.device) -> Tensor:
     """A random half of a patch `(*S)`, booleans: on one side of its middle, across an axis that is drawn."""
-    axis, side = int(torch.randint(len(shape), ())), bool(torch.randint(2, ()))
+    axes = [axis for axis, edge in enumerate(shape) if edge > 1]
+    axis, side = axes[int(torch.randint(len(axes), ()))], bool(torch.randint(2, ()))
     first = torch.arange(shape[axis], device=device) < shape[axis] // 2
     lying = [-1 if each == axis else 1 for each in range(len(shape))]
     return (first == side).view(lying).expand(*shape)

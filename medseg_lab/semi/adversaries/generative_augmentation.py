@@ -220,7 +220,7 @@ def at_random(fields: Fields) -> Fields:
 def smooth(control: Tensor, shape: Sequence[int]) -> Tensor:
     """A field between its control points: `(N, F, *G)` to `(N, F, *shape)`."""
     mode = {2: "bicubic", 3: "trilinear"}[len(shape)]
-    return F.interpolate(control, size=tuple(shape), mode=mode, align_corners=True)
+    return F.interpolate(control, size=tuple(shape), mode=mode, align_corners=False)
 
 
 def rms(field: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medseg_lab.data.batch import Batch
+from medseg_lab.data.case import IGNORE
 from medseg_lab.networks.blocks import CONV, conv
 from medseg_lab.training.learner import Learner
 
@@ -21,7 +22,7 @@ SHARPNESS = 4.0
 class PlaceScores(nn.Module):
     """The evidence for each foreground class at each place, `(N, C, *S)` to logits `(N, K-1, *cells)`.
 
-    A cell is four voxels wide, and its score depends on the 15 x 15 voxels around it alone: there are no
+    A cell is four voxels wide, and its score depends on the 18 x 18 voxels around it alone: there are no
     norms (an instance norm tells every place what is anywhere in the image), and no further convolutions. A
     label of the whole image does not say where evidence is to be put. With norms, or where scores saw
     further, they lay many voxels beside the squares and lesions that they spoke of.
@@ -37,7 +38,8 @@ class PlaceScores(nn.Module):
         super().__init__()
         widths = (channels, width, 2 * width)
         self.features = nn.Sequential(
-            *(conv(spatial_dims, here, below, stride=2, norm="none") for here, below in pairwise(widths)),
+            # an even kernel, so that the middle of a cell is that of what it saw
+            *(conv(spatial_dims, here, below, 4, stride=2, norm="none") for here, below in pairwise(widths)),
             conv(spatial_dims, 2 * width, 4 * width, norm="none"),
             conv(spatial_dims, 4 * width, 4 * width, kernel=1, norm="none"),
         )
@@ -86,10 +88,11 @@ class ImageClassifier(Learner):
         self.places = PlaceScores(task.spatial_dims, task.channels, len(task.foreground), self.width)
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        """Cross-entropy of each class, there or not."""
+        """Cross-entropy of each class, there or not; where nobody annotated anything, nothing."""
         there, logits = presence(batch.label, len(self.task.classes)), pooled(self.places(batch.image))
+        known = (batch.label != IGNORE).flatten(1).any(dim=1, keepdim=True).float()
         self.note(present=there.mean(), right=((logits.detach() > 0) == (there > 0)).float().mean())
-        return {"presence": F.binary_cross_entropy_with_logits(logits, there)}
+        return {"presence": F.binary_cross_entropy_with_logits(logits, there, known)}
 
     def predict(self, image: Tensor) -> Tensor:
         """The attention as probabilities `(N, K, *S)`; background is what no class attends to."""

@@ -61,7 +61,8 @@ class RandomFeatureEmbedding(TrainedFirst):
             label = network.head(features).argmax(dim=1)  # (N, *S)
         label[: len(batch.label)] = batch.label
         terms: list[tuple[Tensor, Tensor]] = []
-        kept = kept_bytes(lambda: terms.extend(self.of_patches(features, label)), [features])
+        with torch.autocast(image.device.type, enabled=False):
+            kept = kept_bytes(lambda: terms.extend(self.of_patches(features, label)), [features])
         losses, too_close = zip(*terms, strict=True)
         self.note(pair_memory_mb=kept / 1e6, too_close=torch.stack(too_close).mean())
         return torch.stack(losses).mean()

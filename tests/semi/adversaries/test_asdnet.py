@@ -5,7 +5,7 @@ from math import log
 import pytest
 import torch
 from scipy.special import expit as sigmoid
-from toys import one_weight, pixels
+from toys import SMALL, noise_batch, one_weight, pixels, task
 
 from medseg_lab.data.case import IGNORE
 from medseg_lab.losses.cross_entropy import CrossEntropy
@@ -88,3 +88,10 @@ def test_without_a_difference_nothing_is_noted_of_the_game():
     learner, batch = confident_by_image(), pixels(1.0)
     learner.discriminator_losses(batch._replace(image=torch.full((1, 1, 1, 1), -1.0)), 0)
     assert not learner.noted
+
+
+def test_where_nobody_annotated_anything_there_is_nothing_to_tell():
+    learner = ASDNet(task(2), network=SMALL, width=4)
+    batch = noise_batch()
+    unknown = batch._replace(label=torch.full_like(batch.label, IGNORE))
+    assert learner.discriminator_losses(unknown, 0)["told_apart"].item() == 0

@@ -6,6 +6,7 @@ from toys import SMALL, Voxelwise, noise_batch, task, tiny_cohort, trained
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.case import IGNORE
+from medseg_lab.semi.adversaries.discriminator import taken_for, told_apart
 from medseg_lab.semi.adversaries.generative_augmentation import (
     BRIGHTEST,
     REACH,
@@ -14,6 +15,7 @@ from medseg_lab.semi.adversaries.generative_augmentation import (
     at_random,
     changed,
     rms,
+    smooth,
 )
 from medseg_lab.training.recipe import recipe
 
@@ -113,3 +115,31 @@ def test_a_discriminator_comes_to_see_large_fields(tmp_path):
     _, curves = trained(how, cohort, tmp_path, steps=80, voxels=4 * 16**2, patch=16)
     told = [row["noted.discriminator_accuracy"] for row in curves.rows]
     assert sum(told[-10:]) / 10 > 0.8
+
+
+def test_generators_want_to_be_taken_for_real_and_all_real_patches_are_shown():
+    learner = GenerativeAugmentation(task(), network=SMALL, spatial_dims=2, width=4)
+    batch = noise_batch((32, 24), 2, classes=2)._replace(unlabelled=noise_batch((32, 24), 2, seed=1).image)
+    torch.manual_seed(3)
+    taken = learner.generators_losses(batch, 0)["taken"]
+    torch.manual_seed(3)
+    apart = learner.discriminator_losses(batch, 0)["told_apart"]
+    torch.manual_seed(3)
+    made = learner.discriminator(changed(batch, learner.fields(batch.image), 2)[0])
+    torch.testing.assert_close(taken, taken_for(made, True))
+    real = learner.discriminator(torch.cat((batch.image, batch.unlabelled)))
+    torch.testing.assert_close(apart, told_apart(real, made))
+
+
+def test_what_nobody_annotated_stays_so_wherever_it_is_moved():
+    learner = GenerativeAugmentation(task(), network=SMALL, spatial_dims=2, width=4)
+    batch, seen = noise_batch((32, 24), 2, classes=2), []
+    learner.loss = lambda logits, label: seen.append(label) or logits.mean()
+    learner.consistency_loss(batch._replace(label=torch.full_like(batch.label, IGNORE)), 0)
+    assert (seen[0] == IGNORE).all()
+
+
+def test_control_points_lie_in_the_middle_of_what_they_stand_for():
+    """Of two points 16 voxels apart: 7.5 voxels from the border is the first, half-way their mean."""
+    field = smooth(torch.tensor([[[[0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]]]), (48, 32))[0, 0, 24]
+    assert (field[15] + field[16]).item() == pytest.approx(1, abs=1e-4)

@@ -8,6 +8,7 @@ from toys import SMALL, differing, task, tinted, tiny_budget, tiny_cohort
 
 from medseg_lab.data.batch import Batch
 from medseg_lab.data.view import View
+from medseg_lab.semi.adversaries.discriminator import taken_for, told_apart
 from medseg_lab.semi.adversaries.recolouring import ColourRestorer, Recolouring, lab
 from medseg_lab.training.fit import fit
 from medseg_lab.training.recipe import recipe
@@ -124,3 +125,14 @@ def test_without_restored_colours_nothing_is_trained_before():
 def test_images_without_colour_are_refused(method):
     with pytest.raises(ValueError, match=r"expected colour images of 3 channels \(red, green, blue\), got 1"):
         method(task(2), network=SMALL)
+
+
+def test_the_discriminator_of_colours_is_shown_true_and_restored_ones():
+    learner = ColourRestorer(COLOURS, network=SMALL, width=4).eval()
+    image = torch.randn(2, 3, 16, 16)
+    batch = Batch(image, torch.zeros(2, 16, 16), image)
+    grey, true = lab(image)
+    real, other = (learner.discriminator(torch.cat((grey, it), 1)) for it in (true, learner.colours(grey)))
+    wanted = learner.adversarial * taken_for(other, True)
+    torch.testing.assert_close(learner.losses(batch, 0)["adversarial"], wanted)
+    torch.testing.assert_close(learner.discriminator_losses(batch, 0)["told_apart"], told_apart(real, other))

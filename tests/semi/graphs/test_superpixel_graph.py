@@ -108,3 +108,11 @@ def test_one_superpixel_asks_for_nothing():
 def test_it_goes_on_from_the_labels_alone_for_its_share():
     assert one_weight(SuperpixelGraph).steps_within(600) == 100
     assert one_weight(SuperpixelGraph, weight=0.0).steps_within(600) == 600
+
+
+def test_a_channel_twice_says_nothing_new(monkeypatch):
+    regions = torch.arange(144).view(12, 12) // 4
+    monkeypatch.setattr("medseg_lab.semi.graphs.superpixel_graph.superpixels", lambda image, *_: regions)
+    image, learner = torch.randn(1, 12, 12), SuperpixelGraph(task(2), network=SMALL)
+    once, twice = learner.graph(image), learner.graph(image.expand(2, -1, -1))
+    torch.testing.assert_close(once.weights.sort().values, twice.weights.sort().values)
