@@ -92,7 +92,8 @@ def _line(ax: Any, runs: Sequence[Trained], term: str, smoothing: float, index: 
 def _words(above: Any, below: Any, first: bool) -> None:
     """What the lines and the shading mean; the axes' names in the first column."""
     small = {"fontsize": 7, "color": "0.25", "ha": "right", "xycoords": ("axes fraction", "data")}
-    above.annotate("no difference: log 2", (0.98, COIN), va="bottom", **small)
+    plain = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}  # it may lie on a curve
+    above.annotate("no difference: log 2", (0.98, 0.9 * COIN), va="top", bbox=plain, **small)
     below.annotate("has won", (0.98, WON), va="top", **small)
     below.annotate("sees no difference", (0.98, 0.36), va="bottom", **small)
     if first:
