@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from medseg_lab.data.case import Case
+from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.task import Task
 from medseg_lab.semi.adversaries.image_classifier import ImageClassifier
 from medseg_lab.show.contours import CONTOURS, outline, panel, small_title
@@ -84,7 +84,8 @@ def attention_in_and_out(
         for k in range(len(sums)):
             there = label == k + 1
             shown = there.flatten(1).any(dim=1)
-            for place, mask in enumerate((there[shown], ~there[shown])):
+            elsewhere = ~there & (label != IGNORE)
+            for place, mask in enumerate((there[shown], elsewhere[shown])):
                 sums[k, place] += torch.stack((attention[shown, k][mask].sum(), mask.sum()))
     means = (sums[..., 0] / sums[..., 1].clamp(min=1)).tolist()
     known = zip(task.foreground, means, sums[:, 0, 1].tolist(), strict=True)

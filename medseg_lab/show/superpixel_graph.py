@@ -27,11 +27,12 @@ RIGHT, WRONG, BORDER = "#009E73", "#D55E00", "#FFFFFF"
 def majority(graph: Graph, label: Tensor, classes: int) -> Tensor:
     """The class that most voxels of each superpixel have in the reference `(*S)`: `(n,)`.
 
-    Voxels that the reference leaves open count for none.
+    Voxels that the reference leaves open count for none; where all are open, -1.
     """
     known = (label != IGNORE).to(torch.int64)
     votes = F.one_hot(label.to(torch.int64) * known, classes).movedim(-1, 0) * known
-    return means(votes.float(), graph.regions).argmax(dim=1)
+    shares = means(votes.float(), graph.regions)
+    return shares.argmax(dim=1).where(shares.any(dim=1), -1)
 
 
 def edges_right(
@@ -70,8 +71,10 @@ def _at(method: SuperpixelGraph, epsilon: float) -> SuperpixelGraph:
 
 
 def _counts(graph: Graph, classes: Tensor) -> NDArray:
-    first, second = classes[graph.pairs]
+    pairs_of_known = graph.pairs[:, (classes[graph.pairs] >= 0).all(dim=0)]
+    first, second = classes[pairs_of_known]
     same, front = first == second, (first > 0) | (second > 0)
+    classes = classes[classes >= 0]
     sizes = classes.bincount()[1:]
     inside = (same & front).sum().item()
     pairs = (sizes * (sizes - 1) // 2).sum().item()

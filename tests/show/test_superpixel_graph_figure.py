@@ -29,6 +29,11 @@ def case_of(label: torch.Tensor) -> Case:
 def test_the_majority_leaves_open_voxels_out():
     graph = Graph(REGIONS, torch.zeros(2, 0, dtype=torch.int64), torch.zeros(0))
     assert majority(graph, LABEL, 2).tolist() == [1, 0, 1, 1]
+    unknown = LABEL.clone()
+    unknown[0, -1] = IGNORE
+    assert majority(graph, unknown, 2).tolist() == [1, 0, 1, -1]
+    table = edges_right(Given(task(2), network=SMALL), [case_of(unknown)], task(2), 2, [0.5])
+    assert table.loc[0.5, "right"] == 0.5  # 0-1 wrong, 0-2 right; of those to the fourth nobody knows
 
 
 def test_edges_are_counted_by_hand():
