@@ -87,11 +87,8 @@ def test_what_is_ours_and_what_a_test_proves_are_marked(page):
 
 def test_what_was_not_run_says_what_is_missing(page):
     assert "*There are no runs of FCN-32s.*" in row(page, "finer-strides-help")
-    planned = row(page, "graphs-spread-labels")
-    assert (
-        "- Here and on record {bdg-muted-line}`– not run` *Planned for chapter 3.3: Superpixel graph"
-        in planned
-    )
+    planned = row(page, "network-beats-threshold")
+    assert "- Here and on record {bdg-muted-line}`– not run` *Planned for chapter 0: Otsu" in planned
     assert "Here and on record" not in row(page, "finer-strides-help")  # other methods are missing there
 
 

@@ -46,15 +46,11 @@ def test_an_identity_needs_no_runs():
 
 def test_a_planned_side_is_named_with_its_chapter_until_it_has_runs():
     by_id = {claim.id: claim for claim in claims()}
-    graph = by_id["graphs-spread-labels"].model_copy(update={"gap": None})
-    few = {"cohort": "few", "labelled": 4, "unlabelled": 16}
-    assert method("graph-superpixel").chapter == "3.3"
-    assert only(graph, runs("U-Net", **few)).verdict.reason == "Planned for chapter 3.3: Superpixel graph."
-    assert (
-        only(graph, runs("U-Net", **few), runs("Superpixel graph", 0.1, **few)).verdict.state == "supported"
-    )
-    reason = "There are no runs of U-Net (some patients labelled)."
-    assert only(graph, runs("Superpixel graph", **few)).verdict.reason == reason
+    beaten, otsu = by_id["network-beats-threshold"], "Otsu's threshold"
+    said = f"Planned for chapter {method('classic-threshold').chapter}: {otsu}."
+    assert only(beaten, runs("U-Net")).verdict.reason == said
+    assert only(beaten, runs("U-Net", 0.1), runs(otsu)).verdict.state == "supported"
+    assert only(beaten, runs(otsu)).verdict.reason == "There are no runs of U-Net."
     assert "no runs" in only(by_id["skips-help"]).verdict.reason
 
 
