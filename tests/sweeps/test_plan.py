@@ -165,12 +165,12 @@ def test_a_planned_configuration_is_refused(tmp_path, monkeypatch):
     from medseg_lab.survey.configurations import Configuration
     from medseg_lab.sweeps import resolve
 
-    listed = [Configuration(name="Superpixel graph", method="graph-superpixel"), *resolve.configurations()]
+    listed = [Configuration(name="Active learning", method="active-learning"), *resolve.configurations()]
     monkeypatch.setattr(resolve, "configurations", lambda: listed)
     with pytest.raises(
-        ValueError, match=r"methods: expected some of .*, got 'Superpixel graph', which is planned"
+        ValueError, match=r"methods: expected some of .*, got 'Active learning', which is planned"
     ):
-        read_plan(grid_file(tmp_path, methods=["Superpixel graph"]))
+        read_plan(grid_file(tmp_path, methods=["Active learning"]))
 
 
 def test_a_chapter_is_one_job_for_each_combination_of_its_values(tmp_path, monkeypatch):
