@@ -95,3 +95,16 @@ def test_where_nobody_annotated_anything_there_is_nothing_to_tell():
     batch = noise_batch()
     unknown = batch._replace(label=torch.full_like(batch.label, IGNORE))
     assert learner.discriminator_losses(unknown, 0)["told_apart"].item() == 0
+
+
+def test_what_nobody_annotated_does_not_give_the_reference_away():
+    learner, shown = ASDNet(task(2), network=SMALL, width=4), []
+    batch = noise_batch(classes=2)
+    batch.label[:, :4] = IGNORE
+    discriminate = learner.discriminator.forward
+    learner.discriminator.forward = lambda x: shown.append(x) or discriminate(x)
+    learner.discriminator_losses(batch, 0)
+    reference, prediction = (each[:, 1:] for each in shown)  # after the one channel of the image
+    assert not reference[:, :, :4].any()
+    assert not prediction[:, :, :4].any()
+    assert prediction[:, :, 4:].any()

@@ -197,3 +197,10 @@ def test_attention_lies_on_what_it_saw():
     found = places.attention(image)[0, 0] - 0.5
     torch.testing.assert_close(found, found.flip(0).flip(1), atol=1e-6, rtol=0)
     assert found[31:33, 31:33].min() > 0
+
+
+def test_where_nobody_annotated_anything_no_class_is_said_to_be_absent():
+    classifier, batch = ImageClassifier(task(2, 3), width=4), noise_batch(classes=2)
+    batch.label[1] = IGNORE
+    other = batch._replace(image=torch.stack((batch.image[0], batch.image[1] + 1)))
+    assert classifier.losses(batch, 0)["presence"] == classifier.losses(other, 0)["presence"]

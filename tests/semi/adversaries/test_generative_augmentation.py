@@ -143,3 +143,5 @@ def test_control_points_lie_in_the_middle_of_what_they_stand_for():
     """Of two points 16 voxels apart: 7.5 voxels from the border is the first, half-way their mean."""
     field = smooth(torch.tensor([[[[0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]]]), (48, 32))[0, 0, 24]
     assert (field[15] + field[16]).item() == pytest.approx(1, abs=1e-4)
+    assert (field[7] + field[8]).item() == pytest.approx(0, abs=0.1)
+    assert (field[23] + field[24]).item() == pytest.approx(2, abs=0.1)
