@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.task import Task
 from medseg_lab.semi.graphs.superpixel_graph import Graph, SuperpixelGraph, means
+from medseg_lab.show.before_and_after import RIGHT, WRONG
 from medseg_lab.show.contours import panels, small_title
 from medseg_lab.show.spot import Spot, fullest
 from medseg_lab.show.style import house
@@ -21,7 +22,7 @@ from medseg_lab.show.style import house
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-RIGHT, WRONG, BORDER = "#009E73", "#D55E00", "#FFFFFF"
+BORDER = "#FFFFFF"
 
 
 def majority(graph: Graph, label: Tensor, classes: int) -> Tensor:
