@@ -18,6 +18,7 @@ from medseg_lab.publishing.parameters import declared, taken
 ROOT = Path(__file__).parents[2]
 CHAPTERS = House(ROOT).chapters()
 REAL = {
+    "0": "dsb2018-nuclei",
     "2.1.1": "acdc",
     "2.1.2": "msd-hippocampus",
     "2.1.3": "acdc",
@@ -33,6 +34,7 @@ REAL = {
     "4.1.1": "lidc-4rater",
     "4.1.2": "msd-hippocampus",
     "4.2": "chase-db1",
+    "5": "msd-hippocampus",
 }
 """The real set of each chapter; others take the first. Together: anisotropic volumes; small volumes, which
 have one rater in a chapter on uncertainty; pictures with readings that may be empty; large photographs."""

@@ -1,0 +1,1 @@
+"""Segmentation before deep learning, as learners without training (survey 0)."""
