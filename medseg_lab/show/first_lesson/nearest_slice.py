@@ -14,7 +14,7 @@ from medseg_lab.show.contours import Cut, centred, cut_slice, panel, per_slice, 
 from medseg_lab.show.contours import handles as class_handles
 from medseg_lab.show.heat_map import ratio
 from medseg_lab.show.spot import marked
-from medseg_lab.show.style import canvas, house, look
+from medseg_lab.show.style import canvas, house
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -164,12 +164,9 @@ def _strip(ax: Any, dice: NDArray, means: NDArray, now: int) -> None:
     """All Dice of each way, their mean, and which belong to the slice that is shown."""
     spread = np.random.default_rng(0).uniform(-0.2, 0.2, len(dice))
     for way in (0, 1):
-        drawn = look(way)
-        ax.plot(dice[:, way], way + spread, ".", color=drawn.colour, alpha=0.35, markersize=5)
+        ax.plot(dice[:, way], way + spread, ".", color="#888888", markersize=5)
         ax.plot([means[way]] * 2, [way - 0.33, way + 0.33], color="black", linewidth=2)
-        ax.plot(
-            dice[now, way], way + spread[now], "D", color=drawn.colour, markeredgecolor="black", markersize=7
-        )
+        ax.plot(dice[now, way], way + spread[now], "D", color="white", mec="black", mew=1.5, markersize=7)
     names = [f"{way}\nmean {mean:.2f}" for way, mean in zip(WAYS, means, strict=True)]
     ax.set(yticks=(0, 1), yticklabels=names, ylim=(1.5, -0.5), xlim=(-0.02, 1.02))
     ax.set_xlabel("Dice of a copied mask (diamond: the slice above)")
