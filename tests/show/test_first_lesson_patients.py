@@ -1,7 +1,6 @@
 """The first chapter's pictures of many cases: the split, the seed and the interval, by hand."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from legible import assert_legible
@@ -18,7 +17,7 @@ from medseg_lab.show.first_lesson.nearest_slice import (
     nearest_slices,
     shown_slices,
 )
-from medseg_lab.show.first_lesson.seeds import dice_of_patients, seeds_seen
+from medseg_lab.show.first_lesson.seeds import seeds_seen
 
 
 def one(patient: str, index: int, grey: float, label: list[int]) -> Slice:
@@ -104,25 +103,7 @@ def test_the_figure_says_whose_slice_was_copied_and_all_means():
 # the seed
 
 
-def runs_table(dice: list[list[float]]) -> pd.DataFrame:
-    """A row a training and case; patient p has two cases, one a tenth above and one a tenth below."""
-    rows = [
-        {"seed": s, "case": f"{p}{sign}", "patient": str(p), "class": "a", "dice": value + 0.1 * sign}
-        for s, of in enumerate(dice)
-        for p, value in enumerate(of)
-        for sign in (-1, 1)
-    ]
-    return pd.DataFrame(rows)
-
-
 A, B = [[0.8, 0.6], [0.7, 0.5], [0.7, 0.5]], [[0.7, 0.5], [0.8, 0.6], [0.9, 0.5]]
-
-
-def test_dice_is_averaged_over_a_patients_cases():
-    found = dice_of_patients({"A": runs_table(A), "B": runs_table(B)})
-    assert list(found) == ["A", "B"]
-    assert found["A"] == pytest.approx(np.array(A))
-    assert found["B"] == pytest.approx(np.array(B))
 
 
 def test_who_leads_changes_with_the_seeds_seen():

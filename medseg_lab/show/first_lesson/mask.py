@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.task import Task
 from medseg_lab.evaluation.metrics import surface
-from medseg_lab.show.contours import CONTOURS, Box, Cut, bare, cut_slice, panel, pictured, small_title
+from medseg_lab.show.contours import (
+    CONTOURS,
+    Box,
+    Cut,
+    bare,
+    centred,
+    cut_slice,
+    panel,
+    pictured,
+    small_title,
+)
 from medseg_lab.show.heat_map import ratio
 from medseg_lab.show.spot import marked
 from medseg_lab.show.style import canvas, house
@@ -50,7 +60,7 @@ def mask_reader(
     cut = cut_slice(image, labels, case.spacing, 0, 0)
 
     def draw_place(place: int) -> "Figure":
-        return numbers(cut, _window(*chosen[place - 1], image.shape), task, f"place {place}")
+        return numbers(cut, _window(chosen[place - 1], image.shape), task, f"place {place}")
 
     return draw_place, {"place": [*range(1, len(chosen) + 1)]}
 
@@ -64,12 +74,12 @@ def mixed_window(label: NDArray[np.integer]) -> Box:
     return slice(int(row), int(row) + EDGE), slice(int(column), int(column) + EDGE)
 
 
-def _window(row: int, column: int, shape: tuple[int, ...]) -> Box:
+def _window(middle: NDArray, shape: tuple[int, ...]) -> Box:
     """The window about a voxel, inside the image."""
-    first = [
-        int(np.clip(at - EDGE // 2, 0, max(0, n - EDGE))) for at, n in zip((row, column), shape, strict=True)
-    ]
-    return slice(first[0], first[0] + EDGE), slice(first[1], first[1] + EDGE)
+    rows, columns = (
+        centred(int(at), int(at) + 1, EDGE, size) for at, size in zip(middle, shape, strict=True)
+    )
+    return rows, columns
 
 
 def numbers(cut: Cut, window: Box, task: Task, where: str) -> "Figure":

@@ -101,8 +101,9 @@ def copied(slices: Sequence[Slice], task: Task) -> list[Copied]:
     away[:, held] = np.inf
     others = np.where(patients[held][:, None] == patients, np.inf, away)
     found = []
-    for one, *nearest in zip(np.flatnonzero(held), away.argmin(axis=1), others.argmin(axis=1), strict=True):
-        sources = slices[nearest[0]], slices[nearest[1]]
+    nearest = (np.flatnonzero(held), away.argmin(axis=1), others.argmin(axis=1))
+    for one, *chosen in zip(*(of.tolist() for of in nearest), strict=True):
+        sources = slices[chosen[0]], slices[chosen[1]]
         dice = [case_dice(source.label, slices[one].label, task) for source in sources]
         found.append(Copied(slices[one], sources, (dice[0], dice[1])))
     return found

@@ -1,32 +1,18 @@
 """What a seed decides: two methods, trained several times, of which a reader sees the first few."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medseg_lab.evaluation.crossed import estimate
-from medseg_lab.evaluation.results import collect, grid, per_patient
 from medseg_lab.evaluation.wording import counted
 from medseg_lab.show.contours import small_title
 from medseg_lab.show.style import canvas, house, look
-from medseg_lab.training.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def dice_of_patients(runs: Mapping[str, Sequence[Run]], part: str | None = None) -> dict[str, NDArray]:
-    """Each method's Dice by training and patient, `(S, P)`: means over classes and cases.
-
-    Args:
-        runs: by method, one a seed.
-        part: which cases; may be left out where the runs were scored on one part.
-    """
-    found = grid(collect(runs, "dice", part), "dice")
-    of_cases = np.nanmean(found["values"], axis=3)
-    return dict(zip(runs, per_patient(of_cases, found["patients"]), strict=True))
 
 
 def seeds_seen(dice: Mapping[str, NDArray]) -> Callable[..., "Figure"]:
@@ -36,7 +22,8 @@ def seeds_seen(dice: Mapping[str, NDArray]) -> Callable[..., "Figure"]:
     table of this book: over trainings and patients (`medseg_lab.evaluation.crossed`).
 
     Args:
-        dice: of two methods by name, `(S, P)`, of the same seeds and patients.
+        dice: of two methods by name, `(S, P)`, of as many seeds and the same patients
+            (`Comparison.of_patients`).
 
     Raises:
         ValueError: for another number of methods.

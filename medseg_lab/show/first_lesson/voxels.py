@@ -59,7 +59,7 @@ def filled(ax: Any, mask: Mask, colour: str, hatch: str = "", step: tuple[float,
 
     corners = np.array([(0, 0), (0, 1), (1, 1), (1, 0)])
     places = (np.argwhere(mask)[:, None] + corners) * step
-    pale = {"facecolor": colour, "edgecolor": "white", "linewidth": 0.4}
+    pale: dict[str, Any] = {"facecolor": colour, "edgecolor": "white", "linewidth": 0.4}
     ax.add_collection(PolyCollection(list(places[:, :, ::-1]), hatch=hatch, **pale))
 
 
