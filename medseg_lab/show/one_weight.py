@@ -19,6 +19,7 @@ TRUE = 1.5
 """The weight by which labels are drawn."""
 PRIOR_STD = 3.0
 """P(w) is a Gaussian around 0."""
+TINY = 1e-300
 
 
 def drawn(n: int, seed: int = 4) -> tuple[NDArray, NDArray]:
@@ -44,14 +45,15 @@ def most_likely(log_likelihood: NDArray) -> float:
 
 
 def posterior(log_likelihood: NDArray, log_prior: NDArray) -> NDArray:
-    """Eq. (14): P(D | w) P(w) / P(D), where P(D) is the sum of P(D | w) P(w) over all weights."""
-    joint = np.exp(log_likelihood + log_prior - (log_likelihood + log_prior).max())
+    """Eq. (14): P(D | w) P(w) / P(D), with P(D) the sum over all weights."""
+    log_joint = log_likelihood + log_prior
+    joint = np.exp(log_joint - log_joint.max())
     found: NDArray = joint / joint.sum()
     return found
 
 
 def expected(posterior: NDArray, x: NDArray) -> NDArray:
-    """Eq. (13): P(y = 1 | x), the mean of P(y = 1 | x, w) over the posterior."""
+    """Eq. (13): the mean of P(y = 1 | x, w) over the posterior."""
     found: NDArray = posterior @ expit(np.multiply.outer(WEIGHTS, x))
     return found
 
@@ -64,11 +66,11 @@ def gaussian(mean: float, std: float) -> NDArray:
 
 
 def closest(posterior: NDArray) -> tuple[float, float]:
-    """Eq. (15): mean and standard deviation of the Gaussian with the least D_KL[q || P(w | D)]."""
+    """Eq. (15): (mean, std) of the Gaussian q with the least D_KL[q || P(w | D)]."""
 
     def divergence(theta: NDArray) -> float:
         q = gaussian(theta[0], np.exp(theta[1]))
-        return float((q * (np.log(q + 1e-300) - np.log(posterior + 1e-300))).sum())
+        return float(q @ (np.log(q + TINY) - np.log(posterior + TINY)))
 
     mean = float(posterior @ WEIGHTS)
     std = float(np.sqrt(posterior @ (WEIGHTS - mean) ** 2))
@@ -114,8 +116,8 @@ def one_weight(pixels: int) -> "Figure":
         small_title(right, "prediction")
         fig.legend(loc="outside lower center", ncols=4, fontsize=8)
         fig.set_label(
-            f"After {pixels} labelled pixels: the most likely weight is {best:.1f}, the posterior has its mean "
-            f"at {known @ WEIGHTS:.1f}, and the closest Gaussian the standard deviation {std:.2f}. At "
+            f"After {pixels} labelled pixels: the most likely weight is {best:.1f}, the posterior has its "
+            f"mean at {known @ WEIGHTS:.1f}, and the closest Gaussian the standard deviation {std:.2f}. At "
             f"intensity 1 the most likely weight predicts foreground with {expit(best):.2f}, the mean over "
             f"all weights with {expected(known, np.ones(1))[0]:.2f}."
         )

@@ -26,5 +26,7 @@ def test_it_says_of_each_network_what_moves_it_and_of_nothing_else(name):
 
 
 def test_a_game_that_is_not_drawn_is_refused_with_those_that_are():
-    with pytest.raises(ValueError, match=r"name: expected one of Mean Teacher, .*Generative augmentation, .*, got 'U-Net'"):
+    with pytest.raises(
+        ValueError, match=r"name: expected one of Mean Teacher, .*Generative augmentation, .*, got 'U-Net'"
+    ):
         roles("U-Net")
