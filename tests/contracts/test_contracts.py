@@ -193,7 +193,7 @@ def test_its_losses_reach_every_parameter_that_they_train(target, dims):
 
 @pytest.mark.parametrize("target", named(learners(Learner)))
 def test_its_losses_can_be_taken_in_bfloat16(target):
-    """As on a processor or card that multiplies it; Fabric's precision plugin casts what the network is given."""
+    """As on a processor or card that multiplies it: images are bfloat16 there, too."""
     learner, batches = started(target)
     fabric = make_fabric("bf16-mixed")
     module = fabric.setup_module(learner)
