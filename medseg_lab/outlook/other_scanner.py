@@ -29,7 +29,7 @@ LOG_GAIN = 0.65
 that of the plain subjects reaches .65: the independent rest is 1.1, or .65 as a standard deviation."""
 BIAS_MM = 70.0
 """Over so many millimetres the coil's field varies, as in the virtual subjects."""
-NOISE = 0.45
+NOISE = 0.4
 """Standard deviation of the noise added at strength 1, over that of the image: the variant's .145, less what
 a plain scan has, over the standard deviation of a scan, .23 to .3."""
 SLICE_MM = 6.3
