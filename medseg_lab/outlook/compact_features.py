@@ -32,14 +32,15 @@ class CompactFeatures(Supervised):
         weight: w; at 0 the training is that of its supervised twin, bit for bit.
         margin: the cosine below which two classes are far enough apart; 0 is a right angle.
         sampled: pixels of each patch, all where it has no more.
-        shuffled: the control: the same term, with the labels of the sampled pixels in random order. Whatever
-            it gains does not come from classes.
+        geometry: False is the control: in place of L_C the cross-entropy of the same pixels, mean over their
+            classes. They are a sample in which small classes count as much as large ones, and what that alone
+            gains is no matter of features.
     """
 
     weight: Annotated[float, Field(ge=0)] = 0.3
     margin: Annotated[float, Field(ge=-1, lt=1)] = 0.0
     sampled: Annotated[int, Field(ge=2)] = 256
-    shuffled: bool = False
+    geometry: bool = True
 
     def build(self) -> None:
         """The network, which is to have features that its last layer reads."""
@@ -53,18 +54,29 @@ class CompactFeatures(Supervised):
         with read_by_head(self.network) as read:
             found = super().losses(batch, step)
         with torch.autocast(batch.image.device.type, enabled=False):
-            return found | {"compactness": self.weight * self.of_features(read[-1], batch.label)}
+            pixels, label = self.drawn(read[-1].float(), batch.label)
+            term = self.compactness(pixels, label) if self.geometry else self.balanced_loss(pixels, label)
+        return found | {"compactness" if self.geometry else "balanced": self.weight * term}
 
-    def of_features(self, features: Tensor, label: Tensor) -> Tensor:
-        """L_C of maps `(N, F, *S)` and labels `(N, *S)`; notes the geometry."""
-        pixels, known = crop(features, label.shape[1:]).flatten(2).mT, label.flatten(1)  # (N, P, F), (N, P)
-        index = balanced(known, min(self.sampled, known.shape[1]))  # (N, n)
-        drawn = known.take_along_dim(index, dim=1).flatten()  # (N n,)
-        if self.shuffled:
-            drawn = drawn[torch.randperm(len(drawn)).to(drawn.device)]
-        found = compactness(pixels.take_along_dim(index[..., None], dim=1).flatten(0, 1), drawn, self.margin)
+    def drawn(self, features: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """The sample: of maps `(N, F, *S)` and labels `(N, *S)` to pixels `(n, F)` and `(n,)`."""
+        known = label.flatten(1)  # (N, P)
+        index = balanced(known, min(self.sampled, known.shape[1]))
+        pixels = crop(features, label.shape[1:]).flatten(2).mT.take_along_dim(index[..., None], dim=1)
+        return pixels.flatten(0, 1), known.take_along_dim(index, dim=1).flatten()
+
+    def compactness(self, pixels: Tensor, label: Tensor) -> Tensor:
+        """L_C; notes the geometry."""
+        found = compactness(pixels, label, self.margin)
         self.note(within=found.within.detach(), between=found.between.detach())
         return found.pull + found.push
+
+    def balanced_loss(self, pixels: Tensor, label: Tensor) -> Tensor:
+        """The cross-entropy that the last layer has on the pixels, mean over the classes of its means."""
+        as_maps = pixels.T.view(1, -1, len(pixels), *[1] * (self.task.spatial_dims - 1))
+        log_p = self.network.head(as_maps).flatten(2)[0].log_softmax(dim=0)  # (K, n)
+        each = [-log_p[k, label == k].mean() for k in label[label != IGNORE].unique().tolist()]
+        return torch.stack(each).mean() if each else log_p.sum() * 0
 
 
 class Compactness(NamedTuple):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PIXELS = 200
 """Drawn from each slice."""
+LIMITS = (-0.25, 1.1)
+"""Of both axes. Features after a leaky ReLU are hardly below 0, and so are the cosines between them."""
 
 
 def pixels_of(
@@ -104,7 +106,8 @@ def feature_geometry(
         learners: by the name of the training and by the steps that they have learned (`watched`); the same
             steps for all.
         cases: with a reference label, which training must not have seen.
-        task: names the classes. The axes are its first two foreground classes, or background and foreground.
+        task: names the classes. The axes are the first two foreground classes that the pixels have; of one
+            alone, background and foreground.
         slice_axis: across which volumes are cut.
 
     Raises:
@@ -115,7 +118,6 @@ def feature_geometry(
     steps = {name: list(of) for name, of in learners.items()}
     if len({tuple(of) for of in steps.values()}) > 1:
         raise ValueError(f"learners: expected the same steps for all, got {steps}")
-    across, upward = (0, 1) if len(task.classes) == 2 else (1, 2)
 
     def draw(after: Any) -> "Figure":
         said = []
@@ -125,12 +127,12 @@ def feature_geometry(
             for ax, (name, of) in zip(panels, learners.items(), strict=True):
                 features, label = pixels_of(of[after], cases, slice_axis)
                 numbers = geometry(features, label, task)
-                _points(ax, features, label, task, (across, upward))
+                across, upward = _points(ax, features, label, task)
                 words = "within {within:.2f}, between {between:.2f},\noverlap {overlap:.0%}".format(**numbers)
                 ax.set_title(f"{name}\n{words}", fontsize=9)
-                ax.set(xlabel=f"cosine with {task.classes[across]}", aspect="equal")
+                ax.set(xlabel=f"cosine with {across}", aspect="equal")
                 said.append(f"{name}: {words}".replace("\n", " "))
-            panels[0].set(ylabel=f"cosine with {task.classes[upward]}", xlim=(-0.6, 1.1), ylim=(-0.6, 1.1))
+            panels[0].set(ylabel=f"cosine with {upward}", xlim=LIMITS, ylim=LIMITS)
             handles, names = panels[0].get_legend_handles_labels()
             fig.legend(handles, names, loc="outside lower center", ncols=len(names), fontsize=8)
             fig.set_label(f"Features of pixels of {len(cases)} slices, after {after}. {'; '.join(said)}.")
@@ -139,17 +141,24 @@ def feature_geometry(
     return draw
 
 
-def _points(ax: Any, features: Tensor, label: Tensor, task: Task, axes: tuple[int, int]) -> None:
-    """Pixels, by true class, and in black outline the prototypes."""
+def _points(ax: Any, features: Tensor, label: Tensor, task: Task) -> list[str]:
+    """Pixels, by true class, and outlined in black the prototypes; the classes of the two axes.
+
+    Raises:
+        ValueError: for pixels of one class alone.
+    """
     unit, _, prototypes = directions(features, label)
-    known = label.unique().tolist()
-    if missing := [task.classes[k] for k in axes if k not in known]:
-        raise ValueError(f"cases: expected pixels of {missing[0]}, got none")
+    known = [k for k in label.unique().tolist() if k < len(task.classes)]
+    if len(known) < 2:
+        raise ValueError(f"cases: expected pixels of two classes or more, got those of {len(known)}")
+    axes = known[1:3] if len(known) > 2 else known
     corners = prototypes[[known.index(k) for k in axes]].T
     points, centres = (unit @ corners).numpy(), (prototypes @ corners).numpy()
+    kinds = label[label < len(task.classes)].numpy()
     for row, k in enumerate(known):
         style = look(k)
         marks = {"s": 9, "alpha": 0.45, "linewidths": 0, "color": style.colour}
-        ax.scatter(*points[label.numpy() == k].T, marker=style.marker, label=task.classes[k], **marks)
+        ax.scatter(*points[kinds == k].T, marker=style.marker, label=task.classes[k], **marks)
         big = {"s": 80, "color": style.colour, "edgecolors": "black", "linewidths": 1.2, "zorder": 3}
         ax.scatter(*centres[row], marker=style.marker, **big)
+    return [task.classes[k] for k in axes]

@@ -64,19 +64,40 @@ def test_one_class_alone_is_pushed_by_nothing_and_has_a_gradient(label):
     assert features.grad.isfinite().all()
 
 
-def test_the_shuffled_control_has_the_same_pixels_and_as_many_of_each_class():
-    """Two heaps of features, one a class: by their labels they are narrow, in random order they are not."""
-    features = torch.zeros(1, 2, 8, 8)
-    label = torch.zeros(1, 8, 8, dtype=torch.int64)
-    label[:, 4:] = 1
-    features[:, 0], features[:, 1] = (label == 0).float(), (label == 1).float()
-    torch.manual_seed(0)
-    true, moved = compact(sampled=64), compact(sampled=64, shuffled=True)
-    true.of_features(features, label), moved.of_features(features, label)
-    assert true.noted["within"].item() == pytest.approx(1)
-    assert true.noted["between"].item() == pytest.approx(0)
-    assert moved.noted["within"] < 0.8  # of two heaps mixed half and half: cos 45 degrees
-    assert moved.noted["between"] > 0.9
+def test_the_term_is_weighted_pull_and_push_of_the_sample():
+    learner, batch = compact(weight=0.5, margin=0.2, sampled=1000).eval(), noise_batch()
+    found = learner.losses(batch, 0)["compactness"]
+    features = learner.network.decode(learner.network.encode(batch.image), (16, 12))
+    wanted = compactness(features.movedim(1, -1).flatten(0, 2), batch.label.flatten(), 0.2)
+    torch.testing.assert_close(found, 0.5 * (wanted.pull + wanted.push))
+    assert wanted.push > 0
+    torch.testing.assert_close(learner.noted["between"], wanted.between.detach())
+
+
+def test_the_control_is_the_cross_entropy_of_the_same_pixels_and_each_class_counts_alike():
+    """Three of class 0, one of class 2 and one unknown: the mean of two means."""
+    learner, pixels = compact(geometry=False), torch.randn(5, 4)
+    label = torch.tensor([0, 0, 0, 2, IGNORE])
+    head = learner.network.head
+    log_p = (pixels @ head.weight.flatten(1).T + head.bias).log_softmax(dim=1)
+    wanted = -(log_p[:3, 0].mean() + log_p[3, 2]) / 2
+    torch.testing.assert_close(learner.balanced_loss(pixels, label), wanted)
+    assert learner.balanced_loss(pixels, torch.full((5,), IGNORE)) == 0
+    found = learner.losses(noise_batch(), 0)
+    assert set(found) == {"dice_ce", "balanced"}
+    assert not learner.noted
+
+
+def test_the_sample_is_of_known_pixels_with_their_own_labels():
+    """Each feature is the number of the pixel's class, in a map that is larger than the label by padding."""
+    label = torch.randint(3, (2, 9, 7), generator=torch.Generator().manual_seed(0))
+    label[:, :3] = IGNORE
+    features = torch.full((2, 1, 10, 8), -1.0)
+    features[:, 0, :9, :7] = label.float()
+    pixels, drawn = compact(sampled=30).drawn(features, label)
+    assert torch.equal(pixels[:, 0], drawn.float())
+    assert len(drawn) == 60
+    assert (drawn != IGNORE).all()
 
 
 @pytest.mark.parametrize("network", [UNet, UNetPlusPlus])
@@ -85,7 +106,8 @@ def test_features_are_those_of_the_supervised_forward_pass(network):
     torch.manual_seed(0)
     learner = CompactFeatures(task(2, 3), network=recipe(network, features=(4, 8)), spatial_dims=2).eval()
     batch, seen = noise_batch((15, 11)), []
-    learner.of_features = lambda features, label: seen.append(features) or features.mean()
+    draw = learner.drawn
+    learner.drawn = lambda features, label: seen.append(features) or draw(features, label)
     with read_by_head(learner.network) as read:
         losses = learner.losses(batch, 0)
     wanted = learner.network.decode(learner.network.encode(batch.image), (15, 11))
@@ -112,6 +134,7 @@ def test_without_weight_it_moves_as_its_supervised_twin(tmp_path):
         found, its = trained(how, tiny_cohort(), tmp_path / str(weight))
         assert (differing(found.network, wanted.network) == []) == (weight == 0)
         assert its.rows[0]["dice_ce"] == curves.rows[0]["dice_ce"]
+        assert ("compactness" in its.rows[0]) == (weight > 0)
 
 
 def test_two_classes_come_apart():
