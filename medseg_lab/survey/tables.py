@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("data", "networks", "losses", "training", "inference", "nested", "rounds", "semi", "uncertainty")
+ROOMS = (
+    "data",
+    "networks",
+    "losses",
+    "training",
+    "inference",
+    "nested",
+    "rounds",
+    "semi",
+    "uncertainty",
+    "classical",
+    "outlook",
+)
 """The rooms whose modules may have a table beside them."""
 PLANNED = ROOT / "survey" / "planned.toml"
 Kind = Literal["method", "configuration", "claim"]
