@@ -194,6 +194,18 @@ def test_its_losses_reach_every_parameter_that_they_train(target, dims):
         assert all(each.max() > 0 for each in total)
 
 
+@pytest.mark.parametrize("target", named(learners(Learner)))
+def test_its_losses_can_be_taken_in_bfloat16(target):
+    """As on a processor or card that multiplies it: images are bfloat16 there, too."""
+    learner, batches = started(target)
+    fabric = make_fabric("bf16-mixed")
+    module = fabric.setup_module(learner)
+    for number in range(len(learner.phases())):
+        for step in (0, 3):
+            terms = module(number, batches.batch(1), step)
+            assert all(term.isfinite() for term in terms.values())
+
+
 @by_configuration
 def test_interrupted_stored_and_loaded_it_is_the_same(name, store, gone_on):
     """Same bits: trained at once and stored by `fit`; stopped in the middle, gone on, and never stored."""
