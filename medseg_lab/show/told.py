@@ -92,4 +92,6 @@ def told(found: pd.DataFrame, patients: Mapping[str, int], baseline: str = "labe
 def in_words(found: pd.DataFrame) -> Sequence[str]:
     """How many trainings are in each corner."""
     right = pd.Series(list(zip(found["test"] > 0, found["validation"] > 0, strict=True)))
-    return [f"{said}: {counted(int((right == corner).sum()), 'training')}" for corner, said in CORNERS.items()]
+    return [
+        f"{said}: {counted(int((right == corner).sum()), 'training')}" for corner, said in CORNERS.items()
+    ]
