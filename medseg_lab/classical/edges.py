@@ -23,8 +23,8 @@ class CannyEdges(Classical):
     The edges of a volume are found slice by slice. Notes `edge`, the share of pixels on edges, and `regions`,
     their number in a slice.
 
-    The thresholds were chosen on validation cases, of .8 and .9, .7 and .85, and .6 and .8: mean Dice .086,
-    not tried, and .161 on msd-hippocampus, .774, .786 and .787 on dsb2018-nuclei+apart.
+    The thresholds were chosen on validation cases, of .8 and .9, and .6 and .8: mean Dice .086 and .161 on
+    msd-hippocampus, .349 and .456 on virtual-brain, .774 and .787 on dsb2018-nuclei+apart.
 
     Args:
         smoothing: as for all; it is the scale of the edges that are found, too.
