@@ -47,11 +47,17 @@ def families_table(
 
 
 def families_rows(
-    sources: Mapping[str, Ledger], sections: Sequence[str], floor: str = "U-Net with dropout"
+    sources: Mapping[str, Ledger],
+    sections: Sequence[str],
+    floor: str = "U-Net with dropout",
+    verdicts: Mapping[str, Sequence[Verdict]] | None = None,
 ) -> tuple[list[str], list[tuple[Family, list[list[str]]]]]:
-    """Headings of `families_table`, and its families with their rows: method, verdicts, cost."""
+    """Headings of `families_table`, and its families with their rows: method, verdicts, cost.
+
+    `verdicts` are those on the claims of these sections, by source, where they are known already.
+    """
     wanted = [family for family in FAMILIES if family.section in sections]
-    verdicts = {
+    verdicts = verdicts or {
         name: [one.verdict for section in sections for one in judged(ledger, claims(section))]
         for name, ledger in sources.items()
     }

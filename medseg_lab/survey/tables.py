@@ -57,11 +57,11 @@ def rows(kind: Kind) -> tuple[Row, ...]:
             continue
         if unknown := sorted(table.keys() - {"method", "configuration", "claim"}):
             raise ValueError(f"{path}: expected rows of method, configuration and claim, got {unknown[0]!r}")
-        module = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts)
-        if path == PLANNED:
-            module = ""
-        elif not path.with_suffix(".py").is_file():
-            raise ValueError(f"{path}: expected the module {path.with_suffix('.py').name} beside it")
+        module = ""
+        if path != PLANNED:
+            module = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts)
+            if not path.with_suffix(".py").is_file():
+                raise ValueError(f"{path}: expected the module {path.with_suffix('.py').name} beside it")
         found += [Row(values, module) for values in table.get(kind, [])]
     return tuple(found)
 

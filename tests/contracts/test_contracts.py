@@ -33,6 +33,8 @@ COLOURS = tinted(COHORT)
 ROOM = {"steps": 3, "voxels": 2 * 8**3}
 LEARNERS = sorted({written(part): part for name in NAMES for part in trained_parts(small(name, 2))}.items())
 SEED = 3
+FABRIC = make_fabric("32-true")
+"""Whatever the processor computes in by itself: what is compared bit for bit is trained in one precision."""
 by_configuration = pytest.mark.parametrize("name", NAMES)
 by_dimension = pytest.mark.parametrize("dims", [2, 3])
 
@@ -68,7 +70,7 @@ def cohort_of(target: Recipe) -> Cohort:
 def started(target: Recipe, seed: int = 0, patch: int = 8) -> tuple[Learner, object]:
     room = tiny_budget(steps=3, voxels=2 * patch**2, patch=patch)
     teachers = [ended(changed_of(base, seed, patch)) for base in target.bases]
-    learner, batches = begin(target, cohort_of(target), room, seed, make_fabric("32-true"), teachers)
+    learner, batches = begin(target, cohort_of(target), room, seed, FABRIC, teachers)
     learner.prepare(4, batches.unlabelled_shapes, batches.labelled_shapes)
     return learner, batches
 
@@ -95,7 +97,8 @@ def _sizes_found_once():
 
 
 def fitted(store: RunStore, target: Recipe) -> Run:
-    return fit(target, cohort_of(target), tiny_budget(**ROOM), SEED, store=store, progress=False)
+    room = tiny_budget(**ROOM)
+    return fit(target, cohort_of(target), room, SEED, store=store, progress=False, fabric=FABRIC)
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +192,18 @@ def test_its_losses_reach_every_parameter_that_they_train(target, dims):
             found = torch.autograd.grad(sum(terms.values()), moved, allow_unused=True)
             total = [t + (0 if g is None else g.abs()) for t, g in zip(total, found, strict=True)]
         assert all(each.max() > 0 for each in total)
+
+
+@pytest.mark.parametrize("target", named(learners(Learner)))
+def test_its_losses_can_be_taken_in_bfloat16(target):
+    """As on a processor or card that multiplies it: images are bfloat16 there, too."""
+    learner, batches = started(target)
+    fabric = make_fabric("bf16-mixed")
+    module = fabric.setup_module(learner)
+    for number in range(len(learner.phases())):
+        for step in (0, 3):
+            terms = module(number, batches.batch(1), step)
+            assert all(term.isfinite() for term in terms.values())
 
 
 @by_configuration
@@ -298,5 +313,5 @@ def test_no_gradient_moves_a_teacher(target):
 
 @pytest.mark.parametrize("target", named(learners(Learner)))
 def test_a_way_point_of_a_training_is_what_it_ends_with(target, store, watched_once):
-    found = watched_once(target, cohort_of(target), tiny_budget(**ROOM), SEED, [3])[3]
+    found = watched_once(target, cohort_of(target), tiny_budget(**ROOM), SEED, [3], FABRIC)[3]
     assert differing(fitted(store, target).learner(), found) == []

@@ -6,7 +6,6 @@ import pytest
 
 from medseg_lab.evaluation.claims import claims_table, judged
 from medseg_lab.survey.claims import Acts, Claim, claims
-from medseg_lab.survey.methods import method
 from tests.evaluation.claim_runs import ledger, runs
 
 CLAIM = Claim(id="c", section="2.1.1", statement="A beats B.", better="A", worse="B", margin=0.01)
@@ -44,13 +43,12 @@ def test_an_identity_needs_no_runs():
     assert claims_table([found])["better"].tolist() == [""]
 
 
-def test_a_planned_side_is_named_with_its_chapter_until_it_has_runs():
+def test_a_planned_side_is_named_with_its_chapter_until_it_has_runs(dowsing):
     by_id = {claim.id: claim for claim in claims()}
-    beaten, otsu = by_id["network-beats-threshold"], "Otsu's threshold"
-    said = f"Planned for chapter {method('classic-threshold').chapter}: {otsu}."
-    assert only(beaten, runs("U-Net")).verdict.reason == said
-    assert only(beaten, runs("U-Net", 0.1), runs(otsu)).verdict.state == "supported"
-    assert only(beaten, runs(otsu)).verdict.reason == "There are no runs of U-Net."
+    beaten = by_id["network-beats-dowsing"]
+    assert only(beaten, runs("U-Net")).verdict.reason == "Planned for chapter 5: Dowsing."
+    assert only(beaten, runs("U-Net", 0.1), runs(dowsing)).verdict.state == "supported"
+    assert only(beaten, runs(dowsing)).verdict.reason == "There are no runs of U-Net."
     assert "no runs" in only(by_id["skips-help"]).verdict.reason
 
 
