@@ -134,7 +134,8 @@ def feature_geometry(
                 said.append(f"{name}: {words}".replace("\n", " "))
             panels[0].set(ylabel=f"cosine with {upward}", xlim=LIMITS, ylim=LIMITS)
             handles, names = panels[0].get_legend_handles_labels()
-            fig.legend(handles, names, loc="outside lower center", ncols=len(names), fontsize=8)
+            below = {"ncols": len(names), "fontsize": 8, "markerscale": 2}
+            fig.legend(handles, names, loc="outside lower center", **below)
             fig.set_label(f"Features of pixels of {len(cases)} slices, after {after}. {'; '.join(said)}.")
         return fig
 
