@@ -1,6 +1,6 @@
 """Images as from another scanner, and what a network makes of them (survey 5.4)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
