@@ -104,6 +104,54 @@ def chapters() -> None:
     from medseg_lab.publishing.house import find_house
     from medseg_lab.publishing.parameters import declared
 
+    rows = [
+        (one.section, one.title, ", ".join(map(str, declared(one).values())))
+        for one in find_house().chapters()
+    ]
+    show("Chapters", ("section or name", "chapter", "parameters"), rows)
+
+
+@app.command()
+def exercise(
+    section: Section,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the student's copy.")],
+) -> None:
+    """Write a student's copy of a chapter: solutions emptied, outputs removed."""
+    from medseg_lab.publishing.exercise import exercise as cut
+    from medseg_lab.publishing.house import find_house
+
+    typer.echo(cut(find_house().chapter(section), output))
+
+
+@app.command()
+def runs() -> None:
+    """List the run store, oldest run first."""
+    from medseg_lab.training.record import title
+    from medseg_lab.training.runs import run_store
+
+    store = run_store()
+    rows = [
+        (
+            run.record.key[:8],
+            title(run.record.recipe),
+            str(run.record.seed),
+            run.record.cohort.id,
+            run.record.budget.name,
+            f"{run.record.seconds:.0f} s",
+            run.record.started[:10],
+        )
+        for run in store.runs()
+    ]
+    header = ("run", "learner", "seed", "data", "budget", "training", "date")
+    show(f"Runs in {store.root}", header, rows)
+
+
+@app.command()
+def methods() -> None:
+    """The survey's methods, with their modules."""
+    from medseg_lab.survey.methods import beside
+    from medseg_lab.survey.methods import methods as known
+
     places = [(method, method.module.removeprefix("medseg_lab.")) for method in known()]
     rows = [(method.section, method.name, method.id, method.chapter, place) for method, place in places]
     rows += [(one.section, one.name, one.id, "", "beside the survey") for one in beside()]
