@@ -237,6 +237,7 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
                 kernel_name=KERNELSPEC["name"],
                 language="python",
                 progress_bar=sys.stderr.isatty(),
+                request_save_on_cell_execute=False,  # twice a cell, with all pictures so far
                 kernel_manager_class=this_interpreter(aside, **few),
             )
         except PapermillExecutionError as error:

@@ -13,7 +13,7 @@ from medseg_lab.publishing import estimate
 from medseg_lab.publishing.book import Book, BookError, Stopped
 from medseg_lab.publishing.execute import Executed, find_chapter, run_chapter
 from medseg_lab.publishing.house import House
-from medseg_lab.publishing.parameters import taken
+from medseg_lab.publishing.parameters import of_book
 from medseg_lab.publishing.waiting import Page
 from medseg_lab.workers.progress import spelled
 
@@ -80,7 +80,8 @@ def grow(
 
     Args:
         house: the checkout.
-        budget, dataset: for the chapters that have such a parameter; None takes their own.
+        budget, dataset: for the chapters that have such a parameter; None takes their own. At `smoke` they
+            train all methods.
         output: as `Book`.
         say: shows a line.
 
@@ -92,7 +93,7 @@ def grow(
         BookError: if the book did not build, or chapters failed; the others were executed then.
         KeyboardInterrupt: if it was stopped, after one line that says what is done.
     """
-    given = {chapter: taken(chapter, budget=budget, dataset=dataset) for chapter in house.chapters()}
+    given = {chapter: of_book(chapter, budget=budget, dataset=dataset) for chapter in house.chapters()}
     pages = [find_chapter(one.path, values, house=house, with_runs=True) for one, values in given.items()]
     book = Book(house, output)
     costs = {page.chapter: estimate.cost(page) for page in pages if not isinstance(page, Executed)}

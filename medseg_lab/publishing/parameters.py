@@ -98,6 +98,14 @@ def taken(chapter: Chapter, **offered: Any) -> dict[str, Any]:
     return {name: value for name, value in offered.items() if name in known and value is not None}
 
 
+def of_book(chapter: Chapter, *, dataset: str | None = None, budget: str | None = None) -> dict[str, Any]:
+    """The parameters that a book gives a chapter: at `smoke`, which proves that all runs, with all methods.
+
+    The tests execute the chapters with the same ones, so that a book at `smoke` finds what they executed.
+    """
+    return taken(chapter, dataset=dataset, budget=budget, methods="all" if budget == "smoke" else None)
+
+
 def _literal(text: str) -> Any:
     """`"3"` as 3, `"true"` as True; any other text stays text, for the check to refuse."""
     try:

@@ -13,7 +13,8 @@ import pytest
 
 from medseg_lab.publishing.execute import Executed, run_chapter
 from medseg_lab.publishing.house import Chapter, House
-from medseg_lab.publishing.parameters import declared, taken
+from medseg_lab.publishing.parameters import declared, of_book
+from tests.chapters.warm import warm_kernels
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = House(ROOT).chapters()
@@ -70,9 +71,8 @@ def execution(chapter: Chapter, dataset: str) -> Iterator[Executed]:
         patch.delenv("MEDSEG_RECORD")
         if kept := os.environ.get("MEDSEG_CHAPTER_RUNS"):
             patch.setenv("MEDSEG_RUNS", kept)
-        # a chapter of section 3 trains them all at `smoke` anyway
-        methods = None if chapter.section.startswith("3") else "all"
-        given = taken(chapter, dataset=dataset, budget="smoke", methods=methods)
+        warm_kernels(patch)
+        given = of_book(chapter, dataset=dataset, budget="smoke")
         yield run_chapter(chapter.path, given, house=House(ROOT))
 
 

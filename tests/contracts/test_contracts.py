@@ -33,6 +33,8 @@ COLOURS = tinted(COHORT)
 ROOM = {"steps": 3, "voxels": 2 * 8**3}
 LEARNERS = sorted({written(part): part for name in NAMES for part in trained_parts(small(name, 2))}.items())
 SEED = 3
+FABRIC = make_fabric("32-true")
+"""Whatever the processor computes in by itself: what is compared bit for bit is trained in one precision."""
 by_configuration = pytest.mark.parametrize("name", NAMES)
 by_dimension = pytest.mark.parametrize("dims", [2, 3])
 
@@ -68,7 +70,7 @@ def cohort_of(target: Recipe) -> Cohort:
 def started(target: Recipe, seed: int = 0, patch: int = 8) -> tuple[Learner, object]:
     room = tiny_budget(steps=3, voxels=2 * patch**2, patch=patch)
     teachers = [ended(changed_of(base, seed, patch)) for base in target.bases]
-    learner, batches = begin(target, cohort_of(target), room, seed, make_fabric("32-true"), teachers)
+    learner, batches = begin(target, cohort_of(target), room, seed, FABRIC, teachers)
     learner.prepare(4, batches.unlabelled_shapes, batches.labelled_shapes)
     return learner, batches
 
@@ -95,7 +97,8 @@ def _sizes_found_once():
 
 
 def fitted(store: RunStore, target: Recipe) -> Run:
-    return fit(target, cohort_of(target), tiny_budget(**ROOM), SEED, store=store, progress=False)
+    room = tiny_budget(**ROOM)
+    return fit(target, cohort_of(target), room, SEED, store=store, progress=False, fabric=FABRIC)
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +194,18 @@ def test_its_losses_reach_every_parameter_that_they_train(target, dims):
         assert all(each.max() > 0 for each in total)
 
 
+@pytest.mark.parametrize("target", named(learners(Learner)))
+def test_its_losses_can_be_taken_in_bfloat16(target):
+    """As on a processor or card that multiplies it: images are bfloat16 there, too."""
+    learner, batches = started(target)
+    fabric = make_fabric("bf16-mixed")
+    module = fabric.setup_module(learner)
+    for number in range(len(learner.phases())):
+        for step in (0, 3):
+            terms = module(number, batches.batch(1), step)
+            assert all(term.isfinite() for term in terms.values())
+
+
 @by_configuration
 def test_interrupted_stored_and_loaded_it_is_the_same(name, store, gone_on):
     """Same bits: trained at once and stored by `fit`; stopped in the middle, gone on, and never stored."""
@@ -260,7 +275,8 @@ def test_samples_repeat_under_one_seed_and_differ_where_the_method_draws(name):
 def test_without_weight_it_moves_as_its_supervised_twin(target, dims, tmp_path):
     """Bit for bit, with dropout and augmentation: whatever a method gains comes from its unlabelled term."""
     arguments = target.arguments | {"spatial_dims": dims}
-    twin = recipe(Supervised, network=arguments["network"], spatial_dims=dims)
+    alike = {name: arguments[name] for name in ("network", "loss") if name in arguments}
+    twin = recipe(Supervised, **alike, spatial_dims=dims)
     wanted, curves = trained(twin, COHORT, tmp_path / "twin", **ROOM)
     for weight in (0.0, 10.0):
         one = Recipe(target.target, arguments | {"weight": weight})
@@ -270,8 +286,9 @@ def test_without_weight_it_moves_as_its_supervised_twin(target, dims, tmp_path):
             row.get("noted.kept", 1) for row in its.rows
         )  # a strict mask keeps nothing
         assert (differing(found.network, wanted.network) == []) == (not acted)
-    key = next(name for name in its.rows[0] if name.endswith("dice_ce"))  # "segment.dice_ce", if of phases
-    assert its.rows[0][key] == curves.rows[0]["dice_ce"]
+    loss = started(twin)[0].loss_name
+    key = next(name for name in its.rows[0] if name.endswith(loss))  # "segment.dice_ce", if of phases
+    assert its.rows[0][key] == curves.rows[0][loss]
 
 
 @pytest.mark.parametrize("target", named(learners(Game)))
@@ -296,5 +313,5 @@ def test_no_gradient_moves_a_teacher(target):
 
 @pytest.mark.parametrize("target", named(learners(Learner)))
 def test_a_way_point_of_a_training_is_what_it_ends_with(target, store, watched_once):
-    found = watched_once(target, cohort_of(target), tiny_budget(**ROOM), SEED, [3])[3]
+    found = watched_once(target, cohort_of(target), tiny_budget(**ROOM), SEED, [3], FABRIC)[3]
     assert differing(fitted(store, target).learner(), found) == []

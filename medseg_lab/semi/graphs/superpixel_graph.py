@@ -67,6 +67,7 @@ class SuperpixelGraph(TrainedFirst):
 
     def graph(self, image: Tensor) -> "Graph":
         """The superpixels of an image `(C, *S)`, and which of them are joined."""
+        image = image.float()  # in mixed precision it comes as bfloat16, which NumPy does not know
         regions = superpixels(image, self.size, self.compactness)
         axes = torch.meshgrid(*(torch.arange(n, device=image.device) for n in image.shape[1:]), indexing="ij")
         grey = image / (self.contrast * len(image) ** 0.5)
