@@ -86,7 +86,10 @@ class ActiveLearning(Supervised):
         pool: patients in the pool, at most.
         passes: T, with dropout.
         share: the steps of a round over those of the first training.
-        rate: the learning rate of a round over that of the first training.
+        rate: the learning rate of a round over that of the first training. The new labels are as many as the
+            old ones, so going on gently is of no use. With 16, 24 and 32 slices asked for at random, rounds
+            at a quarter of the rate came to a Dice of .654, .747 and .747, at half of it to .662, .750 and
+            .742, at the full one to .677, .761 and .762 (validation cases of msd-hippocampus, one seed).
 
     Raises:
         ValueError: for folds, or a measure of uncertainty with a network that has no dropout.
@@ -99,9 +102,9 @@ class ActiveLearning(Supervised):
     unit: Literal["slice", "patient"] = "slice"
     every: Annotated[int, Field(ge=1)] = 3
     pool: Annotated[int, Field(ge=1)] = 24
-    passes: Annotated[int, Field(ge=2)] = 8
+    passes: Annotated[int, Field(ge=2)] = 6
     share: Annotated[float, Field(gt=0, le=1)] = 0.25
-    rate: Annotated[float, Field(gt=0, le=1)] = 0.25
+    rate: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @classmethod
     def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:

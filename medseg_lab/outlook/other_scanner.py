@@ -1,4 +1,4 @@
-"""Images as another scanner would have made them: functions of prepared patches, of any data set (section 5.4).
+"""Images as another scanner would have made them: functions of prepared patches, of any data (section 5.4).
 
 Each mimics a shift that the virtual subjects have as a variant (`data/cards/virtual-brain.toml`); a strength
 of 1 is about that variant, and 0 changes nothing. Prepared images have mean 0 and standard deviation 1, and
@@ -23,7 +23,7 @@ Shift = Literal["contrast", "bias", "noise", "slices"]
 
 CURVE = 2.0
 """a of the curve (1 + a) x / (1 + a x) at strength 1. The variant's mean tissue intensities are those of the
-T1 scan under a = 1.7 (its brightest voxels near 1.1), those of the four contrasts of a tumour under 1.6 to 3."""
+T1 scan under a = 1.7, and those of the four contrasts of a tumour under 1.6 to 3."""
 LOG_GAIN = 0.65
 """Standard deviation of the coil's log-gain at strength 1. The variant's field reaches +-1.3 on a head, where
 that of the plain subjects reaches .65: the independent rest is 1.1, or .65 as a standard deviation."""

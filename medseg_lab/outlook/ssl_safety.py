@@ -29,9 +29,13 @@ class Shifted(Consistency):
     Noted: `moved`, how far the shift moves the patches, in their own standard deviations
     (`medseg_lab.outlook.other_scanner.distance`).
 
+    The strength was chosen before anything was trained. What it came to on validation cases of
+    msd-hippocampus, with two labelled patients and one seed: labels alone .748, Mean Teacher .761; with
+    another contrast .761 at strength 1 and .759 at 4, with noise .759 at 2.
+
     Args:
         shift: what the other scanner does otherwise.
-        strength: 1 for what the virtual subjects' variant does; chosen before anything was trained.
+        strength: 1 for what the virtual subjects' variant does.
     """
 
     shift: Shift = "contrast"

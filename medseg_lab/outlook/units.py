@@ -86,8 +86,8 @@ def labels_of(pool: Sequence[Case], unit: Unit, axis: int | None) -> list[Tensor
 
 
 def cut(volume: Tensor, slices: Sequence[int], axis: int | None) -> Tensor:
-    """These slices of `(C, *S)`, stacked along `axis` of S in the same order; with no axis, all of it."""
-    if axis is None:
+    """These slices of `(C, *S)`, stacked along `axis` of S in the same order; all of it for `WHOLE`."""
+    if axis is None or WHOLE in slices:
         return volume
     return volume.index_select(axis + 1, torch.tensor(slices, device=volume.device))
 

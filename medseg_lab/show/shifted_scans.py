@@ -1,6 +1,6 @@
 """Images as from another scanner, and what a network makes of them (survey 5.4)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -163,9 +163,7 @@ def strength_curves(found: pd.DataFrame) -> "Figure":
             left.errorbar(at, rows["mean"], bars(rows), label=shift, markersize=5, linewidth=1.3, **line)
             right.plot(rows["moved"], rows["mean"], markersize=5, linewidth=1.3, **line)
             first, last = rows.iloc[0], rows.iloc[-1]
-            said.append(
-                f"{shift} from {first['mean']:.2f} to {last['mean']:.2f}, moved {last['moved']:.2f}"
-            )
+            said.append(f"{shift} from {first['mean']:.2f} to {last['mean']:.2f}, moved {last['moved']:.2f}")
         strengths = list(dict.fromkeys(means["strength"]))
         left.set(xticks=range(len(strengths)), xticklabels=[f"{s:g}" for s in strengths], ylabel="Dice")
         left.set_xlabel("strength (1: the virtual variant)")

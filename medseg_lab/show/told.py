@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from medseg_lab.evaluation.comparison import Comparison
+from medseg_lab.evaluation.protocol import named
 from medseg_lab.evaluation.wording import counted
+from medseg_lab.record.comparison import NothingOnRecord, recorded, wanted
 from medseg_lab.show.names import fitted
 from medseg_lab.show.style import MARKERS, canvas, house, look
 
@@ -92,4 +94,31 @@ def told(found: pd.DataFrame, patients: Mapping[str, int], baseline: str = "labe
 def in_words(found: pd.DataFrame) -> Sequence[str]:
     """How many trainings are in each corner."""
     right = pd.Series(list(zip(found["test"] > 0, found["validation"] > 0, strict=True)))
-    return [f"{said}: {counted(int((right == corner).sum()), 'training')}" for corner, said in CORNERS.items()]
+    return [
+        f"{said}: {counted(int((right == corner).sum()), 'training')}" for corner, said in CORNERS.items()
+    ]
+
+
+def gains_on_record(
+    methods: Mapping[str, str], baseline: str, dataset: str, labelled: int | None
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """As `gains`, of what is on record, with the number of patients of each part.
+
+    Empty where the record has not both parts of the same trainings.
+
+    Args:
+        methods: names to configurations or variations, the baseline's among them.
+        baseline: its name.
+        dataset: the id of a data set.
+        labelled: patients whose labels were used; None for all.
+    """
+    sides = wanted(named([methods]), labelled, labelled)
+    found = {}
+    for part in ("validation", "test"):
+        try:
+            found[part], _ = recorded(sides, dataset, baseline=baseline, part=part)
+        except NothingOnRecord:
+            return pd.DataFrame(), {}
+        if found[part].part != part:
+            return pd.DataFrame(), {}
+    return gains(**found), {part: len(set(one.patients)) for part, one in found.items()}

@@ -8,12 +8,16 @@ import torch
 from toys import SCALE, SMALL, differing, task, tiny_budget, tiny_cohort
 
 from medseg_lab.data.case import Case
+from medseg_lab.inference.predict import predict_case
+from medseg_lab.inference.sample import sample_case
+from medseg_lab.outlook.acquisition import uncertainty
 from medseg_lab.outlook.active_learning import ActiveLearning, Untrained
 from medseg_lab.outlook.units import WHOLE, Unit
 from medseg_lab.training.begin import begin
 from medseg_lab.training.device import make_fabric
 from medseg_lab.training.notation import written
 from medseg_lab.training.recipe import recipe
+from medseg_lab.uncertainty.mc_dropout import MCDropout
 
 COHORT = tiny_cohort(3, 3, labelled=4, unlabelled=1, shape=(20, 18, 16), patch=32)
 ACTIVE = partial(recipe, ActiveLearning, network=SMALL, spatial_dims=2, start=3, each=2, passes=3)
@@ -127,6 +131,22 @@ def test_foreground_keeps_to_chance_among_units_with_any_predicted():
     assert sorted(chance) == units != chance
     assert order("foreground") == sorted(chance, key=lambda unit: unit not in amount)
     assert order("bald")[:3] == [Unit(2, 7), Unit(3, 13), Unit(0, 4)]
+
+
+def test_what_a_voxel_is_worth():
+    """To "foreground", whether any is predicted; else its uncertainty, over passes with dropout."""
+    before, _ = begun(ACTIVE(rounds=0))
+    image = COHORT.labelled[0].image[..., :3]
+    found = ACTIVE(ask="foreground").build(COHORT.task).worth(before, 2, image)
+    predicted = predict_case(before, image, slice_axis=2).argmax(dim=0)
+    assert predicted.unique().numel() > 1
+    assert torch.equal(found, (predicted > 0).float())
+    for ask in ("entropy", "bald", "variance"):
+        found = ACTIVE(ask=ask, passes=5).build(COHORT.task).worth
+        torch.manual_seed(4)
+        samples = sample_case(MCDropout(learner=before), image, 5, slice_axis=2)
+        torch.manual_seed(4)
+        torch.testing.assert_close(found(before, 2, image), uncertainty(samples, ask))
 
 
 def test_what_it_notes_by_hand():

@@ -1,4 +1,4 @@
-"""Shifts of grey values on patches where the answer is known, and beside the virtual subjects' own variants."""
+"""Shifts of grey values on patches where the answer is known, and beside the virtual subjects' variants."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_noise_adds_its_variance():
 
 def test_a_thick_slice_is_the_mean_of_neighbours():
     torch.testing.assert_close(thicker(row(0, 0, 3, 0, 0), 3.0), row(0, 1, 1, 1, 0))
-    torch.testing.assert_close(thicker(row(0, 0, 4, 0, 0), 2.0), row(0, 1, 2, 1, 0))  # halves of the outer two
+    torch.testing.assert_close(thicker(row(0, 0, 4, 0, 0), 2.0), row(0, 1, 2, 1, 0))  # half of each outer one
     torch.testing.assert_close(thicker(row(1, 2, 3), 0.5), row(1, 2, 3))
     image = noise(2, 3, 4, 5)
     assert torch.equal(thicker(image, 3.0)[1, 2, 3], thicker(image[1:, 2:, 3:], 3.0)[0, 0, 0])

@@ -31,9 +31,7 @@ def test_teacher_and_student_see_the_same_shifted_patches(monkeypatch):
 
 def test_the_case_decides_on_the_field_of_the_coil(monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        ssl_safety, "as_from_another_scanner", lambda *given: asked.append(given) or given[0]
-    )
+    monkeypatch.setattr(ssl_safety, "as_from_another_scanner", lambda *given: asked.append(given) or given[0])
     learner = one_weight(ShiftedPiModel, shift="bias", strength=2.0)
     learner.consistency_loss(pixels(1.0, 2.0, case=7), 0)
     assert asked[0][1:4] == ("bias", 2.0, [7])
@@ -47,9 +45,7 @@ def test_labelled_patches_are_never_shifted(monkeypatch):
     assert torch.equal(plain.predict(batch.image), shifted.predict(batch.image))
 
 
-@pytest.mark.parametrize(
-    ("shifted", "plain"), [(ShiftedMeanTeacher, MeanTeacher), (ShiftedPiModel, PiModel)]
-)
+@pytest.mark.parametrize(("shifted", "plain"), [(ShiftedMeanTeacher, MeanTeacher), (ShiftedPiModel, PiModel)])
 def test_strength_0_is_the_method_itself_bit_for_bit(shifted, plain, tmp_path):
     cohort, arguments = tiny_cohort(2), {"network": recipe(UNet, features=(4, 8), dropout=0.3)}
     found = {}
