@@ -90,11 +90,11 @@ class ActiveLearning(Supervised):
             old ones, so going on gently is of no use. With 16, 24 and 32 slices asked for at random, rounds
             at a quarter of the rate came to a Dice of .654, .747 and .747, at half of it to .662, .750 and
             .742, at the full one to .677, .761 and .762 (validation cases of msd-hippocampus, one seed).
-        anew: from new weights in each round, as the authors do, in place of going on; it takes more steps than
-            a lesson has. With 16 slices asked for at random it came to .701 in half of the first training's
-            steps and to .740 in as many, and going on to .677 in a quarter of them, .684 in half and .697 in
-            as many: a network that knows eight slices by heart is slow to learn from others. At the end, with
-            32, it is .774 anew against .762. All strategies pay the same (same cases and seed).
+        anew: from new weights in each round, as the authors do, in place of going on; it takes more steps
+            than a lesson has. With 16 slices asked for at random it came to .701 in half of the first
+            training's steps and to .740 in as many, and going on to .677 in a quarter of them, .684 in half
+            and .697 in as many: a network that knows eight slices by heart is slow to learn from others. At
+            the end, with 32, it is .774 anew against .762. All strategies pay the same (same cases, seed).
 
     Raises:
         ValueError: for folds, or a measure of uncertainty with a network that has no dropout.
