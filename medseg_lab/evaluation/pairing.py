@@ -1,6 +1,6 @@
 """Which runs of a ledger stand for the two sides of a claim, pair by pair: one method on each side."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,15 +77,12 @@ def pairings(ledger: Ledger, claim: Claim) -> list[Pairing]:
     better, worse = _sides(ledger, claim)
     if claim.metric not in (ledger.cases if claim.measure.per == "case" else ledger.runs):
         raise NothingToPairError(f"Nothing here measures {claim.measure.title} yet.")
-    pairs = better.reset_index()
-    shared: list[str] = []
-    for what, columns in _ladder(claim):
-        shared += columns
-        keys = worse[shared].drop_duplicates()
-        pairs = pairs.merge(keys, on=shared)
-        if pairs.empty:
-            raise NothingToPairError(f"Both sides have runs, but none with the same {what}.")
-    pairs = pairs.merge(worse.reset_index(), on=shared, suffixes=("", "_worse"))
+    rungs = list(_ladder(claim))
+    shared = [column for _, columns in rungs for column in columns]
+    pairs = better.reset_index().merge(worse.reset_index(), on=shared, suffixes=("", "_worse"))
+    if pairs.empty:
+        lacking = _apart(better, worse, rungs)
+        raise NothingToPairError(f"Both sides have runs, but none with the same {lacking}.")
     shared.remove("seed")
     alike = [*shared, *(name for name in ("cohort", "cohort_worse") if name in pairs and name not in shared)]
     groups = [group for _, group in pairs.groupby(alike, sort=False, dropna=False)]
@@ -94,6 +91,17 @@ def pairings(ledger: Ledger, claim: Claim) -> list[Pairing]:
         for name in sorted(pairs["dataset"].unique())
     ]
     return [Pairing(_terms(group), group.sort_values("seed")) for group in chosen]
+
+
+def _apart(better: pd.DataFrame, worse: pd.DataFrame, rungs: Iterable[tuple[str, list[str]]]) -> str:
+    """What the first rung asks for that no run of the better side has in common with one of the worse."""
+    shared: list[str] = []
+    for what, columns in rungs:
+        shared += columns
+        better = better.merge(worse[shared].drop_duplicates(), on=shared)
+        if better.empty:
+            return what
+    raise AssertionError("these can be paired")
 
 
 def _ladder(claim: Claim) -> Iterator[tuple[str, list[str]]]:
@@ -119,7 +127,7 @@ def ceiling(ledger: Ledger, claim: Claim, pair: Pairing) -> Pairing:
     """
     assert claim.gap is not None
     wide = claim.model_copy(update={"better": claim.gap, "gap": None, "acts": None, "kind": "superior"})
-    keep = {*pair.runs["run_worse"], *_of(ledger, wide, claim.gap).index}
+    keep = {*pair.runs["run_worse"], *_of(ledger, wide, claim.gap, _measured(ledger, wide)).index}
     among = replace(ledger, runs=ledger.runs[ledger.runs.index.isin(keep)])
     for found in pairings(among, wide):
         if (found.terms.dataset, found.terms.part) == (pair.terms.dataset, pair.terms.part):
@@ -129,7 +137,8 @@ def ceiling(ledger: Ledger, claim: Claim, pair: Pairing) -> Pairing:
 
 def _sides(ledger: Ledger, claim: Claim) -> list[pd.DataFrame]:
     """Each side's runs, one row a part that was scored; of runs that agree in all else, the newest."""
-    runs = {side: _of(ledger, claim, side) for side in (claim.better, claim.worse) if side}
+    measured = _measured(ledger, claim)
+    runs = {side: _of(ledger, claim, side, measured) for side in (claim.better, claim.worse) if side}
     if absent := [str(side) for side, found in runs.items() if found.empty]:
         raise NothingToPairError(f"There are no runs of {' or of '.join(absent)}{_where(claim)}.")
     if claim.measure.per == "case":
@@ -137,9 +146,7 @@ def _sides(ledger: Ledger, claim: Claim) -> list[pd.DataFrame]:
     if unscored := [str(side) for side, found in runs.items() if found.empty]:
         raise NothingToPairError(f"The runs of {' and of '.join(unscored)}{_where(claim)} were not scored.")
     if claim.measure.per == "case":
-        scored = {
-            side: bool(found.index.isin(_measured(ledger, claim)).any()) for side, found in runs.items()
-        }
+        scored = {side: bool(found.index.isin(measured).any()) for side, found in runs.items()}
         if any(scored.values()) and (without := [str(side) for side, there in scored.items() if not there]):
             said = f"{claim.measure.title} of {' or of '.join(without)}{_where(claim)}"
             raise NothingToPairError(f"Nothing here measures the {said}.")
@@ -151,8 +158,8 @@ def _sides(ledger: Ledger, claim: Claim) -> list[pd.DataFrame]:
     ]
 
 
-def _of(ledger: Ledger, claim: Claim, side: Side) -> pd.DataFrame:
-    """A side's runs, as far as the claim's conditions let them count."""
+def _of(ledger: Ledger, claim: Claim, side: Side, measured: Sequence[str]) -> pd.DataFrame:
+    """A side's runs, as far as the claim's conditions let them count; `measured` are those of `_measured`."""
     runs = ledger.runs[ledger.runs["method"] == side.method]
     if side.labelled in ("all", "part"):
         runs = runs[(runs["unlabelled"] > 0) == (side.labelled == "part")]
@@ -163,15 +170,14 @@ def _of(ledger: Ledger, claim: Claim, side: Side) -> pd.DataFrame:
     if claim.dims is not None:
         runs = runs[runs["dims"] == claim.dims]
     if claim.measure.per == "case" and claim.metric in ledger.cases:
-        measured = _measured(ledger, claim)
         # where nothing was measured, the reason is found later, case by case
         runs = runs[runs.index.isin(measured)] if runs.index.isin(measured).any() else runs
     return runs.assign(part=runs["parts"] if claim.measure.per == "case" else "")
 
 
 def _measured(ledger: Ledger, claim: Claim) -> Sequence[str]:
-    """The runs in which the claim's measure has a value."""
-    if claim.metric not in ledger.cases:
+    """The runs in which the claim's measure has a value; none for a measure of runs."""
+    if claim.measure.per == "run" or claim.metric not in ledger.cases:
         return ()
     return list(ledger.cases.loc[ledger.cases[claim.metric].notna(), "run"].unique())
 

@@ -162,10 +162,8 @@ def _stop(stop: Stop, at: dict[str, Chapter]) -> str:
     if not (chapter := at.get(stop.chapter)):
         return stop.chapter
     link = to_chapter(stop.chapter, [chapter], _short(chapter))
-    end = next(
-        (cell for cell in chapter.notebook["cells"] if stop.until and cell.get("id") == stop.until), {}
-    )
-    heading = re.search(r"^#+ +(.+)$", source(end), re.MULTILINE) if end else None
+    ends = [cell for cell in chapter.notebook["cells"] if stop.until and cell.get("id") == stop.until]
+    heading = re.search(r"^#+ +(.+)$", source(ends[0]), re.MULTILINE) if ends else None
     return f"{link}, to before “{heading[1].strip()}”" if heading else link
 
 

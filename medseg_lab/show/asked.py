@@ -1,5 +1,7 @@
 """What a network asked to have labelled, round after round (survey 5.3)."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -56,6 +58,10 @@ class Asked:
     def case(self, unit: Unit) -> Case:
         """The case of a unit; the first of a patient's."""
         return self.pool[unit.case]
+
+    def place(self, unit: Unit) -> float:
+        """Where the middle of a slice lies in its volume: 0 to 1."""
+        return (unit.slice + 0.5) / self.case(unit).image.shape[(self.axis or 0) + 1]
 
     def shows_foreground(self, unit: Unit) -> bool:
         """Whether the labels of a unit have any."""
@@ -131,6 +137,8 @@ def asked_maps(asked: Mapping[str, Asked], number: int, task: Task) -> "Figure":
     Raises:
         ValueError: for a round in which none of them asked for anything.
     """
+    from matplotlib.ticker import MaxNLocator
+
     rows = {name: _with_maps(one, number) for name, one in asked.items() if of_round(one, number)}
     if number < 1 or not rows:
         raise ValueError(f"number: expected a round in which something was asked for, got {number}")
@@ -148,7 +156,7 @@ def asked_maps(asked: Mapping[str, Asked], number: int, task: Task) -> "Figure":
                 map_ = heat_map(ax, shown, kind, tops[kind], title if first else "")
                 if first:
                     unit = "probability²" if kind == "variance" else "nats"
-                    fig.colorbar(map_, cax=bar, orientation="horizontal", label=unit)
+                    fig.colorbar(map_, cax=bar, orientation="horizontal", label=unit, ticks=MaxNLocator(3))
         grid[-1, 0].set_axis_off()
         fig.legend(handles=handles(task), loc="outside lower center", ncols=max(1, len(task.foreground)))
         units = [f"{name} {_place(asked[name], of_round(asked[name], number)[0])}" for name in rows]
@@ -162,7 +170,8 @@ def asked_maps(asked: Mapping[str, Asked], number: int, task: Task) -> "Figure":
 def where_asked(asked: Mapping[str, Asked]) -> "Figure":
     """Where in their volumes the slices lie that were asked for: a row a strategy, a mark a slice.
 
-    Marks of a round have one shape, and lie on one line; a mark is filled where the labels show foreground.
+    Marks of a round have one shape, and lie on one line, those of the same slice of several volumes a little
+    below one another; a mark is filled where the labels show foreground.
 
     Args:
         asked: by the strategy's name.
@@ -180,18 +189,20 @@ def where_asked(asked: Mapping[str, Asked]) -> "Figure":
         for row, (name, one) in enumerate(asked.items()):
             shows = []
             for number, units in enumerate(one.rounds):
+                seen = Counter[int]()
                 for unit in units:
                     style, filled = look(number), one.shows_foreground(unit)
                     shows += [filled] if number else []
                     ax.plot(
-                        (unit.slice + 0.5) / one.case(unit).image.shape[one.axis + 1],
-                        row + 0.7 * ((number + 0.5) / rounds - 0.5),
+                        one.place(unit),
+                        row + 0.7 * ((number + 0.5) / rounds - 0.5) + 0.05 * seen[unit.slice],
                         linestyle="none",
                         marker=style.marker,
                         markersize=5,
                         color=style.colour,
                         markerfacecolor=style.colour if filled else "white",
                     )
+                    seen[unit.slice] += 1
             said.append(f"{name}: {np.mean(shows) if shows else 0:.0%} with foreground")
         ax.set(xlim=(0, 1), ylim=(len(asked) - 0.5, -0.5), xlabel="place in the volume")
         ax.set_yticks(range(len(asked)), [text.replace(": ", "\n") for text in said])
@@ -236,7 +247,7 @@ def _with_maps(one: Asked, number: int) -> Cut:
 
 
 def _place(one: Asked, unit: Unit) -> str:
-    name = one.case(unit).id.rpartition("_")[2][-10:]
+    name = re.split("[-_]", one.case(unit).id)[-1][-10:]
     return name if unit.slice == WHOLE else f"{name}: {unit.slice}"
 
 

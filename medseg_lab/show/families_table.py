@@ -90,9 +90,9 @@ def _main(of: Method) -> str:
 
 
 def _named(of: Method) -> str:
-    """The name, with the numbers of its references, and whether it is still planned."""
+    """The name, with the numbers of its references."""
     numbers = f" [{', '.join(map(str, of.references))}]" if of.references else ""
-    return f"{of.name}{numbers}{'' if of.module else ' (planned)'}"
+    return f"{of.name}{numbers}"
 
 
 def _cost(of: Method, ledgers: Sequence[Ledger], floor: str) -> str:

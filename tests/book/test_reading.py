@@ -86,4 +86,4 @@ def test_the_page_has_every_path_with_its_sum_and_every_chapter() -> None:
     assert weeks
     (rows,) = [part for part in page.split("\n\n") if part.startswith("| Chapter | Needs")]
     assert len(rows.splitlines()) == 2 + len(needs())
-    assert "to before “Several tasks at once”" in page
+    assert "to before “Class imbalance, dialled”" in page

@@ -14,6 +14,7 @@ import pytest
 from medseg_lab.publishing.execute import Executed, run_chapter
 from medseg_lab.publishing.house import Chapter, House
 from medseg_lab.publishing.parameters import declared, of_book
+from tests.chapters.warm import warm_kernels
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = House(ROOT).chapters()
@@ -70,6 +71,7 @@ def execution(chapter: Chapter, dataset: str) -> Iterator[Executed]:
         patch.delenv("MEDSEG_RECORD")
         if kept := os.environ.get("MEDSEG_CHAPTER_RUNS"):
             patch.setenv("MEDSEG_RUNS", kept)
+        warm_kernels(patch)
         given = of_book(chapter, dataset=dataset, budget="smoke")
         yield run_chapter(chapter.path, given, house=House(ROOT))
 

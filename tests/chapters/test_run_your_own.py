@@ -12,6 +12,7 @@ import pytest
 
 from medseg_lab.publishing.execute import Executed, run_chapter
 from medseg_lab.publishing.house import House
+from tests.chapters.warm import warm_kernels
 
 PAGE = "run_your_own"
 
@@ -54,6 +55,11 @@ def records_of(own: Path) -> list[dict[str, Any]]:
     """The records of all runs that were trained on a folder."""
     runs = own.with_name(f"{own.name}-study") / "runs"
     return [json.loads(path.read_text()) for path in runs.glob("*/run.json")]
+
+
+@pytest.fixture(autouse=True)
+def _warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    warm_kernels(monkeypatch)
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ def test_a_contour_with_a_gap_leaks_until_the_gap_is_closed():
     assert inside_is_apart(ring(0))
     assert not inside_is_apart(ring(1))
     assert inside_is_apart(closed(ring(1), 1))
-    assert inside_is_apart(closed(ring(2), 2))
-    assert not inside_is_apart(closed(ring(4), 2))
-    assert inside_is_apart(closed(ring(4), 4))
+    assert inside_is_apart(closed(ring(2), 1))
+    assert not inside_is_apart(closed(ring(4), 1))
+    assert inside_is_apart(closed(ring(4), 2))
 
 
 def test_closing_leaves_contours_where_they_are():
@@ -58,7 +58,7 @@ def test_a_square_is_found_by_its_contour():
     found, true = learner.segmented(image), np.zeros((40, 40), dtype=int)
     true[10:30, 10:30] = 1
     assert (found == true).mean() > 0.96
-    assert 0 < learner.case_activity["edge"] < 0.25
+    assert 0 < learner.case_activity["edge"] < 0.3
 
 
 def test_a_volume_is_segmented_slice_by_slice():
@@ -70,5 +70,5 @@ def test_a_volume_is_segmented_slice_by_slice():
 
 
 def test_thresholds_are_in_order():
-    with pytest.raises(ValueError, match=r"CannyEdges: weak: expected at most strong \(0.5\), got 0.8"):
+    with pytest.raises(ValueError, match=r"CannyEdges: weak: expected at most strong \(0.5\), got 0.6"):
         CannyEdges(task(2, 2), strong=0.5)

@@ -13,7 +13,7 @@ from medseg_lab.training.recipe import Recipe, defaults, load
 
 WIDTH = 4
 """No level of a network is wider here."""
-NAMES = [one.name for one in configurations() if one.recipe]
+NAMES = [one.name for one in configurations()]
 
 
 @cache

@@ -112,11 +112,6 @@ def test_a_name_that_stands_for_nothing_is_refused(name, said):
         recipe_called(name)
 
 
-def test_a_planned_method_has_no_recipe_yet(dowsing):
-    with pytest.raises(ValueError, match="expected one that is written, got 'Dowsing', which is planned"):
-        recipe_called(dowsing)
-
-
 def test_a_network_and_a_loss_of_ones_own_are_named_by_their_file(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=r"a module of your own such as mine\.py"):
