@@ -34,7 +34,7 @@ from medseg_lab.uncertainty.mc_dropout import MCDropout, dropouts
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
 
-OF_ROUNDS = ("ask", "rounds", "each", "passes", "share", "rate")
+OF_ROUNDS = ("ask", "rounds", "each", "passes", "share", "rate", "anew")
 """What the start does not depend on: one start serves all strategies."""
 
 
@@ -67,7 +67,7 @@ class ActiveLearning(Supervised):
     its first, "random" asks for the next, and "foreground" keeps to it where it can. So strategies differ by
     what they ask for alone.
 
-    Departures: the authors train anew in each round, and ask for images. modAL and scikit-activeml, the
+    Departures: the authors train `anew` in each round, and ask for images. modAL and scikit-activeml, the
     libraries for this, score samples of a table by an estimator with `predict_proba`; slices that share a
     volume, and training by a budget, would have to be built around them, and the loop they give is short.
 
@@ -105,6 +105,7 @@ class ActiveLearning(Supervised):
     passes: Annotated[int, Field(ge=2)] = 6
     share: Annotated[float, Field(gt=0, le=1)] = 0.25
     rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+    anew: bool = False
 
     @classmethod
     def teachers(cls, arguments: Mapping[str, Any]) -> Sequence[Recipe]:
@@ -147,9 +148,10 @@ class ActiveLearning(Supervised):
         return [[u for u in rows[a:b] if u.case >= 0] for a, b in pairwise(ends)]
 
     def learn_from(self, cohort: "Cohort", teachers: Sequence[Segmenter]) -> "Cohort":
-        """Ask by what the round before predicts; go on from its weights, with the labels so far."""
+        """Ask by what the round before predicts; then it learns from the labels so far."""
         before: Any = teachers[0]
-        self.network.load_state_dict(before.network.state_dict())
+        if not self.anew:
+            self.network.load_state_dict(before.network.state_dict())
         pool, how = pool_of(cohort, self.pool), cohort.card.preprocessing
         of_volumes = self.unit == "slice" and cohort.task.spatial_dims == 3
         axis = (how.slice_axis + self.plane) % 3 if of_volumes else None
