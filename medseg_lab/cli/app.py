@@ -148,14 +148,14 @@ def runs() -> None:
 
 @app.command()
 def methods() -> None:
-    """The survey's methods, with their state."""
+    """The survey's methods, with their modules."""
     from medseg_lab.survey.methods import beside
     from medseg_lab.survey.methods import methods as known
 
-    rows = [(method.section, method.name, method.id, method.chapter, method.state) for method in known()]
-    ready, number = sum(row[-1] == "ready" for row in rows), len(rows)
+    places = [(method, method.module.removeprefix("medseg_lab.")) for method in known()]
+    rows = [(method.section, method.name, method.id, method.chapter, place) for method, place in places]
     rows += [(one.section, one.name, one.id, "", "beside the survey") for one in beside()]
-    show(f"{number} methods, {ready} ready", ("section", "method", "id", "chapter", "state"), rows)
+    show(f"{len(places)} methods of the survey", ("section", "method", "id", "chapter", "module"), rows)
 
 
 def assignments(texts: list[str]) -> dict[str, str]:

@@ -14,8 +14,6 @@ from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.evaluation.pairing import NothingToPairError, Pairing, Terms, ceiling, pairings
 from medseg_lab.evaluation.statistics import smallest_p
 from medseg_lab.survey.claims import Claim
-from medseg_lab.survey.configurations import configuration, configurations
-from medseg_lab.survey.methods import method
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def effects(ledger: Ledger, claim: Claim, places: Mapping[str, NDArray]) -> list
         try:
             found += _of_pair(ledger, pair, places)
         except NothingToPairError as reason:
-            reasons.append(_planned(pair, ledger) or str(reason))
+            reasons.append(str(reason))
     if not found:
         raise NothingToPairError(" ".join(dict.fromkeys(reasons)))
     return _of_the_best(found, len(claim.worse.best)) if claim.worse and claim.worse.best else found
@@ -211,17 +209,3 @@ def _cases(ledger: Ledger, pair: Pairing, column: str, places: Mapping[str, NDAr
     seeds = dict(zip(pair.runs[column], pair.runs["seed"], strict=True))
     cases: pd.DataFrame = ledger.cases.iloc[np.concatenate([places[run] for run in seeds])]
     return cases.assign(seed=cases["run"].map(seeds))
-
-
-def _planned(claim: Claim, ledger: Ledger) -> str:
-    """That a side's method is yet to be written, and where; "" if both are, or have runs all the same."""
-    known = {one.name for one in configurations()}
-    absent = [
-        name
-        for name in claim.methods
-        if name in known and not configuration(name).recipe and not (ledger.runs["method"] == name).any()
-    ]
-    if not absent:
-        return ""
-    chapters = dict.fromkeys(method(configuration(name).method).chapter for name in absent)
-    return f"Planned for chapter {' and '.join(chapters)}: {' and '.join(absent)}."

@@ -20,15 +20,20 @@ import yaml
 from filelock import FileLock
 
 from medseg_lab.evaluation.ledger import read_ledger
-from medseg_lab.publishing.claims_page import claims_page
+from medseg_lab.publishing.claims_page import claims_pages
 from medseg_lab.publishing.data_pages import data_pages
 from medseg_lab.publishing.execute import Executed
+from medseg_lab.publishing.figures_page import figures_page
 from medseg_lab.publishing.house import Chapter, House
 from medseg_lab.publishing.inputs import ROOT, data_identity
 from medseg_lab.publishing.pages import status, survey_map
+from medseg_lab.publishing.places import below_heading, with_targets
+from medseg_lab.publishing.reading import needs_and_next, reading_paths
 from medseg_lab.publishing.standings_page import standings_pages
 from medseg_lab.publishing.waiting import Page, growing, state, without_results
 from medseg_lab.record.store import record_folder
+from medseg_lab.record.verdicts import judged_here, judged_on_record
+from medseg_lab.survey.counterparts import places
 from medseg_lab.training.provenance import digest, file_hash
 from medseg_lab.training.runs import run_store
 
@@ -223,15 +228,21 @@ def assemble(pages: list[Page], house: House, folder: Path, data: dict[str, byte
         inside = path.relative_to(house.book)
         if path.is_file() and not IGNORED & set(inside.parts):
             wanted[inside.as_posix()] = path.read_bytes()
+    ledger, chapters = read_ledger(), [item.chapter for item in pages]
     for item in pages:
         if isinstance(item, Executed):
             notebook = json.loads(item.notebook.read_text(encoding="utf-8"))
         else:
             notebook = without_results(item)
+        section = item.chapter.section
+        below_heading(notebook, needs_and_next(item.chapter, chapters))
+        with_targets(notebook, section, [one.cell for one in places() if one.chapter == section])
         wanted[page(item.chapter, house)] = _for_pages(notebook)
-    ledger, chapters = read_ledger(), [item.chapter for item in pages]
     wanted["survey_map.md"] = survey_map(chapters).encode()
-    wanted["_claims.md"] = claims_page(chapters, ledger).encode()
+    wanted["reading_paths.md"] = reading_paths(chapters).encode()
+    judged = judged_here(ledger), judged_on_record()
+    wanted["figures_and_equations.md"] = figures_page(chapters, ledger, *judged).encode()
+    wanted |= {name: text.encode() for name, text in claims_pages(chapters, *judged).items()}
     wanted["_growing.md"] = growing(pages).encode()
     wanted["status.md"] = status(pages).encode()
     wanted |= data | standings_pages(ledger)

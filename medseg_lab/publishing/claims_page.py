@@ -1,19 +1,22 @@
-"""What the book's page of claims includes: the verdicts on the survey's statements, here and on record.
+"""What the book's closing page includes: verdicts on the survey's statements, here and on record, and errata.
 
 The page itself is `book/does_the_survey_hold.md`.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 
 from medseg_lab.evaluation.effects import Effect
-from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.evaluation.verdicts import MARKS, State
 from medseg_lab.publishing.house import Chapter
 from medseg_lab.publishing.markdown import escape, table
-from medseg_lab.record.verdicts import Judged, judged_here, judged_on_record, place_of
-from medseg_lab.survey.methods import sections
+from medseg_lab.publishing.places import to_cell, to_chapter
+from medseg_lab.record.verdicts import Judged, place_of
+from medseg_lab.survey.claims import claims
+from medseg_lab.survey.configurations import configuration
+from medseg_lab.survey.counterparts import Erratum, errata
+from medseg_lab.survey.methods import Section, method, methods, sections
+from medseg_lab.survey.paths import needs
 
 STATE: dict[State, tuple[str, str]] = {
     "supported": (
@@ -53,15 +56,30 @@ There is nothing on record yet that bears on a claim. `medseg record add` puts f
 ```
 """
 
+ERRATA = """\
+What the survey prints, and what is right, as far as we have seen. Each can be checked by what stands beside
+it. Chapters and library have the correct form.
+"""
 
-def claims_page(chapters: Sequence[Chapter], ledger: Ledger) -> str:
-    """The survey's claims, each with its verdict here and on record, its evidence, or what is missing.
+KINDS = {
+    "formula": "Equations and formulas",
+    "name": "Names of methods",
+    "reference": "Whose work, where and when",
+}
+
+
+def claims_pages(
+    chapters: Sequence[Chapter], here: Mapping[str, Judged], recorded: Mapping[str, Judged]
+) -> dict[str, str]:
+    """What the closing page includes, by file: how many claims there are and what became of them, and each.
+
+    Section by section, each claim has its verdict here and on record, its evidence, or what is missing; then
+    come the errata.
 
     Args:
         chapters: those that are in the book, for links.
-        ledger: the runs here; those on record are read from the usual place.
+        here, recorded: all claims, judged by the runs here and by those on record.
     """
-    here, recorded = judged_here(ledger), judged_on_record()
     lines: list[str] = []
     if not (evidence := _evidence(here)):
         lines.append(EMPTY)
@@ -69,23 +87,88 @@ def claims_page(chapters: Sequence[Chapter], ledger: Ledger) -> str:
         lines.append(SMOKE)
     if not _evidence(recorded):
         lines.append(UNRECORDED)
-    counts: list[Counter[str]] = [
-        Counter(one.verdict.state for one in its.values()) for its in (here, recorded)
-    ]
-    summary = [
+    top = "\n".join([*lines, "## In short", "", *_in_short(here, recorded), ""])
+    lines = []
+    for section in sections():
+        level = "##" if len(section.id) == 1 else "###"
+        lines += ["", f"{level} {section.id} {section.title}", ""]
+        names = [name for name, one in here.items() if one.judgement.claim.section == section.id]
+        links = [to_chapter(one, chapters) for one in chapters_of(section, chapters)]
+        if links:
+            lines += [f"The chapter{'s' * (len(links) > 1)}: {' and '.join(links)}.", ""]
+        lines += [] if names else [_without_claims(section)]
+        for name in names:
+            lines += ["", *_claim(here[name], recorded[name])]
+    return {"_in_short.md": top, "_claims.md": "\n".join([*lines, "", *_errata(chapters), ""])}
+
+
+def _in_short(here: Mapping[str, Judged], recorded: Mapping[str, Judged]) -> list[str]:
+    """How many claims there are, and what became of them: by verdict, then by part of the survey."""
+    counts = [Counter(one.verdict.state for one in its.values()) for its in (here, recorded)]
+    own = sum(one.judgement.claim.own for one in here.values())
+    exact = sum(bool(one.judgement.claim.identity) for one in here.values())
+    verdicts = [
         (f"{_badge(state)}<br>{meaning}", *(str(of[state]) for of in counts))
         for state, (_, meaning) in STATE.items()
     ]
-    lines += ["## In short", "", table(("Verdict, and its meaning", "Here", "On record"), summary)]
+    decided = ", ".join(f"{counts[1][state]} {state}" for state in STATE if counts[1][state])
+    parts: dict[str, Counter[State]] = {}
+    for one in recorded.values():
+        parts.setdefault(one.judgement.claim.section[0], Counter())[one.verdict.state] += 1
     titles = {section.id: section.title for section in sections()}
-    documents = {chapter.section: f"/{_document(chapter)}" for chapter in chapters}
-    for section, group in groupby(here, key=lambda name: here[name].judgement.claim.section):
-        lines += ["", f"## {section} {titles[section]}"]
-        if section in documents:
-            lines += ["", f"The chapter: {{doc}}`{documents[section]}`."]
-        for name in group:
-            lines += ["", *_claim(here[name], recorded[name])]
-    return "\n".join([*lines, ""])
+    rows = [
+        (f"{part} {titles[part]}", f"{of.total()}", *(f"{of[state] or '–'}" for state in STATE))
+        for part, of in sorted(parts.items())
+    ]
+    return [
+        f"**{len(here)} statements**: {len(here) - own} are the survey’s, and {own} are ours: what else "
+        "could explain an effect, or what the survey leaves open. "
+        f"{exact} of them are identities, which a test proves. On record: {decided}.",
+        "",
+        table(("Verdict, and its meaning", "Here", "On record"), verdicts),
+        "",
+        "By part of the survey, on record, with the marks of the table above:",
+        "",
+        table(("Part", "Statements", *(MARKS[state] for state in STATE)), rows),
+    ]
+
+
+def chapters_of(section: Section, chapters: Sequence[Chapter]) -> list[str]:
+    """The chapters in the book on a section: its own, else those of its methods, else those of its claims."""
+    about = [claim for claim in claims() if claim.section == section.id]
+    asked = (
+        [section.id],
+        [one.chapter for one in methods() if one.section == section.id],
+        [method(configuration(name).method).chapter for claim in about for name in claim.methods],
+    )
+    known = ([name for name in dict.fromkeys(names) if name in needs()] for names in asked)
+    there = [chapter.section for chapter in chapters]
+    return [name for name in next(filter(None, known), []) if name in there]
+
+
+def _without_claims(section: Section) -> str:
+    """What to say of a section that has no claim."""
+    inside = [claim for claim in claims() if claim.section.startswith(section.id)]
+    if inside:
+        return "Its statements are those of the sections below."
+    return "No statement of this section is put to the test."
+
+
+def _errata(chapters: Sequence[Chapter]) -> list[str]:
+    """What the survey prints wrongly, kind by kind."""
+    lines = ["## Errata", "", ERRATA]
+    for kind, title in KINDS.items():
+        lines += ["", f"### {title}", ""]
+        lines += [_erratum(one, chapters) for one in errata() if one.kind == kind]
+    return lines
+
+
+def _erratum(one: Erratum, chapters: Sequence[Chapter]) -> str:
+    right = one.right if one.right.endswith(".") else f"{one.right}."
+    said = f"- **{one.place}.** Printed: {one.printed}; right: {right} {one.why}"
+    links = [to_cell(one.chapter, one.cell, chapters, f"chapter {one.chapter}")] if one.cell else []
+    links += [f"`{one.code}`"] if one.code else []
+    return f"{said} ({', '.join(links)})" if links else said
 
 
 def _evidence(found: Mapping[str, Judged]) -> list[Effect]:
@@ -119,9 +202,3 @@ def _source(name: str, found: Judged) -> list[str]:
 
 def _badge(state: State) -> str:
     return f"{{{STATE[state][0]}}}`{MARKS[state]} {state}`"
-
-
-def _document(chapter: Chapter) -> str:
-    """The page of a chapter, as Sphinx calls it."""
-    path = chapter.path
-    return path.stem if path.parent.name == "notebooks" else f"{path.parent.name}/{path.stem}"

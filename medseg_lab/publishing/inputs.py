@@ -101,15 +101,15 @@ def named(chapter: Chapter) -> list[str]:
     for text in literals(chapter):
         if configuration_in(text) or CALL.fullmatch(text):
             for said in (text, configuration_in(text)):  # of a text that is put together, the name alone
-                with suppress(ValueError):  # what only looks like a recipe, or a method that is planned
+                with suppress(ValueError):  # what only looks like a recipe
                     found |= set(recipe_called(said).modules)
     return sorted(found)
 
 
 def configurations_of(chapter: Chapter) -> list[Configuration]:
-    """The written configurations that the chapter's code cells name, as literal text."""
+    """The configurations that the chapter's code cells name, as literal text."""
     names = {configuration_in(text) for text in literals(chapter)}
-    return [one for one in configurations() if one.recipe and one.name in names]
+    return [one for one in configurations() if one.name in names]
 
 
 def survey_rows(chapter: Chapter) -> dict[str, str]:

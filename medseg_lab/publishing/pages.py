@@ -13,8 +13,8 @@ from medseg_lab.survey.methods import Method, beside, methods, sections
 SURVEY = """\
 # The survey, method by method
 
-The survey {{cite}}`survey` names the {number} systems below. **{ready}** of them can be run today; the others
-are planned. Bracketed numbers are the survey's references.
+The survey {{cite}}`survey` names the {number} systems below. Each has a module of this library, a
+test of its idea, and a chapter that runs it. Bracketed numbers are the survey's references.
 """
 
 BESIDE = """
@@ -41,28 +41,26 @@ and what their training had taken when it was done.
 
 
 def survey_map(chapters: Sequence[Chapter]) -> str:
-    """Every method of the survey, section by section, with its state in this library; then those beside it.
+    """Every method of the survey, section by section, with its module in this library; then those beside it.
 
     Args:
         chapters: those that are in the book.
     """
     places = {section.id: section for section in sections()}
     pages = {chapter.section for chapter in chapters}
-    ready = sum(method.state == "ready" for method in methods())
-    lines = [SURVEY.format(number=len(methods()), ready=ready)]
+    lines = [SURVEY.format(number=len(methods()))]
     for section, found in groupby(methods(), key=lambda method: method.section):
         place = places[section]
         lines += ["", f"## {place.id} {place.title}", "", f'<em lang="zh">{place.chinese}</em>', ""]
         rows = []
         for method in found:
             module = method.path.removeprefix("medseg_lab.")
-            state = f"**ready**: `{module}`" if method.state == "ready" else "planned"
             chapter = f"{method.chapter}" + (" (in this book)" if method.chapter in pages else "")
-            rows.append((method.name, _published(method), method.idea, chapter, state))
-        lines.append(table(("Method", "Reference", "Idea", "Chapter", "State"), rows))
+            rows.append((method.name, _published(method), method.idea, chapter, f"`{module}`"))
+        lines.append(table(("Method", "Reference", "Idea", "Chapter", "Module"), rows))
     lines.append(BESIDE.format())
-    others = [(one.name, _published(one), one.idea, f"**ready**: `{_network(one)}`") for one in beside()]
-    lines.append(table(("Method", "Reference", "Idea", "State"), others))
+    others = [(one.name, _published(one), one.idea, f"`{_network(one)}`") for one in beside()]
+    lines.append(table(("Method", "Reference", "Idea", "Network or loss"), others))
     return "\n".join([*lines, ""])
 
 

@@ -1,12 +1,11 @@
 """Pages of chapters without results: prose and code, with a note at the top that says why."""
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from medseg_lab.publishing.execute import Executed, Waiting
-from medseg_lab.publishing.house import source
+from medseg_lab.publishing.places import below_heading
 
 Page = Executed | Waiting
 
@@ -63,10 +62,7 @@ def without_results(chapter: Waiting) -> dict[str, Any]:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
-    first = next((cell for cell in notebook["cells"] if cell["cell_type"] == "markdown"), {"source": ""})
-    heading = re.match(r"\s*# .+\n?", source(first))
-    cut = heading.end() if heading else 0
-    first["source"] = f"{source(first)[:cut]}\n{note(chapter)}\n\n{source(first)[cut:]}"
+    below_heading(notebook, note(chapter))
     return notebook
 
 

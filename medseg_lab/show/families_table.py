@@ -47,11 +47,17 @@ def families_table(
 
 
 def families_rows(
-    sources: Mapping[str, Ledger], sections: Sequence[str], floor: str = "U-Net with dropout"
+    sources: Mapping[str, Ledger],
+    sections: Sequence[str],
+    floor: str = "U-Net with dropout",
+    verdicts: Mapping[str, Sequence[Verdict]] | None = None,
 ) -> tuple[list[str], list[tuple[Family, list[list[str]]]]]:
-    """Headings of `families_table`, and its families with their rows: method, verdicts, cost."""
+    """Headings of `families_table`, and its families with their rows: method, verdicts, cost.
+
+    `verdicts` are those on the claims of these sections, by source, where they are known already.
+    """
     wanted = [family for family in FAMILIES if family.section in sections]
-    verdicts = {
+    verdicts = verdicts or {
         name: [one.verdict for section in sections for one in judged(ledger, claims(section))]
         for name, ledger in sources.items()
     }
@@ -84,9 +90,9 @@ def _main(of: Method) -> str:
 
 
 def _named(of: Method) -> str:
-    """The name, with the numbers of its references, and whether it is still planned."""
+    """The name, with the numbers of its references."""
     numbers = f" [{', '.join(map(str, of.references))}]" if of.references else ""
-    return f"{of.name}{numbers}{'' if of.module else ' (planned)'}"
+    return f"{of.name}{numbers}"
 
 
 def _cost(of: Method, ledgers: Sequence[Ledger], floor: str) -> str:

@@ -1,4 +1,4 @@
-"""Who is given what in an adversarial game, and what moves whom: figures 15 to 17 of the survey."""
+"""Who is given what where several networks train, and what moves whom: figures 13 to 17 of the survey."""
 
 from dataclasses import dataclass
 from textwrap import fill
@@ -32,7 +32,7 @@ class Role:
 
 @dataclass(frozen=True)
 class Scene:
-    """A game.
+    """Several networks, or parts of one, in training.
 
     Args:
         title: what is drawn.
@@ -46,6 +46,55 @@ class Scene:
 
 
 SCENES = {
+    "Mean Teacher": Scene(
+        "Agree with one's own past (Mean Teacher, figure 13)",
+        {
+            "any image": Role("given", (0, 0.5)),
+            "with noise": Role("made", (1, 0)),
+            "with other noise": Role("made", (1, 1)),
+            "student": Role("network", (2, 0), "task, agreement"),
+            "teacher": Role("network", (2, 1), "the student's weights"),
+            "student's prediction": Role("made", (3, 0)),
+            "teacher's prediction": Role("made", (3, 1)),
+            "task: like the label?": Role("question", (4, 0)),
+            "agreement: alike?": Role("question", (4, 1)),
+        },
+        (
+            ("any image", "with noise"),
+            ("any image", "with other noise"),
+            ("with noise", "student"),
+            ("with other noise", "teacher"),
+            ("student", "teacher"),
+            ("student", "student's prediction"),
+            ("teacher", "teacher's prediction"),
+            ("student's prediction", "task: like the label?"),
+            ("student's prediction", "agreement: alike?"),
+            ("teacher's prediction", "agreement: alike?"),
+        ),
+    ),
+    "MASSL": Scene(
+        "Segment, and rebuild the image (MASSL, figure 14)",
+        {
+            "any image": Role("given", (0, 0.5)),
+            "encoder": Role("network", (1, 0.5), "task, rebuilding"),
+            "decoder, to segment": Role("network", (2, 0), "task"),
+            "decoder, to rebuild": Role("network", (2, 1), "rebuilding"),
+            "class of each voxel": Role("made", (3, 0)),
+            "image, once a class": Role("made", (3, 1)),
+            "task: like the label?": Role("question", (4, 0)),
+            "where its class is: like the image?": Role("question", (4, 1)),
+        },
+        (
+            ("any image", "encoder"),
+            ("encoder", "decoder, to segment"),
+            ("encoder", "decoder, to rebuild"),
+            ("decoder, to segment", "class of each voxel"),
+            ("decoder, to rebuild", "image, once a class"),
+            ("class of each voxel", "task: like the label?"),
+            ("class of each voxel", "where its class is: like the image?"),
+            ("image, once a class", "where its class is: like the image?"),
+        ),
+    ),
     "Generative augmentation": Scene(
         "Make images (generative augmentation, figure 15)",
         {
@@ -129,7 +178,7 @@ SCENES = {
 
 
 def roles(name: str) -> "Figure":
-    """The game as boxes and arrows; in the box of a network stands what moves it.
+    """Boxes and arrows; in the box of a network stands what moves it.
 
     Args:
         name: of the configuration: one of `SCENES`.

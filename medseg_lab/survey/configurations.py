@@ -15,8 +15,8 @@ class Configuration(BaseModel):
     Attributes:
         name: as chapters, sweeps, claims and standings say it.
         method: the id of the method.
-        recipe: as text (`medseg_lab.training.notation`); empty while the method is planned.
-        module: the dotted name of the module beside the table; empty while planned.
+        recipe: as text (`medseg_lab.training.notation`).
+        module: the dotted name of the module beside the table.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,7 +24,7 @@ class Configuration(BaseModel):
     name: str = Field(min_length=1)
     method: str
     recipe: str = ""
-    module: str = ""
+    module: str
 
 
 @cache
@@ -32,8 +32,7 @@ def configurations() -> tuple[Configuration, ...]:
     """All of them, in the survey's order of their methods; those of methods beside it come last.
 
     Raises:
-        ValueError: if a name or a recipe occurs twice, a method does not exist, or a planned one has a
-            recipe.
+        ValueError: if a name or a recipe occurs twice, a method does not exist, or a recipe is missing.
     """
     found = [Configuration(**row.values, module=row.module) for row in rows("configuration")]
     known = {method.id: place for place, method in enumerate(all_methods())}
@@ -44,9 +43,9 @@ def configurations() -> tuple[Configuration, ...]:
             raise ValueError(f"configuration {one.name!r} occurs twice")
         if one.method not in known:
             raise ValueError(f"configuration {one.name!r}: expected the id of a method, got {one.method!r}")
-        if bool(one.recipe) != bool(one.module):
-            raise ValueError(f"configuration {one.name!r}: expected a recipe beside a module, and only there")
-        if one.recipe and recipes.setdefault(one.recipe, one.name) != one.name:
+        if not one.recipe:
+            raise ValueError(f"configuration {one.name!r}: expected a recipe, got none")
+        if recipes.setdefault(one.recipe, one.name) != one.name:
             raise ValueError(
                 f"configuration {one.name!r}: expected a recipe of its own, "
                 f"got that of {recipes[one.recipe]!r}"

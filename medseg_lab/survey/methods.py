@@ -16,7 +16,7 @@ class Section(BaseModel):
         id: its number, "2.1.1".
         title: in English.
         chinese: as printed.
-        methods: ids of the systems that it treats, in its order, whether they are written yet or not.
+        methods: ids of the systems that it treats, in its order.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,8 +44,8 @@ class Method(BaseModel):
         chapter: the section whose chapter shows it; empty for one beside the survey.
         beside: whether it is none of the survey's systems, and counts as none.
         source: where it was published, if that is not a reference of the survey.
-        code: the class or function in the module beside the table; empty while planned.
-        module: that module's dotted name; empty while planned.
+        code: the class or function in the module beside the table.
+        module: that module's dotted name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,26 +59,15 @@ class Method(BaseModel):
     beside: bool = False
     source: str = ""
     code: str = ""
-    module: str = ""
+    module: str
 
     @property
     def path(self) -> str:
-        """The dotted path of the class or function, empty while planned."""
-        return f"{self.module}.{self.code}" if self.module else ""
-
-    @property
-    def state(self) -> str:
-        """ "ready" or "planned"."""
-        return "ready" if self.module else "planned"
+        """The dotted path of the class or function."""
+        return f"{self.module}.{self.code}"
 
     def load(self) -> Any:
-        """The class or function itself.
-
-        Raises:
-            ValueError: while the method is planned.
-        """
-        if not self.path:
-            raise ValueError(f"{self.id}: it is planned, not yet written")
+        """The class or function itself."""
         return getattr(importlib.import_module(self.module), self.code)
 
 
@@ -107,7 +96,7 @@ def all_methods() -> tuple[Method, ...]:
     """The survey's methods in its order, then those beside them.
 
     Raises:
-        ValueError: if an id occurs twice, a section does not exist, or a table beside a module names no code.
+        ValueError: if an id occurs twice, a section does not exist, or a method has no code.
     """
     found = [Method(**row.values, module=row.module) for row in rows("method")]
     known = [section.id for section in sections()]
@@ -120,10 +109,8 @@ def all_methods() -> tuple[Method, ...]:
                 raise ValueError(
                     f"{method.id}: expected one of the sections {', '.join(known)}, got {place!r}"
                 )
-        if bool(method.code) != bool(method.module):
-            raise ValueError(
-                f"{method.id}: expected `code` beside a module, and only there, got {method.code!r}"
-            )
+        if not method.code:
+            raise ValueError(f"{method.id}: expected `code`, the class or function that it is, got none")
         seen.add(method.id)
     rank = {id: place for place, id in enumerate(id for section in sections() for id in section.methods)}
     return tuple(sorted(found, key=lambda m: (m.beside, known.index(m.section), in_order(rank, m.id))))

@@ -1,4 +1,4 @@
-"""Where the rows about methods are: a table beside each method's module, and one of what is planned."""
+"""Where the rows about methods are: in a table beside each method's module."""
 
 import tomllib
 from dataclasses import dataclass
@@ -7,9 +7,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("data", "networks", "losses", "training", "inference", "nested", "rounds", "semi", "uncertainty")
+ROOMS = (
+    "data",
+    "networks",
+    "losses",
+    "training",
+    "inference",
+    "nested",
+    "rounds",
+    "semi",
+    "uncertainty",
+    "classical",
+    "outlook",
+)
 """The rooms whose modules may have a table beside them."""
-PLANNED = ROOT / "survey" / "planned.toml"
 Kind = Literal["method", "configuration", "claim"]
 
 
@@ -19,7 +30,7 @@ class Row:
 
     Args:
         values: as it stands there.
-        module: the dotted name of the module beside the table; "" for what is planned.
+        module: the dotted name of the module beside the table.
     """
 
     values: dict[str, Any]
@@ -39,16 +50,14 @@ def rows(kind: Kind) -> tuple[Row, ...]:
         ValueError: for a table without a module, or with rows of another kind, naming the file.
     """
     found: list[Row] = []
-    for path in [PLANNED, *sorted(p for room in ROOMS for p in (ROOT / room).rglob("*.toml"))]:
+    for path in sorted(p for room in ROOMS for p in (ROOT / room).rglob("*.toml")):
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         if path.parent.name == "cards":
             continue
         if unknown := sorted(table.keys() - {"method", "configuration", "claim"}):
             raise ValueError(f"{path}: expected rows of method, configuration and claim, got {unknown[0]!r}")
         module = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts)
-        if path == PLANNED:
-            module = ""
-        elif not path.with_suffix(".py").is_file():
+        if not path.with_suffix(".py").is_file():
             raise ValueError(f"{path}: expected the module {path.with_suffix('.py').name} beside it")
         found += [Row(values, module) for values in table.get(kind, [])]
     return tuple(found)

@@ -90,7 +90,7 @@ def read_plan(path: Path | str) -> Plan:
     """The plan of a grid file.
 
     Raises:
-        ValueError: for whatever in it is unknown, ill-typed, planned or not at hand, with the file, the value
+        ValueError: for whatever in it is unknown, ill-typed or not at hand, with the file, the value
             and the known ones.
     """
     path = Path(path)

@@ -14,14 +14,11 @@ def methods_of(grid: Grid) -> dict[str, tuple[Recipe, str]]:
     """By name, each method's recipe, and that as text.
 
     Raises:
-        ValueError: for a name or recipe that is unknown, planned, or there twice.
+        ValueError: for a name or recipe that is unknown, or there twice.
     """
-    known = {one.name: one.recipe for one in configurations()}
-    for name in grid.methods:
-        if not known.get(name):
-            ready = ", ".join(name for name, text in known.items() if text)
-            planned = ", which is planned" if name in known else ""
-            raise ValueError(f"methods: expected some of {ready}, got {name!r}{planned}")
+    known = [one.name for one in configurations()]
+    if unknown := [name for name in grid.methods if name not in known]:
+        raise ValueError(f"methods: expected some of {', '.join(known)}, got {unknown[0]!r}")
     if len(set(grid.methods)) < len(grid.methods):
         raise ValueError(f"methods: expected each once, got {grid.methods}")
     if taken := [name for name in grid.recipes if name in known]:

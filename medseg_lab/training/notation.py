@@ -29,6 +29,8 @@ ROOMS = (
     "rounds",
     "semi",
     "uncertainty",
+    "classical",
+    "outlook",
     "evaluation",
 )
 """The rooms whose classes and functions are known by their name alone."""

@@ -1,6 +1,7 @@
 """The page of claims says what the ledger says, and no more."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,10 +9,14 @@ import pytest
 
 from medseg_lab.evaluation.claims import judged
 from medseg_lab.evaluation.verdicts import STATES
-from medseg_lab.publishing.claims_page import claims_page
+from medseg_lab.publishing.claims_page import chapters_of, claims_pages
+from medseg_lab.publishing.house import find_house
 from medseg_lab.publishing.markdown import escape
 from medseg_lab.record.add import add
+from medseg_lab.record.verdicts import judged_here, judged_on_record
 from medseg_lab.survey.claims import claims
+from medseg_lab.survey.counterparts import errata
+from medseg_lab.survey.methods import sections
 from medseg_lab.training.runs import RunStore
 from tests.evaluation.claim_runs import ledger, runs
 from tests.record.record_runs import current_sources, finished, noisy
@@ -19,6 +24,11 @@ from tests.record.record_runs import current_sources, finished, noisy
 SMOKE = {"budget": "smoke", "steps": 3, "voxels": 24**3}
 ACDC = {"dataset": "acdc", "held_out": "acdc", "cohort": "acdc"}
 SIDES = {"U-Net": 0.05, "U-Net without skips": 0.0, "FCN-8s": 0.06}
+
+
+def claims_page(chapters, ledger) -> str:
+    """What the closing page includes, in its order."""
+    return "\n".join(claims_pages(chapters, judged_here(ledger), judged_on_record()).values())
 
 
 def store(**terms):
@@ -38,7 +48,7 @@ def row(page: str, claim_id: str) -> str:
     (claim,) = [claim for claim in claims() if claim.id == claim_id]
     before, _, after = page.partition(f"**{escape(claim.statement)}**")
     assert before
-    return re.split(r"\n(?=\*\*|## )", after)[0]
+    return re.split(r"\n(?=\*\*|##)", after)[0]
 
 
 @pytest.fixture
@@ -53,7 +63,8 @@ def on_record(tmp_path, monkeypatch):
 
 
 def chapters(*path: str) -> list:
-    return [SimpleNamespace(section="2.1.1", path=Path("/house/notebooks", *path))]
+    title, place = "2.1.1 A title", Path("/house/notebooks", *path)
+    return [SimpleNamespace(section="2.1.1", heading=title, notebook={"cells": []}, path=place)]
 
 
 def test_every_claim_has_one_row_with_its_state_in_words_and_the_states_are_counted(page):
@@ -85,10 +96,9 @@ def test_what_is_ours_and_what_a_test_proves_are_marked(page):
     assert "Exact: proved by tests/networks" in proved
 
 
-def test_what_was_not_run_says_what_is_missing(page):
+def test_what_was_not_run_says_what_is_missing():
+    page = claims_page([], STORE)
     assert "*There are no runs of FCN-32s.*" in row(page, "finer-strides-help")
-    planned = row(page, "network-beats-threshold")
-    assert "- Here and on record {bdg-muted-line}`– not run` *Planned for chapter 0: Otsu" in planned
     assert "Here and on record" not in row(page, "finer-strides-help")  # other methods are missing there
 
 
@@ -154,6 +164,54 @@ def test_an_empty_store_says_how_to_fill_it():
 )
 def test_a_section_links_to_its_chapter_where_there_is_one(page, path, document):
     linked = claims_page(chapters(*path), STORE)
-    assert f"{{doc}}`{document}`" in linked.partition("## 2.1.1 ")[2].partition("\n## ")[0]
+    assert f"{{doc}}`2.1.1 A title <{document}>`" in section(linked, "2.1.1")
     assert linked.count("The chapter: ") == 1
     assert "The chapter: " not in page
+
+
+def section(page: str, number: str) -> str:
+    """What stands below the heading of a section."""
+    return re.split(r"\n#+ ", re.split(rf"\n#+ {re.escape(number)} ", page)[1])[0]
+
+
+def test_sections_stand_in_the_survey_s_order_and_those_without_a_claim_say_so(page):
+    headings = re.findall(r"^#+ (\d[\d.]*) (.+)$", page, re.MULTILINE)
+    assert headings == [(one.id, one.title) for one in sections()]
+    assert "Its statements are those of the sections below." in section(page, "2.1")
+    assert "No statement of this section is put to the test." in section(page, "6")
+    assert "No statement" not in section(page, "2.1.1")
+
+
+def test_a_section_without_a_chapter_of_its_own_links_to_those_of_its_methods_or_claims():
+    house = find_house()
+    known = {one.id: chapters_of(one, house.chapters()) for one in sections()}
+    assert known["2.2.1"] == ["2.2"]
+    assert known["2.3.2"] == ["2.3.1"]
+    assert known["2.3.4"] == ["2.3.3"]
+    assert known["1"] == ["2.1.3", "2.1.4"]
+    assert "4.1.2" in known["4.1"]
+    assert known["5.4"] == ["5"]
+    assert known["2.1"] == known["6"] == []
+
+
+def test_the_summary_counts_claims_by_verdict_and_by_part(page):
+    top = page.partition("\n## 0 ")[0]
+    own = sum(claim.own for claim in claims())
+    assert (
+        f"**{len(claims())} statements**: {len(claims()) - own} are the survey’s, and {own} are ours" in top
+    )
+    rows = re.findall(r"^\| (\d) [^|]+ \| (\d+) \| (.+) \|$", top, re.MULTILINE)
+    counted = {part: int(number) for part, number, _ in rows}
+    assert counted == Counter(claim.section[0] for claim in claims())
+    for _, number, by_verdict in rows:
+        assert sum(int(one) for one in by_verdict.split(" | ") if one != "–") == int(number)
+
+
+def test_errata_say_what_is_printed_what_is_right_and_where_to_see_it(page):
+    said = page.partition("## Errata")[2]
+    for one in errata():
+        assert f"**{one.place}.** Printed: {one.printed}; right: {one.right}" in said
+        assert one.why in said
+    linked = claims_page(find_house().chapters(), STORE).partition("## Errata")[2]
+    assert "{ref}`chapter 2.2 <cell-2-2-ce-printed>`, `losses.cross_entropy.CrossEntropy`" in linked
+    assert "{ref}" not in said

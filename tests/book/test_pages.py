@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from medseg_lab.publishing.places import target
+from medseg_lab.survey.counterparts import equations, errata, figures
+
 ROOT = Path(__file__).parents[2]
 HTML = Path(os.environ.get("MEDSEG_BOOK_HTML") or ROOT / "build" / "book" / "_build" / "html")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -122,17 +125,59 @@ def test_standings_have_their_pictures_and_stay_in_the_page(visit: Visit) -> Non
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
 
 
-def test_comparison_stands_before_the_data(visit: Visit) -> None:
+def test_the_contents_follow_the_survey_and_the_closing_page_comes_before_comparison_and_data(
+    visit: Visit,
+) -> None:
     visit.open("intro.html")
     said = visit.page.locator("nav.bd-links p.caption").all_inner_texts()
-    assert said.index("Comparison") + 1 == said.index("Data")
+    assert said == [
+        *(
+            "Introduction",
+            "Supervised segmentation",
+            "Semi-supervised segmentation",
+            "Uncertainty",
+            "Outlook",
+        ),
+        *("Closing", "Comparison", "Data", "The survey", "The house"),
+    ]
     links = visit.page.locator("nav.bd-links a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
-    first = links.index("comparison/standings.html")
+    first = links.index("does_the_survey_hold.html")
+    assert links[first - 1].startswith("5_outlook/")
     assert links[first : first + 3] == [
-        "comparison/standings.html",
         "does_the_survey_hold.html",
+        "comparison/standings.html",
         "comparison/run_your_own.html",
     ]
+    assert links.index("reading_paths.html") < links.index("0_introduction/0_before_deep_learning.html")
+    after = links.index("survey_map.html")
+    assert links[after : after + 3] == ["survey_map.html", "figures_and_equations.html", "references.html"]
+
+
+@pytest.mark.parametrize("name", ["figures_and_equations.html", "does_the_survey_hold.html"])
+def test_links_to_cells_land_at_cells(visit: Visit, name: str) -> None:
+    """Each target is the box of a cell, and following a link shows it."""
+    visit.open(name)
+    links = visit.page.locator("article a[href*='#cell-']").evaluate_all("all => all.map(a => a.href)")
+    asked = (*figures(), *equations()) if name.startswith("figures") else [e for e in errata() if e.cell]
+    assert {link.partition("#")[2] for link in links} == {target(one.chapter, one.cell) for one in asked}
+    for link in dict.fromkeys(links):
+        path, _, name = link.removeprefix("file://").partition("#")
+        found = re.search(rf'<(\w+) class="([^"]*)" id="{name}"', Path(path).read_text())
+        assert found, link
+        assert found[1] in ("div", "section", "p", "span")
+    visit.page.goto(links[0])
+    visit.page.wait_for_load_state("networkidle")
+    place = visit.page.locator(f"#{links[0].partition('#')[2]}").bounding_box()
+    assert -5 <= place["y"] <= 300
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_begins_with_what_it_needs_and_takes(visit: Visit, name: str) -> None:
+    visit.open(name)
+    first = visit.page.locator("article h1 + p").first.inner_text()
+    assert first.startswith("Needs ")
+    assert re.search(r"Reading: \d+ minutes?; computing: .+ See Reading paths\.$", first)
+    assert ("Next: " in first) == name[0].isdigit()
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if 'class="math' in (HTML / name).read_text()])
@@ -156,7 +201,8 @@ def test_narrow_screen_does_not_scroll_sideways(browser) -> None:
     page = context.new_page()
     data = [name for name in PAGES if name.startswith(("data/", "comparison/"))]
     assert data
-    for name in ("intro.html", "status.html", "does_the_survey_hold.html", "survey_map.html", *data):
+    generated = ("does_the_survey_hold", "survey_map", "reading_paths", "figures_and_equations")
+    for name in ("intro.html", "status.html", *(f"{one}.html" for one in generated), *data):
         page.goto((HTML / name).as_uri())
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"), name
     context.close()

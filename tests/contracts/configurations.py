@@ -13,7 +13,7 @@ from medseg_lab.training.recipe import Recipe, defaults, load
 
 WIDTH = 4
 """No level of a network is wider here."""
-NAMES = [one.name for one in configurations() if one.recipe]
+NAMES = [one.name for one in configurations()]
 
 
 @cache
@@ -52,6 +52,8 @@ def _small(recipe: Recipe, dims: int) -> Recipe:
             arguments["share"] = 1.0
         if "rounds" in known:
             arguments["rounds"] = min(2, arguments.get("rounds", known["rounds"]))
+        if "each" in known:  # of as few units as the cases have
+            arguments |= {"start": 2, "each": 2}
     return replace(recipe, arguments=arguments)
 
 

@@ -275,7 +275,8 @@ def test_samples_repeat_under_one_seed_and_differ_where_the_method_draws(name):
 def test_without_weight_it_moves_as_its_supervised_twin(target, dims, tmp_path):
     """Bit for bit, with dropout and augmentation: whatever a method gains comes from its unlabelled term."""
     arguments = target.arguments | {"spatial_dims": dims}
-    twin = recipe(Supervised, network=arguments["network"], spatial_dims=dims)
+    alike = {name: arguments[name] for name in ("network", "loss") if name in arguments}
+    twin = recipe(Supervised, **alike, spatial_dims=dims)
     wanted, curves = trained(twin, COHORT, tmp_path / "twin", **ROOM)
     for weight in (0.0, 10.0):
         one = Recipe(target.target, arguments | {"weight": weight})
@@ -285,8 +286,9 @@ def test_without_weight_it_moves_as_its_supervised_twin(target, dims, tmp_path):
             row.get("noted.kept", 1) for row in its.rows
         )  # a strict mask keeps nothing
         assert (differing(found.network, wanted.network) == []) == (not acted)
-    key = next(name for name in its.rows[0] if name.endswith("dice_ce"))  # "segment.dice_ce", if of phases
-    assert its.rows[0][key] == curves.rows[0]["dice_ce"]
+    loss = started(twin)[0].loss_name
+    key = next(name for name in its.rows[0] if name.endswith(loss))  # "segment.dice_ce", if of phases
+    assert its.rows[0][key] == curves.rows[0][loss]
 
 
 @pytest.mark.parametrize("target", named(learners(Game)))

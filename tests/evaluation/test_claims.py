@@ -6,7 +6,6 @@ import pytest
 
 from medseg_lab.evaluation.claims import claims_table, judged
 from medseg_lab.survey.claims import Acts, Claim, claims
-from medseg_lab.survey.methods import method
 from tests.evaluation.claim_runs import ledger, runs
 
 CLAIM = Claim(id="c", section="2.1.1", statement="A beats B.", better="A", worse="B", margin=0.01)
@@ -32,7 +31,7 @@ def test_without_runs_the_survey_stands_untested():
     found = judged(ledger())
     assert [one.claim for one in found] == list(claims())
     assert {one.verdict.state for one in found if not one.claim.identity} == {"not run"}
-    reasons = ("There are no runs of", "Planned for", "Exact: ")
+    reasons = ("There are no runs of", "Exact: ")
     assert all(one.verdict.reason.startswith(reasons) for one in found)
 
 
@@ -42,16 +41,6 @@ def test_an_identity_needs_no_runs():
     assert (found.verdict.state, found.by_data) == ("supported", ())
     assert found.verdict.sentence == "Supported: Exact: proved by tests/a.py::test_b."
     assert claims_table([found])["better"].tolist() == [""]
-
-
-def test_a_planned_side_is_named_with_its_chapter_until_it_has_runs():
-    by_id = {claim.id: claim for claim in claims()}
-    beaten, otsu = by_id["network-beats-threshold"], "Otsu's threshold"
-    said = f"Planned for chapter {method('classic-threshold').chapter}: {otsu}."
-    assert only(beaten, runs("U-Net")).verdict.reason == said
-    assert only(beaten, runs("U-Net", 0.1), runs(otsu)).verdict.state == "supported"
-    assert only(beaten, runs(otsu)).verdict.reason == "There are no runs of U-Net."
-    assert "no runs" in only(by_id["skips-help"]).verdict.reason
 
 
 def test_a_measure_that_nothing_takes_is_named():

@@ -50,7 +50,7 @@ def test_conda_environment_takes_the_rest_from_the_lock_file(root: Path) -> None
 
 def test_package_data_is_installed() -> None:
     package = files("medseg_lab")
-    for name in ("py.typed", "survey/planned.toml", "semi/ua_mt.toml", "data/cards/virtual-brain.toml"):
+    for name in ("py.typed", "survey/sections.toml", "semi/ua_mt.toml", "data/cards/virtual-brain.toml"):
         assert package.joinpath(name).is_file(), name
 
 

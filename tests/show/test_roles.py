@@ -1,4 +1,4 @@
-"""The games of the survey's figures 15 to 17: every box has its part, and words can be read."""
+"""The survey's figures 13 to 17: every box has its part, and words can be read."""
 
 import pytest
 from legible import assert_legible
@@ -26,5 +26,7 @@ def test_it_says_of_each_network_what_moves_it_and_of_nothing_else(name):
 
 
 def test_a_game_that_is_not_drawn_is_refused_with_those_that_are():
-    with pytest.raises(ValueError, match=r"name: expected one of Generative augmentation, .*, got 'U-Net'"):
+    with pytest.raises(
+        ValueError, match=r"name: expected one of Mean Teacher, .*Generative augmentation, .*, got 'U-Net'"
+    ):
         roles("U-Net")

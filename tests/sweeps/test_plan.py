@@ -161,18 +161,6 @@ def test_what_changes_a_trained_learner_has_that_learners_dimension(tmp_path):
     assert plan.left_out == (("three, flat", "works in 3 dimensions, the data has 2"),)
 
 
-def test_a_planned_configuration_is_refused(tmp_path, monkeypatch):
-    from medseg_lab.survey.configurations import Configuration
-    from medseg_lab.sweeps import resolve
-
-    listed = [Configuration(name="Active learning", method="active-learning"), *resolve.configurations()]
-    monkeypatch.setattr(resolve, "configurations", lambda: listed)
-    with pytest.raises(
-        ValueError, match=r"methods: expected some of .*, got 'Active learning', which is planned"
-    ):
-        read_plan(grid_file(tmp_path, methods=["Active learning"]))
-
-
 def test_a_chapter_is_one_job_for_each_combination_of_its_values(tmp_path, monkeypatch):
     house = small_house(tmp_path / "house")
     monkeypatch.setenv("MEDSEG_HOME", str(house.root))
