@@ -31,10 +31,10 @@ class Watershed(Otsu):
     def segmented(self, image: Grey) -> NDArray[np.int64]:
         """The classes `(*S)` of a whole case, with lines of background between touching objects."""
         found = super().segmented(image)
-        whole = np.count_nonzero(found)
+        whole = int(np.count_nonzero(found))
         for k in range(1, len(self.grey)):
             found[lines_between(found == k, self.depth)] = 0
-        self.note_case(cut=1 - float(np.count_nonzero(found)) / max(1, whole))
+        self.note_case(cut=1 - np.count_nonzero(found) / whole if whole else 0.0)
         return found
 
 
