@@ -51,8 +51,11 @@ def lines_between(mask: NDArray[np.bool_], depth: float) -> NDArray[np.bool_]:
     if not mask.any():
         return mask
     height = ndimage.distance_transform_edt(mask)
-    # hills lowered by the depth, and filled up as far as others reach: shallow passes are gone
-    levelled = reconstruction(height - depth, height)
-    hills, _ = ndimage.label(local_maxima(levelled), np.ones([3] * mask.ndim))
+    # hills lowered by the depth, and filled up as far as others reach through faces: shallow passes are gone;
+    # the ground around lies lower still, so that every object keeps a hill, however low
+    ground = np.where(mask, height, -depth - 1)
+    faces = ndimage.generate_binary_structure(mask.ndim, 1)
+    levelled = reconstruction(ground - depth, ground, footprint=faces)
+    hills, _ = ndimage.label(local_maxima(levelled, connectivity=1), faces)
     basins = watershed(-height, hills, mask=mask, watershed_line=True)
     return mask & (basins == 0)
