@@ -56,6 +56,9 @@ class Classical(Learner):
         self.spacing = self.task.spacing  # of the case: the task may be posed to slices
         super().build()
         self.grey = nn.Parameter(torch.randn(k, channels))
+        self.count: Tensor
+        self.total: Tensor
+        self.squares: Tensor
         self.register_buffer("count", torch.zeros(k, dtype=torch.float64))
         self.register_buffer("total", torch.zeros(k, channels, dtype=torch.float64))
         self.register_buffer("squares", torch.zeros(k, channels, dtype=torch.float64))

@@ -59,7 +59,7 @@ def otsu_thresholds(image: Grey, levels: int, bins: int = 128) -> Grey:
     from skimage.filters import threshold_multiotsu
 
     counts, edges = np.histogram(image, bins)
-    levels = min(levels, np.count_nonzero(counts))
+    levels = min(levels, int(np.count_nonzero(counts)))
     if levels < 2:
         return np.empty(0)
     # of each threshold scikit-image gives the bin below it, of which we take the upper edge

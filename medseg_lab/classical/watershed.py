@@ -31,10 +31,10 @@ class Watershed(Otsu):
     def segmented(self, image: Grey) -> NDArray[np.int64]:
         """The classes `(*S)` of a whole case, with lines of background between touching objects."""
         found = super().segmented(image)
-        whole = np.count_nonzero(found)
+        whole = int(np.count_nonzero(found))
         for k in range(1, len(self.grey)):
             found[lines_between(found == k, self.depth)] = 0
-        self.note_case(cut=1 - float(np.count_nonzero(found)) / max(1, whole))
+        self.note_case(cut=1 - np.count_nonzero(found) / whole if whole else 0.0)
         return found
 
 
@@ -51,8 +51,11 @@ def lines_between(mask: NDArray[np.bool_], depth: float) -> NDArray[np.bool_]:
     if not mask.any():
         return mask
     height = ndimage.distance_transform_edt(mask)
-    # hills lowered by the depth, and filled up as far as others reach: shallow passes are gone
-    levelled = reconstruction(height - depth, height)
-    hills, _ = ndimage.label(local_maxima(levelled), np.ones([3] * mask.ndim))
+    # hills lowered by the depth, and filled up as far as others reach through faces: shallow passes are gone;
+    # the ground around lies lower still, so that every object keeps a hill, however low
+    ground = np.where(mask, height, -depth - 1)
+    faces = ndimage.generate_binary_structure(mask.ndim, 1)
+    levelled = reconstruction(ground - depth, ground, footprint=faces)
+    hills, _ = ndimage.label(local_maxima(levelled, connectivity=1), faces)
     basins = watershed(-height, hills, mask=mask, watershed_line=True)
     return mask & (basins == 0)

@@ -1,7 +1,6 @@
 """A case as a worse scan would show it: less contrast, more noise, more blur, uneven light (survey 0)."""
 
 import hashlib
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -69,7 +68,8 @@ def degraded(
         missing = max(0.0, had**2 - noise_of(worse, plane) ** 2) ** 0.5
         worse += missing * kept + noise * image.std() * added
         channels.append(worse + shading * image.std() * _ramp(image.shape, plane, angle))
-    return replace(case, image=zscore(torch.from_numpy(np.stack(channels)), case.id).to(case.image))
+    worse_image = zscore(torch.from_numpy(np.stack(channels)), case.id).to(case.image)
+    return Case(case.id, case.patient, worse_image, case.labels, case.spacing, case.distribution)
 
 
 def noise_of(image: NDArray, plane: list[int]) -> float:

@@ -26,7 +26,12 @@ class CompactFeatures(Supervised):
     class as far as they are there (`balanced`); so a small organ counts as much as the background. Features
     are taken from the forward pass of L_S, which costs nothing more.
 
-    Noted: `within` and `between`, the mean cosines that the two parts of L_C move.
+    Noted: `within` and `between`, the mean cosines that the two parts of L_C move. Labels alone come to .89
+    and .18 on the patients that they learn from, this term at its default weight to .91 and .07.
+
+    The weight is chosen by validation Dice on msd-hippocampus with two labelled patients and two seeds: .756
+    by labels alone, .760 at .3, .722 at 1. (The control came to .774.) With the labels of all patients there
+    is nothing to gain: .829 alone, .826 with the term (one seed); so the chapter asks with few.
 
     Args:
         weight: w; at 0 the training is that of its supervised twin, bit for bit.

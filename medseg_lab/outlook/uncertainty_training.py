@@ -38,9 +38,14 @@ class UncertaintyTraining(Supervised):
     less, which should help where labels are wrong. With gamma = 0 it is the same training without weights,
     bit for bit, and no uncertainty is measured.
 
+    By validation Dice on msd-hippocampus with two labelled patients and two seeds (.756 before the further
+    steps), no gamma gains: .761 at 0, .757 at 2, .751 at 4, .759 at -2. The spread of the weights is .2 at 2,
+    and .9 at 4. So 2 stands for gamma above 0: at 4 more is lost. With spoiled labels (one
+    seed) it is .722 at 0 and .719 at -2.
+
     Noted: `weight_spread`, the standard deviation of the weights; `errors_found`, the share of the voxels
-    predicted wrongly that are among the tenth with the largest weights (the smallest, for gamma below 0), in
-    steps where any is wrong: a tenth if uncertainty knows nothing of errors.
+    predicted wrongly that are among the most uncertain tenth, in steps where any is wrong: a tenth if
+    uncertainty knows nothing of errors.
 
     Args:
         gamma: a voxel of which the network knows nothing weighs e^gamma times as much as one of which it is

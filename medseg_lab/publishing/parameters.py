@@ -19,6 +19,9 @@ from medseg_lab.publishing.house import Chapter, source, tags
 
 TYPES = {kind.__name__: kind for kind in (str, int, float, bool, list, tuple)} | {"Literal": Literal}
 
+SEVERAL_RATERS = {"virtual-brain": "virtual-brain+raters"}
+"""The variant of a data set in which each case has several outlines."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -101,8 +104,11 @@ def taken(chapter: Chapter, **offered: Any) -> dict[str, Any]:
 def of_book(chapter: Chapter, *, dataset: str | None = None, budget: str | None = None) -> dict[str, Any]:
     """The parameters that a book gives a chapter: at `smoke`, which proves that all runs, with all methods.
 
-    The tests execute the chapters with the same ones, so that a book at `smoke` finds what they executed.
+    A chapter on uncertainty takes the virtual subjects that several have outlined. The tests execute the
+    chapters with the same parameters, so that a book at `smoke` finds what they executed.
     """
+    if chapter.section.startswith("4"):
+        dataset = SEVERAL_RATERS.get(dataset or "", dataset)
     return taken(chapter, dataset=dataset, budget=budget, methods="all" if budget == "smoke" else None)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from medseg_lab.publishing.estimate import COSTS
 from medseg_lab.publishing.house import Chapter, source, tags
 from medseg_lab.publishing.markdown import bullets, table
-from medseg_lab.publishing.places import to_chapter
+from medseg_lab.publishing.places import cells, to_chapter
 from medseg_lab.survey.paths import Path, Stop, needs, paths
 
 WORDS = 180
@@ -50,13 +50,12 @@ def minutes(chapter: Chapter, stop: Stop | None = None) -> int:
 
 
 def _part(chapter: Chapter, stop: Stop) -> list[dict[str, Any]]:
-    cells = chapter.notebook["cells"]
-    ids = [cell.get("id", "") for cell in cells]
+    every, ids = chapter.notebook["cells"], cells(chapter)
     for end in (stop.start, stop.until):
         if end and end not in ids:
             raise ValueError(f"chapter {chapter.section}: expected the id of a cell, got {end!r}")
     start = ids.index(stop.start) if stop.start else 0
-    return list(cells[start : ids.index(stop.until) if stop.until else len(cells)])
+    return list(every[start : ids.index(stop.until) if stop.until else len(every)])
 
 
 def _seconds(cell: dict[str, Any]) -> float:
@@ -137,7 +136,11 @@ def taken(path: Path, at: dict[str, Chapter]) -> list[int]:
 
 
 def _minutes(stop: Stop, at: dict[str, Chapter]) -> int:
-    return minutes(at[stop.chapter], stop) if stop.chapter in at else 0
+    """0 for a chapter that is not in the book; a chapter without the cells of a part is read whole."""
+    if not (chapter := at.get(stop.chapter)):
+        return 0
+    ids = {*cells(chapter), ""}
+    return minutes(chapter, stop if {stop.start, stop.until} <= ids else None)
 
 
 def _path(path: Path, at: dict[str, Chapter]) -> list[str]:

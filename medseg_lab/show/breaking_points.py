@@ -59,7 +59,7 @@ def breaking_points(
         raise ValueError(f"dials: expected some of {', '.join(DIALS)}, got {unknown[0]!r}")
     axis, tables = cohort.card.preprocessing.slice_axis, []
 
-    def scored(learner: "Segmenter", worse: Sequence[Case], **said: object) -> pd.DataFrame:
+    def scored(learner: "Segmenter", worse: Sequence[Case], **said: str | float) -> pd.DataFrame:
         known = with_references(learner, worse)
         return evaluate(predictor(learner, cohort), known, cohort.task, metrics=["dice"]).assign(**said)
 
@@ -68,7 +68,7 @@ def breaking_points(
         tables += [plain.assign(dial=dial) for dial in dials]
     for dial, strengths in dials.items():
         for strength in strengths:
-            worse = [degraded(case, slice_axis=axis, **{dial: strength}) for case in cases]  # type: ignore[arg-type]
+            worse = [degraded(case, slice_axis=axis, **{dial: strength}) for case in cases]
             for name, learner in learners.items():
                 tables.append(scored(learner, worse, method=name, dial=dial, strength=strength))
     columns = ["method", "dial", "strength", "case", "patient", "class", "dice"]
@@ -125,7 +125,7 @@ def under_dials(learners: Mapping[str, "Segmenter"], cohort: "Cohort", case: Cas
     place, reference = fullest(case, axis), case.label.cpu().numpy()
 
     def draw(**strengths: float) -> "Figure":
-        worse = degraded(case, slice_axis=axis, **strengths)  # type: ignore[arg-type]
+        worse = degraded(case, slice_axis=axis, **strengths)
         found: dict[str, NDArray] = {"reference": reference}
         for name, learner in learners.items():
             known = with_references(learner, [worse])

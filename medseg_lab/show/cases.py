@@ -74,7 +74,7 @@ def side_by_side(
         said = []
         for row, ((title, case), axes) in enumerate(zip(rows.items(), grid, strict=True)):
             values = {name: f"Dice {value:.2f}" for name, value in dice[case.id].items()}
-            axes[0].set_ylabel(f"{title}\n{case.id}", fontsize=9)
+            axes[0].set_ylabel(f"{title}\n{_short(case.id)}", fontsize=9)
             for ax, name in zip(axes, names, strict=True):
                 small_title(ax, ("" if row else f"{fill(name, 18)}\n") + values.get(name, ""))
             said.append(f"{title} case {case.id}: {', '.join(map(' '.join, values.items()))}")
@@ -99,6 +99,11 @@ def case_dice(prediction: NDArray, reference: NDArray, task: Task) -> float:
     rows = score(prediction, reference, len(task.classes), None, metrics=["dice"])
     values = [row["dice"] for row in rows if not np.isnan(row["dice"])]
     return float(np.mean(values)) if values else 1.0
+
+
+def _short(name: str) -> str:
+    """An id as it fits beside a panel: of a long one, such as a digest, the beginning."""
+    return name if len(name) <= 24 else f"{name[:12]}…"
 
 
 def _dice(

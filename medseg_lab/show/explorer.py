@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_FRAMES = 120
 FEW = "MEDSEG_EXPLORERS"
-"""Variable that says `few` where explorers need only be proved to work: two values of each slider then do."""
+"""Variable that says `few` where explorers and toys need only be proved to work."""
 PICKED = "picked"
 """The id (`set_gid`) of axes in which a click sets the first two sliders: to its row and its column."""
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -88,8 +88,7 @@ def explore(draw_frame: Callable[..., "Figure"], **grid: Sequence[object]) -> No
     Raises:
         ValueError: for an empty grid, or more than 120 frames, which would make a page heavy.
     """
-    if os.environ.get(FEW) == "few":
-        grid = {name: [*values][:: max(1, len(values) - 1)] for name, values in grid.items()}
+    grid = {name: drawn_values(values) for name, values in grid.items()}
     points = grid_points(grid)
     frames = [frame(draw_frame(**point)) for point in points]
     steps = {name: [str(value) for value in values] for name, values in grid.items()}
@@ -97,6 +96,16 @@ def explore(draw_frame: Callable[..., "Figure"], **grid: Sequence[object]) -> No
     first = frames[int(np.ravel_multi_index([n // 2 for n in sizes], sizes))]
     plain = f"[explorer: {', '.join(f'{name} ({len(values)} values)' for name, values in steps.items())}]"
     show(twin(frames, first, steps), plain, **live(draw_frame, grid, first))
+
+
+def drawn_values(values: Sequence[Any]) -> list[Any]:
+    """Those of a slider's values that are drawn: all, or the outermost where that proves enough (`FEW`)."""
+    return [*values][:: max(1, len(values) - 1)] if os.environ.get(FEW) == "few" else [*values]
+
+
+def taken_steps(steps: int) -> int:
+    """How many of a toy's training steps are taken: all, or a tenth where that proves enough (`FEW`)."""
+    return max(1, steps // 10) if os.environ.get(FEW) == "few" else steps
 
 
 def grid_points(grid: Mapping[str, Sequence[object]]) -> list[dict[str, Any]]:

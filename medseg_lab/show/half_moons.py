@@ -20,6 +20,7 @@ from medseg_lab.data.task import Task
 from medseg_lab.losses.cross_entropy import CrossEntropy
 from medseg_lab.semi.pi_model import PiModel
 from medseg_lab.show.contours import small_title
+from medseg_lab.show.explorer import taken_steps
 from medseg_lab.show.style import COLOURS, MARKERS, canvas, house
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.supervised import Supervised
@@ -102,9 +103,10 @@ def trained(moons: Moons, method: type[Supervised], **options: Any) -> Supervise
         torch.manual_seed(moons.seed)
         parts: dict[str, Any] = {"network": recipe(Pointwise), "loss": recipe(CrossEntropy)}
         learner = method(TASK, **parts, **options)
-        learner.prepare(STEPS, ())
+        steps = taken_steps(STEPS)
+        learner.prepare(steps, ())
         optimiser = torch.optim.Adam(learner.parameters(), RATE)
-        for step in range(STEPS):
+        for step in range(steps):
             optimiser.zero_grad()
             torch.stack(list(learner.losses(batch, step).values())).sum().backward()
             optimiser.step()

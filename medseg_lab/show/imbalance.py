@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.losses.focal import EASY
 from medseg_lab.show.contours import outline
+from medseg_lab.show.explorer import drawn_values, taken_steps
 from medseg_lab.show.heat_map import heat_map, ratio
 from medseg_lab.show.spot import fullest, marked
 from medseg_lab.show.style import canvas, house, look
@@ -71,7 +72,7 @@ def imbalance(
         ValueError: if a case marks nothing.
     """
     seen = {case.id: features(case) for case in (*train, test)}
-    found = {}
+    found, ratios = {}, drawn_values(ratios)
     for background in ratios:
         old, new = (draw_voxels(cases, seen, background, seed) for seed, cases in enumerate((train, [test])))
         found[background] = {name: outcome(loss, *old, *new) for name, loss in losses.items()}
@@ -133,7 +134,7 @@ def outcome(loss: Loss, x: Tensor, y: Tensor, new: Tensor, truth: Tensor) -> Out
     nn.init.zeros_(classifier.weight)
     nn.init.zeros_(classifier.bias)  # type: ignore[arg-type]
     optimiser = torch.optim.Adam(classifier.parameters(), RATE)
-    for _ in range(STEPS):
+    for _ in range(taken_steps(STEPS)):
         optimiser.zero_grad()
         loss(classifier(x), y).backward()
         optimiser.step()

@@ -173,7 +173,7 @@ def strength_curves(found: pd.DataFrame) -> "Figure":
     return fig
 
 
-def beside_variants(number: int = 0) -> "Figure":
+def beside_variants(number: int = 0, resolution: int = 2) -> "Figure":
     """One virtual subject under the four other scanners, and as the functions make it of the plain scan.
 
     Above the plain scan, in the middle the variant of the card, below the function at strength 1. Written
@@ -182,16 +182,17 @@ def beside_variants(number: int = 0) -> "Figure":
 
     Args:
         number: of the subject.
+        resolution: edge of a voxel in mm; 4 is quick, and coarse.
     """
-    plain = subject(0, number)
+    plain = subject(0, number, read_settings({"resolution": resolution}, "plain"))
     label = plain.labels[0]
     image = zscore(plain.image)
     middle, columns, said = label.shape[2] // 2, {}, []
     for shift in SHIFTS:
         virtual = load_card(f"virtual-brain+shift-{shift}").virtual
         assert virtual is not None
-        settings = read_settings(virtual.settings, f"shift-{shift}")
-        case = Case(f"v{number}", "v", image, plain.labels, (settings.resolution,) * 3)
+        settings = read_settings(virtual.settings | {"resolution": resolution}, f"shift-{shift}")
+        case = Case(f"v{number}", "v", image, plain.labels, (float(resolution),) * 3)
         ours = shifted(case, shift, 1.0, 2, number)
         columns[shift] = [image, zscore(subject(0, number, settings).image), ours.image]
     rows = ("plain", "the variant", "the function")

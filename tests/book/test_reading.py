@@ -87,3 +87,10 @@ def test_the_page_has_every_path_with_its_sum_and_every_chapter() -> None:
     (rows,) = [part for part in page.split("\n\n") if part.startswith("| Chapter | Needs")]
     assert len(rows.splitlines()) == 2 + len(needs())
     assert "to before “Class imbalance, dialled”" in page
+
+
+def test_parts_begin_and_end_at_cells_of_our_chapters_and_another_one_is_read_whole(chapter: Chapter) -> None:
+    for path in paths():
+        for stop in (stop for sitting in path.sitting for stop in sitting.stops):
+            assert minutes(AT[stop.chapter], stop) > 0
+    assert taken(paths()[0], {"2.1.1": chapter}) == [4]

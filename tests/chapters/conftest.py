@@ -52,7 +52,7 @@ def executions(real: bool) -> list[Any]:
     """Each chapter with the embedded data set; or, where it takes one and it is here, with its real one."""
     found = []
     for chapter in CHAPTERS:
-        dataset = "virtual-brain+raters" if chapter.section.startswith("4") else "virtual-brain"
+        dataset = of_book(chapter, dataset="virtual-brain").get("dataset", "virtual-brain")
         if real:
             dataset = REAL.get(chapter.section, REAL["2.1.1"])
             if "dataset" not in declared(chapter) or not data_root(dataset):

@@ -12,7 +12,7 @@ from medseg_lab.publishing import inputs as inputs_module
 from medseg_lab.publishing.execute import ChapterError, Executed, run_chapter, tidied
 from medseg_lab.publishing.house import House
 from medseg_lab.publishing.inputs import data_identity, inputs, key
-from medseg_lab.publishing.parameters import checked, declared
+from medseg_lab.publishing.parameters import checked, declared, of_book
 from tests.chapters.small import cell, small_house
 
 
@@ -196,3 +196,21 @@ def test_prints_that_came_in_pieces_are_one_output_on_the_page() -> None:
     (found,) = tidied(nbformat.v4.new_notebook(cells=[code])).cells
     assert [output.text for output in found.outputs] == ["one\ntwo\n"]
     assert not found.metadata
+
+
+@pytest.mark.parametrize(
+    ("section", "budget", "dataset", "given"),
+    [
+        ("2.1.1", "smoke", "virtual-brain", {"dataset": "virtual-brain", "methods": "all"}),
+        ("2.1.1", "class", "virtual-brain", {"dataset": "virtual-brain"}),
+        ("4.2", "smoke", "virtual-brain", {"dataset": "virtual-brain+raters", "methods": "all"}),
+        ("4.2", "class", "msd-hippocampus", {"dataset": "msd-hippocampus"}),
+        ("run_your_own", "smoke", "virtual-brain", {}),
+    ],
+)
+def test_a_book_gives_a_chapter_all_methods_at_smoke_and_several_outlines_where_it_is_on_uncertainty(
+    root: Path, section: str, budget: str, dataset: str, given: dict[str, Any]
+) -> None:
+    chapter = House(root).chapter(section)
+    assert of_book(chapter, dataset=dataset, budget=budget) == {"budget": budget, **given}
+    assert of_book(chapter) == {}

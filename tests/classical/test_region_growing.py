@@ -53,7 +53,7 @@ def two_structures():
     reference[2:7, 2:9] = 1  # 5 x 7: its middle is (4, 4), (4, 5) or (4, 6)
     reference[8:11, 14:18] = 1
     reference[0, 19] = 1  # of one pixel: nobody clicks it
-    reference[0, :2] = IGNORE
+    reference[0, :12] = IGNORE  # what nobody annotated is no structure, however large
     return reference
 
 
@@ -80,6 +80,15 @@ def test_what_is_clicked_is_found_and_clicks_of_one_case_are_not_for_the_next():
     assert (found == 1).sum() == 5 * 7 + 3 * 4
     assert learner.case_activity == {"reached": (5 * 7 + 3 * 4) / 240, "seeds": 2}
     assert not learner.finish(torch.zeros(2, 12, 20), image).argmax(0).any()
+
+
+def test_without_clicks_the_reference_says_nothing():
+    learner, reference, image = clicked()
+    learner.seeds = "typical"
+    wanted = learner.finish(torch.zeros(2, 12, 20), image)
+    learner.take_reference(1 - reference.clamp(max=1))
+    assert torch.equal(learner.finish(torch.zeros(2, 12, 20), image), wanted)
+    assert wanted[1].sum() == 5 * 7 + 3 * 4 + 1  # the single pixel, too
 
 
 def test_the_grey_value_of_a_clicked_class_is_that_of_its_clicks():

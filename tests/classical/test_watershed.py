@@ -1,6 +1,7 @@
 """A watershed cuts touching objects apart."""
 
 import numpy as np
+import pytest
 import torch
 from scipy import ndimage
 from test_grey_values import seen
@@ -29,6 +30,18 @@ def test_one_object_is_not_cut():
     assert not lines_between(discs(0), 1.0).any()
     assert not lines_between(discs(4), 1.0).any()  # an oval has no waist
     assert not lines_between(np.zeros((5, 5), dtype=bool), 1.0).any()
+
+
+@pytest.mark.parametrize("depth", [1.0, 4.0])
+def test_a_small_or_thin_object_is_not_taken_for_a_line(depth):
+    """Lower than the depth or not, alone, beside a large one or at its corner, it stays whole."""
+    small = np.zeros((31, 41), dtype=bool)
+    small[2:4, 2:4] = small[28, 5:20] = True
+    assert not lines_between(small, depth).any()
+    assert not lines_between(small | discs(0), depth).any()
+    corner = np.zeros((20, 20), dtype=bool)
+    corner[2:12, 2:12] = corner[12:14, 12:14] = True
+    assert not lines_between(corner, depth).any()
 
 
 def test_a_shallow_pass_is_a_rough_border_unless_the_depth_says_otherwise():

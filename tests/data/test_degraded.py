@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from toys import tiny_cohort
 
 from medseg_lab.data.case import Case
 from medseg_lab.data.degraded import DIALS, degraded, noise_of
+from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.preprocess import zscore
+from medseg_lab.data.share import shared
 
 LABEL = torch.zeros(1, 64, 48, dtype=torch.uint8)
 LABEL[:, 16:48, 12:36] = 1
@@ -41,6 +44,16 @@ def test_labels_stay_and_the_image_is_z_scored_and_repeats(dial):
     assert found.image.mean().abs() < 1e-6
     assert abs(found.image.std(correction=0) - 1) < 1e-6
     assert not torch.equal(found.image, case.image)
+
+
+def test_a_case_on_disk_is_degraded_like_one_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cohort = tiny_cohort(2, 2)
+    in_memory, on_disk = cohort.labelled[0], shared(cohort).open().labelled[0]
+    assert isinstance(on_disk, MappedCase)
+    found = degraded(on_disk, noise=0.5)
+    assert torch.equal(found.image, degraded(in_memory, noise=0.5).image)
+    assert torch.equal(found.labels, in_memory.labels)
 
 
 def test_chance_is_that_of_the_case():

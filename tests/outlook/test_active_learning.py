@@ -157,6 +157,20 @@ def test_what_it_notes_by_hand():
     assert "lift" not in learner.made
 
 
+def test_a_round_goes_on_from_the_weights_or_begins_anew():
+    (start,) = ACTIVE(rounds=1).bases
+    before, _ = begun(start)
+    torch.nn.init.ones_(before.network.head.weight)
+    for anew in (False, True):
+        learner = ACTIVE(rounds=1, share=0.5, rate=0.25, anew=anew).build(COHORT.task)
+        own = [weight.clone() for weight in learner.network.parameters()]
+        learner.learn_from(COHORT, [before])
+        wanted = own if anew else before.network.parameters()
+        assert all(map(torch.equal, learner.network.parameters(), wanted))
+        assert (learner.steps_within(600), learner.rate_share) == (300, 0.25)
+    assert (before.steps_within(600), before.rate_share) == (600, 1)
+
+
 def test_a_pool_that_has_no_more_gives_what_it_has():
     learner, _ = begun(ACTIVE(ask="bald", rounds=2, each=12))
     assert [len(of) for of in learner.asked_for] == [3, 12, 5]

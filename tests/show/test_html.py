@@ -129,6 +129,15 @@ def test_where_few_frames_do_the_outermost_are_drawn(shown, monkeypatch):
     assert drawn == [{"depth": 1, "slice": 5}, {"depth": 3, "slice": 5}]
 
 
+def test_where_it_need_only_work_the_outermost_frames_are_drawn_and_toys_take_few_steps(monkeypatch):
+    assert explorer.drawn_values(range(5)) == [0, 1, 2, 3, 4]
+    assert explorer.taken_steps(300) == 300
+    monkeypatch.setenv(explorer.FEW, "few")
+    assert explorer.drawn_values(range(5)) == [0, 4]
+    assert explorer.drawn_values(["one"]) == ["one"]
+    assert (explorer.taken_steps(300), explorer.taken_steps(3)) == (30, 1)
+
+
 def test_two_explorers_on_a_page_do_not_share_ids(shown):
     explorer.explore(draw, depth=(1,), slice=(5,))
     explorer.explore(draw, depth=(1,), slice=(5,))

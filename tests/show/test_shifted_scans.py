@@ -78,6 +78,6 @@ def test_tissues_are_measured_by_hand():
 
 
 def test_the_variants_stand_beside_the_functions():
-    fig = beside_variants()
+    fig = beside_variants(resolution=4)
     assert len(fig.axes) == 12
     assert_legible(fig)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from learning_toys import train_tiny
 
 from medseg_lab.training.runs import Run
 
@@ -87,7 +88,7 @@ def children():
 
 def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_bits(tmp_path, children):
     chance, reached = random.Random(), []
-    for _ in range(3):
+    for _ in range(2):
         process = start(tmp_path / "killed")
         children.append(process)
         wait_for_progress(tmp_path / "killed", process)
@@ -96,10 +97,10 @@ def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_bits(tmp_pat
         process.wait()
         reached.append(checkpoints(tmp_path / "killed")[-1])
     assert reached == sorted(set(reached))  # each went on from where the last one was cut off
-    for name in ("killed", "whole"):
-        process = start(tmp_path / name)
-        children.append(process)
-        assert process.communicate(timeout=200)[0].strip().endswith("trained")
+    process = start(tmp_path / "killed")
+    children.append(process)
+    assert process.communicate(timeout=200)[0].strip().endswith("trained")
+    assert not train_tiny(tmp_path / "whole", steps=STEPS, checkpoint_seconds=0.02).replayed
     one, two = (finished(tmp_path / name) for name in ("killed", "whole"))
     assert one.name == two.name
     assert (one / "weights.safetensors").read_bytes() == (two / "weights.safetensors").read_bytes()
