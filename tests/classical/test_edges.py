@@ -1,5 +1,7 @@
 """Edges closed to regions, and one that leaks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -61,12 +63,16 @@ def test_a_square_is_found_by_its_contour():
     assert 0 < learner.case_activity["edge"] < 0.3
 
 
-def test_a_volume_is_segmented_slice_by_slice():
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_volume_is_segmented_slice_by_slice(axis):
+    """Along whichever axis slices lie; the regions of each are named by its own grey values."""
     learner, image = bright_square()
-    other = image.T[::-1].copy()
-    found = learner.finish(torch.zeros(2, 40, 40, 2), torch.tensor(np.stack([image, other], -1))[None])
-    for index, plane in enumerate((image, other)):
-        assert np.array_equal(found.argmax(0)[..., index].numpy(), learner.segmented(plane))
+    learner.task = replace(learner.task, slice_axis=axis)
+    moved = np.roll(image, (5, 7), (0, 1))
+    found = learner.finish(torch.zeros(2, 1), torch.tensor(np.stack([image, moved], axis))[None]).argmax(0)
+    for index, plane in enumerate((image, moved)):
+        assert np.array_equal(found.select(axis, index).numpy(), learner.segmented(plane))
+        assert 300 < found.select(axis, index).sum() < 500
 
 
 def test_thresholds_are_in_order():

@@ -82,6 +82,15 @@ def test_noise_is_in_standard_deviations_of_the_image():
     assert found == pytest.approx(1 / (0.5 * LABEL.float().std(correction=0).item()), rel=0.05)
 
 
+def test_noise_that_is_added_is_another_than_that_which_is_kept():
+    """So their variances add up: the image's own, and a quarter of the image's variance."""
+    case, inside = scan(0.2), LABEL == 1
+    apart = float(case.image[inside].mean() - case.image[~inside].mean())
+    own = apart / contrast_to_noise(case)
+    found = contrast_to_noise(degraded(case, contrast=0.5, noise=0.5))
+    assert found == pytest.approx(apart / 2 / (own**2 + 0.25) ** 0.5, rel=0.05)
+
+
 def test_blur_is_in_mm_and_leaves_the_noise():
     """At 2 mm a pixel, 2 mm are one pixel along both axes."""
     case = scan(0.0001, spacing=(2.0, 2.0))
@@ -102,6 +111,17 @@ def test_shading_rises_from_one_side_to_the_other_and_is_the_same_in_all_slices(
     assert torch.isclose(corners.max(), image.abs().max())
     torch.testing.assert_close(image[:5], -image[4:].flip(0, 1), atol=0.02, rtol=0)
     assert (image[..., 0] - image[..., 3]).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_shading_lies_in_the_plane_of_the_slices(axis):
+    flat = torch.zeros(1, 6, 7, 8)
+    flat[:, 3, 3, 3] = 1e-6
+    case = Case("a", "p", zscore(flat), torch.zeros(1, 6, 7, 8, dtype=torch.uint8), None)
+    image = degraded(case, shading=1e5, slice_axis=axis).image[0].movedim(axis, 0)
+    assert (image - image[:1]).abs().max() < 1e-3
+    assert image[0].diff(dim=0).abs().min() > 1e-2
+    assert image[0].diff(dim=1).abs().min() > 1e-2
 
 
 @pytest.mark.parametrize(

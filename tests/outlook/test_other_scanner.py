@@ -79,6 +79,14 @@ def test_a_thick_slice_is_the_mean_of_neighbours():
     assert torch.equal(thicker(image, 3.0)[1, 2, 3], thicker(image[1:, 2:, 3:], 3.0)[0, 0, 0])
 
 
+def test_a_thick_slice_is_as_thick_in_mm_whatever_the_voxels():
+    """6.3 mm are 6.3 voxels of 1 mm, and 2.1 of 3 mm along the last axis."""
+    image = noise(1, 1, 9, 40)
+    for spacing, voxels in (((1.0, 1.0), 6.3), ((1.0, 3.0), 2.1)):
+        wanted = standardised_as(thicker(image, voxels), image)
+        torch.testing.assert_close(as_from_another_scanner(image, "slices", 1.0, [0], spacing), wanted)
+
+
 @pytest.mark.parametrize("shift", SHIFTS)
 def test_a_patch_keeps_mean_and_spread_of_each_channel_and_moves_with_the_strength(shift):
     torch.manual_seed(0)

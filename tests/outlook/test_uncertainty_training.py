@@ -117,6 +117,23 @@ def test_the_control_has_the_same_weights_in_other_places(monkeypatch):
     assert noted[0]["errors_found"] != noted[1]["errors_found"]
 
 
+def test_what_it_notes_is_of_known_voxels_and_of_uncertainty_whatever_gamma_makes_of_it(monkeypatch):
+    batch, noted = noise_batch(), []
+    label = batch.label.clone()
+    label[:, :8] = IGNORE
+    torch.manual_seed(0)
+    said = torch.randn(2, 3, 16, 12).softmax(dim=1)
+    monkeypatch.setattr(module, "foretold", lambda learner, image, passes: said)
+    for gamma in (2.0, -2.0):
+        learner = learner_of(gamma=gamma)
+        learner.losses(batch._replace(label=label), 0)
+        noted.append(learner.noted)
+        w = weights(entropy(said) / log(3), known(label), gamma)
+        torch.testing.assert_close(learner.noted["weight_spread"], w[:, 8:].std())
+    assert noted[0]["errors_found"] == noted[1]["errors_found"]
+    assert noted[0]["errors_found"] == errors_found(entropy(said), said, label)["errors_found"]
+
+
 def test_at_gamma_0_it_is_training_on_bit_for_bit(tmp_path):
     """The control of section 3.4, which a round of self-training without pseudo-labels is."""
     alone = trained(recipe(Supervised, network=SMALL, spatial_dims=2), tiny_cohort(), tmp_path / "alone")[0]

@@ -1,9 +1,12 @@
 """What can be asked for, and what is learned from."""
 
+from dataclasses import replace
+
 import torch
 from toys import tiny_cohort
 
 from medseg_lab.data.case import IGNORE, Case
+from medseg_lab.data.splits import Split
 from medseg_lab.outlook.units import WHOLE, Unit, cut, marked, pool_of, scores_of, stack, units_of
 
 
@@ -69,3 +72,11 @@ def test_a_pool_is_of_patients_with_all_their_cases():
     cohort = tiny_cohort(labelled=3)
     assert [case.id for case in pool_of(cohort, 2)] == ["c0", "c1"]
     assert len(pool_of(cohort, 9)) == 3
+
+
+def test_a_pool_has_the_patients_that_its_draw_labels_first():
+    cohort = tiny_cohort(labelled=9)
+    split = Split(train=tuple(case.patient for case in cohort.labelled), validation=(), test=())
+    for draw in range(4):
+        pool = pool_of(replace(cohort, draw=draw), 3)
+        assert {case.patient for case in pool} == {*split.labelled(3, draw)}
