@@ -53,6 +53,14 @@ def test_the_window_is_where_classes_mix_most():
     assert columns.start in (8, 9)
 
 
+def test_two_marked_voxels_are_in_the_middle_of_their_window():
+    label = np.zeros((20, 30), np.uint8)
+    label[10, 15:17] = 1
+    rows, columns = mixed_window(label)
+    assert rows.start == 7
+    assert columns.start in (12, 13)
+
+
 def test_an_image_smaller_than_a_window_is_shown_whole():
     rows, columns = mixed_window(np.zeros((5, 4), np.uint8))
     assert rows.start == columns.start == 0

@@ -16,6 +16,7 @@ from medseg_lab.show.contours import (
     bare,
     centred,
     cut_slice,
+    is_marked,
     panel,
     pictured,
     small_title,
@@ -66,11 +67,17 @@ def mask_reader(
 
 
 def mixed_window(label: NDArray[np.integer]) -> Box:
-    """The window of a slice `(H, W)` in which two voxels drawn at random differ most often in their class."""
-    height, width = (max(1, size - EDGE + 1) for size in label.shape)
-    views = np.lib.stride_tricks.sliding_window_view(label, tuple(min(EDGE, n) for n in label.shape))
+    """The window of a slice `(H, W)` in which two voxels drawn at random differ most often in their class.
+
+    Of several, it is the one whose middle is nearest to what is marked.
+    """
+    shape = tuple(min(EDGE, size) for size in label.shape)
+    views = np.lib.stride_tricks.sliding_window_view(label, shape)
     alike = sum((views == k).mean(axis=(2, 3)) ** 2 for k in np.unique(label))
-    row, column = np.unravel_index(np.argmin(alike), (height, width))
+    places = np.argwhere(is_marked(label)) if is_marked(label).any() else np.zeros((1, 2))
+    middle = places.mean(axis=0) - (np.array(shape) - 1) / 2
+    away = np.hypot(*(np.indices(views.shape[:2]) - middle[:, None, None]))
+    row, column = np.unravel_index(np.lexsort((away.ravel(), np.ravel(alike).round(9)))[0], away.shape)
     return slice(int(row), int(row) + EDGE), slice(int(column), int(column) + EDGE)
 
 
