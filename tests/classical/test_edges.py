@@ -75,6 +75,16 @@ def test_a_volume_is_segmented_slice_by_slice(axis):
         assert 300 < found.select(axis, index).sum() < 500
 
 
+def test_a_contour_reaches_the_border_of_the_image():
+    """A bright half, whose straight edge ends at two borders: it must not leak around the ends."""
+    learner, _ = bright_square()
+    image = np.random.default_rng(0).normal(0, 0.2, (40, 40))
+    image[:, 20:] += 4
+    for one in (image, image.T):
+        found = learner.segmented(one)
+        assert (found == (one > 2)).mean() > 0.96
+
+
 def test_thresholds_are_in_order():
     with pytest.raises(ValueError, match=r"CannyEdges: weak: expected at most strong \(0.5\), got 0.6"):
         CannyEdges(task(2, 2), strong=0.5)
