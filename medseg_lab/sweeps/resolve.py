@@ -7,7 +7,7 @@ from medseg_lab.survey.configurations import configurations
 from medseg_lab.sweeps.grid import Grid
 from medseg_lab.training.names import recipe_called
 from medseg_lab.training.notation import written
-from medseg_lab.training.recipe import Recipe
+from medseg_lab.training.recipe import Recipe, load
 
 
 def methods_of(grid: Grid) -> dict[str, tuple[Recipe, str]]:
@@ -73,8 +73,14 @@ def check_parameters(values: dict[str, Any]) -> None:
 def unfit(name: str, recipe: Recipe, grid: Grid, dims: int) -> str:
     """Why a method cannot be trained on a data set of `dims` dimensions; "" where it can.
 
-    A configuration that names no dimension learns in three: on slices it would be another one's twin.
+    A configuration that names no dimension learns in three: on slices it would be another one's twin. What
+    has no network has no dimension, either.
     """
+    from medseg_lab.classical.grey_values import Classical
+
+    target = load(recipe.target)
+    if isinstance(target, type) and issubclass(target, Classical):
+        return ""
     if recipe.changes or (recipe.bases and dims < 3):
         return next(filter(None, (unfit(name, base, grid, dims) for base in recipe.bases)), "")
     if recipe.arguments.get("plane") and dims < 3:

@@ -161,6 +161,15 @@ def test_what_changes_a_trained_learner_has_that_learners_dimension(tmp_path):
     assert plan.left_out == (("three, flat", "works in 3 dimensions, the data has 2"),)
 
 
+def test_a_classical_method_has_no_dimension(tmp_path):
+    toy_folder(tmp_path / "flat", dims=2)
+    toy_folder(tmp_path / "deep", dims=3)
+    options = {"datasets": ["flat", "deep"], "methods": ["Otsu's threshold"], "recipes": {}, "seeds": 1}
+    plan = read_plan(grid_file(tmp_path, **options))
+    assert len(plan.jobs) == 2
+    assert plan.left_out == ()
+
+
 def test_a_chapter_is_one_job_for_each_combination_of_its_values(tmp_path, monkeypatch):
     house = small_house(tmp_path / "house")
     monkeypatch.setenv("MEDSEG_HOME", str(house.root))
