@@ -6,6 +6,7 @@ from toys import SMALL, tiny_budget, tiny_cohort
 
 from medseg_lab.inference.plane_ensemble import PlaneEnsemble, agreement
 from medseg_lab.inference.predict import predict_case
+from medseg_lab.training.device import make_fabric
 from medseg_lab.training.fit import fit
 from medseg_lab.training.recipe import recipe
 from medseg_lab.training.run import Run
@@ -18,9 +19,8 @@ TWINS = [recipe(Supervised, network=SMALL, spatial_dims=2, plane=plane) for plan
 
 def test_stored_and_loaded_it_is_the_mean_of_what_each_says_of_the_case(tmp_path):
     room = tiny_budget(steps=3, voxels=2 * 8**2, patch=8)
-    run = fit(
-        recipe(PlaneEnsemble, learners=TWINS), COHORT, room, 0, store=RunStore(tmp_path), progress=False
-    )
+    how = {"store": RunStore(tmp_path), "progress": False, "fabric": make_fabric("32-true")}
+    run = fit(recipe(PlaneEnsemble, learners=TWINS), COHORT, room, 0, **how)
     image = COHORT.validation[0].image
     members = [Run(run.folder.with_name(key[:16])).learner() for key in run.record.bases]
     views = torch.stack([predict_case(member, image, slice_axis=2) for member in members])
