@@ -223,8 +223,8 @@ class Lesson:
     ) -> Comparison | None:
         """The comparison of these methods on record, with more seeds; says which they were.
 
-        None, which is said, where the record has none on this data set. The largest budget counts that all
-        have in common.
+        None, which is said, where the record has none on this data set, or one seed of each. The largest
+        budget counts that all have in common.
 
         Args:
             methods: as of `run`.
@@ -250,6 +250,9 @@ class Lesson:
             )
         except NothingOnRecord as reason:
             print(f"on record: {reason}")
+            return None
+        if len(found.seeds) < 2:
+            print(f"on record: {basis}; one training of each tells no methods apart, and is not shown")
             return None
         print(f"on record: {basis}")
         return found
