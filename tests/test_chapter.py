@@ -158,6 +158,10 @@ def test_an_answer_has_a_line_of_the_record_and_recorded_gives_its_comparison(
     for seed in range(5):
         for method, dice in {"U-Net": 0.8, "U-Net without skips": 0.7}.items():
             finished(tmp_path / "runs", method, seed, dice=noisy(dice, seed), dataset="virtual-brain")
+        if not seed:
+            add(RunStore(tmp_path / "runs"))
+            assert lesson.recorded("U-Net", "U-Net without skips") is None
+            assert "one training of each tells no methods apart" in capsys.readouterr().out
     add(RunStore(tmp_path / "runs"))
     lesson.judge_claims()
     lesson.answer("skips-help")
