@@ -71,7 +71,7 @@ def main() -> None:
     table = Table("method", "patch", "predict or sample, s", "score, s", box=SIMPLE_HEAD)
     for one in configurations():
         section = method(one.method).section
-        if not one.recipe or not section.startswith(args.section):
+        if not section.startswith(args.section):
             continue
         several = section.startswith("4")
         cohort = cohorts["virtual-brain+raters" if several else "virtual-brain"]

@@ -74,7 +74,7 @@ def main() -> None:
     console = Console(width=100)
     with torch.inference_mode(), fabric.autocast():
         for one in configurations():
-            if one.recipe and method(one.method).section.startswith("4"):
+            if method(one.method).section.startswith("4"):
                 learner: Segmenter = lay_out(parse(one.recipe).build(TASK).to(fabric.device)).eval()
                 took, ratio = paired(
                     lambda m=learner: m.sample(image, args.samples),

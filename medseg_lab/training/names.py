@@ -10,7 +10,7 @@ from medseg_lab.training.recipe import Recipe
 @cache
 def names() -> dict[str, str]:
     """A configuration's recipe as text, to its name; in the survey's order. No recipe is built."""
-    return {one.recipe: one.name for one in configurations() if one.recipe}
+    return {one.recipe: one.name for one in configurations()}
 
 
 def recipe_called(name: str) -> Recipe:

@@ -15,24 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from medseg_lab.survey.tables import ROOMS as TABLED
 from medseg_lab.training.provenance import module_file
 from medseg_lab.training.recipe import MONAI, PACKAGE, Recipe, canonical, defaults, in_monai, load
 
 EXAMPLE = "Supervised(network=UNet(skips=False), spatial_dims=2)"
-ROOMS = (
-    "data",
-    "networks",
-    "losses",
-    "training",
-    "inference",
-    "nested",
-    "rounds",
-    "semi",
-    "uncertainty",
-    "classical",
-    "outlook",
-    "evaluation",
-)
+ROOMS = (*TABLED, "evaluation")
 """The rooms whose classes and functions are known by their name alone."""
 FILLED = {"task", "in_channels", "out_channels", "spatial_dims"}
 """Arguments that only the caller of a constructor knows, and fills in."""
