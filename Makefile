@@ -44,7 +44,7 @@ $(CREATED): constraints.txt
 	@touch $@
 
 $(INSTALLED): $(CREATED) pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks,book,cluster,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[notebooks,book,cluster,dicom,export,dev]"
 	@touch $@
 
 clean:

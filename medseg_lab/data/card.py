@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -20,7 +21,7 @@ from pydantic import (
 )
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-ReaderName = Literal["virtual", "msd", "acdc", "lidc", "chase", "nuclei", "nuclei-apart"]
+ReaderName = Literal["virtual", "msd", "folders", "acdc", "lidc", "chase", "nuclei", "nuclei-apart"]
 
 
 class _Part(BaseModel):
@@ -77,6 +78,21 @@ class Archive(_Part):
     url: str
     name: str
     size_mb: PositiveFloat
+
+
+class Pairs(_Part):
+    """Where the images and masks of a data set of one's own are, and which belong together.
+
+    Attributes:
+        images, masks: folders, absolute or from the card's folder on.
+        image_name, mask_name: regular expressions for whole file names (of an image that is a folder, a DICOM
+            series: for the folder's name); group 1 is the case. An image and a mask of one case are a pair.
+    """
+
+    images: str
+    masks: str
+    image_name: str
+    mask_name: str
 
 
 class Download(_Part):
@@ -140,6 +156,10 @@ class Card(_Part):
         markers: patterns of files or folders by which the data set's folder is recognised.
         obtain: how to get it, in a sentence or two.
         defects: what is wrong with the files as published, and what we do about it.
+        values: the values that the masks store for `classes`, in their order: (0, 255); empty for 0, 1, ...
+        unknown: the value that masks store where nobody annotated, if there is one.
+        voxel_mm: mm along each axis of the files' voxels, where the files do not say it.
+        pairs: where images and masks are, for the reader `folders`.
         variants: changes to this card, by name, for `<id>+<name>`.
     """
 
@@ -164,6 +184,10 @@ class Card(_Part):
     obtain: str = ""
     defects: tuple[str, ...] = ()
     reader: ReaderName
+    values: tuple[NonNegativeInt, ...] = ()
+    unknown: NonNegativeInt | None = None
+    voxel_mm: tuple[PositiveFloat, ...] | None = None
+    pairs: Pairs | None = None
     preprocessing: Preprocessing
     parts: Parts = Parts()
     virtual: Virtual | None = None
@@ -212,6 +236,16 @@ class Card(_Part):
             raise ValueError(
                 f"reader {self.reader!r}: the table [virtual] and the reader 'virtual' need each other"
             )
+        if (self.reader == "folders") != (self.pairs is not None):
+            raise ValueError(
+                f"reader {self.reader!r}: the table [pairs] and the reader 'folders' need each other"
+            )
+        if self.values and len(set(self.values)) != len(self.classes):
+            raise ValueError(
+                f"values: expected one for each of {len(self.classes)} classes, got {list(self.values)}"
+            )
+        if self.voxel_mm is not None and len(self.voxel_mm) != self.spatial_dims:
+            raise ValueError(f"voxel_mm: expected {self.spatial_dims} edges, got {list(self.voxel_mm)}")
         if re.compile(self.patient).groups < 1:
             raise ValueError(f"patient: expected an expression with one group, got {self.patient!r}")
         return self

@@ -21,7 +21,7 @@ from medseg_lab.data.describe import WORKERS
 from medseg_lab.data.readers.checks import patient_of
 from medseg_lab.data.readers.folder import folder_card
 from medseg_lab.data.readers.open import open_reader
-from medseg_lab.data.readers.reader import Raw
+from medseg_lab.data.readers.reader import Raw, Reader
 from medseg_lab.data.splits import fewest
 
 NAME = "card.toml"
@@ -122,7 +122,15 @@ def inspect_folder(folder: Path) -> Inspection:
         raise ValueError(f"{folder}: no such folder; expected one with dataset.json, imagesTr and labelsTr")
     _refuse_card(folder / NAME, (folder / NAME).exists())
     card = folder_card(folder)
-    reader = open_reader(card, folder)
+    return inspect(folder, card, open_reader(card, folder))
+
+
+def inspect(folder: Path, card: Card, reader: Reader) -> Inspection:
+    """Read every case of a data set, a few at a time; `folder` is where its card will be.
+
+    Raises:
+        ValueError: if no case can be read. A single case that cannot be read is a warning.
+    """
     names = list(reader.patients())
 
     def one(case: str) -> CaseSummary | str:

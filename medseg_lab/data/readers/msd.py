@@ -14,7 +14,7 @@ from medseg_lab.data.readers.checks import (
     require_same_shape,
     whole_labels,
 )
-from medseg_lab.data.readers.decode.nifti import read_nifti
+from medseg_lab.data.readers.decode.volume import read_volume
 from medseg_lab.data.readers.layout import pairs, read_layout
 from medseg_lab.data.readers.reader import FileReader, Raw
 
@@ -39,22 +39,19 @@ class MsdReader(FileReader):
         """One case, its voxels that nobody annotated as `IGNORE`; see `Reader.read` for what is raised."""
         images, source = self.files[case].image, self.files[case].labels[0]
         require_annotation(annotation, ("dense",), source)
-        label, grid = read_nifti(source)
-        volumes = []
-        for path in images:
-            volume, header = read_nifti(path)
-            require_same_shape(volume.shape[: label.ndim], label.shape, path)
-            require_same_affine(header.affine, grid.affine, path)
-            if volume.ndim > label.ndim + 1:
-                raise ValueError(f"{path}: expected channels as the last axis, got shape {volume.shape}")
-            volumes.append(np.moveaxis(volume, -1, 0) if volume.ndim > label.ndim else volume[None])
-        image, channels, dims = np.concatenate(volumes), len(self.card.modality), self.card.spatial_dims
+        label = read_volume(source)
+        volumes = [read_volume(path) for path in images]
+        for volume, path in zip(volumes, images, strict=True):
+            require_same_shape(volume.voxels.shape[1:], label.voxels.shape[1:], path)
+            require_same_affine(volume.affine, label.affine, path)
+        image = np.concatenate([volume.voxels for volume in volumes])
+        channels, dims = len(self.card.modality), self.card.spatial_dims
         if len(image) != channels:
             raise ValueError(f"{images[0]}: expected {channels} channels, got {len(image)}")
-        labels = whole_labels(label, len(self.card.classes), source, self.unknown)[None]
+        labels = whole_labels(label.voxels[0], len(self.card.classes), source, self.unknown)[None]
         image = checked_image(image, images[0])
         image, labels = (_shaped(array, dims, source) for array in (image, labels))
-        return Raw(case, patient_of(case, self.card), image, labels, grid.spacing[:dims])
+        return Raw(case, patient_of(case, self.card), image, labels, label.spacing[:dims])
 
 
 def _shaped(array: np.ndarray, dims: int, path: Path) -> np.ndarray:
