@@ -9,7 +9,7 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import tomlkit
 from medseg_lab.data.card import Card
 from medseg_lab.data.describe import WORKERS
 from medseg_lab.data.readers.checks import patient_of
-from medseg_lab.data.readers.folder import folder_card
+from medseg_lab.data.readers.folder import folder_card, folder_doubts
 from medseg_lab.data.readers.open import open_reader
 from medseg_lab.data.readers.reader import Raw, Reader
 from medseg_lab.data.splits import fewest
@@ -122,7 +122,8 @@ def inspect_folder(folder: Path) -> Inspection:
         raise ValueError(f"{folder}: no such folder; expected one with dataset.json, imagesTr and labelsTr")
     _refuse_card(folder / NAME, (folder / NAME).exists())
     card = folder_card(folder)
-    return inspect(folder, card, open_reader(card, folder))
+    found = inspect(folder, card, open_reader(card, folder))
+    return replace(found, warnings=[*folder_doubts(folder), *found.warnings])
 
 
 def inspect(folder: Path, card: Card, reader: Reader) -> Inspection:

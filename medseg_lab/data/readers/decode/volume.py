@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from medseg_lab.data.readers.decode.nifti import read_nifti
+from medseg_lab.data.readers.decode.grid import Grid
+from medseg_lab.data.readers.decode.nifti import read_header, read_nifti
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Volume:
     voxels: np.ndarray
     affine: np.ndarray | None = None
     spacing: tuple[float, ...] | None = None
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels are."""
+        return Grid(self.voxels.shape[1:], self.affine, self.spacing)
 
 
 def _nifti(path: Path) -> Volume:
@@ -49,3 +55,15 @@ def read_volume(path: Path) -> Volume:
     if ending is None:
         raise ValueError(f"{path}: expected a file ending of {', '.join(FORMATS)}, got {path.name!r}")
     return FORMATS[ending](path)
+
+
+def read_grid(path: Path) -> Grid:
+    """Where the voxels of a file are; of NIfTI only the header is read.
+
+    Raises:
+        ValueError: as `read_volume` does.
+    """
+    if ending_of(path.name) not in (".nii.gz", ".nii"):
+        return read_volume(path).grid
+    header = read_header(path)
+    return Grid(header.shape[:3], header.affine, header.spacing, header.apart)
