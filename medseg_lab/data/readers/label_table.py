@@ -48,7 +48,7 @@ def read_label_table(labels: dict[str, Any], path: Path) -> LabelTable:
     if every != set(range(len(every))) or not 2 <= len(every) <= MAX_CLASSES:
         raise ValueError(
             f"{path}: expected label values 0, 1, ... without a gap, 2 to {MAX_CLASSES} of them, "
-            f"got {sorted(every)[:10]}"
+            f"got {sorted(every)[:10]}: where masks store others, `values` in card.toml says so"
         )
     classes = tuple(named.get(value, f"label {value}") for value in range(len(every)))
     regions = {name: tuple(classes[v] for v in members) for name, members in merged.items()}
