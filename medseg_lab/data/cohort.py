@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from medseg_lab.data import prepared, splits
-from medseg_lab.data.about import about
+from medseg_lab.data.about import about, listed
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.choose import Chosen, choose
@@ -17,9 +17,6 @@ from medseg_lab.data.fingerprint import fingerprint, refuse_duplicates
 from medseg_lab.data.loading import Loader
 from medseg_lab.data.mapped import MappedCase
 from medseg_lab.data.task import Task
-
-NAMED = 5
-"""So many cases are named in an error; the rest are counted."""
 
 
 @dataclass(eq=False)
@@ -223,10 +220,9 @@ def _refuse_open(cases: list[Case]) -> None:
     """
     found = [case.id for case in cases if _is_open(case)]
     if found:
-        more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
         raise ValueError(
-            f"every voxel is left open (`ignore`) in {', '.join(found[:NAMED])}{more}: expected labelled ones "
-            f"in each case that is used with its labels"
+            f"every voxel is left open (`ignore`) in {listed(found)}: expected labels in each case "
+            "whose labels are used"
         )
 
 
