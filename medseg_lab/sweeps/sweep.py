@@ -51,7 +51,7 @@ def sweep(
     Raises:
         ValueError: for a grid, or a number of workers, that cannot be; before anything runs.
         RuntimeError: if there are no workers, or they see another store.
-        KeyboardInterrupt: on Ctrl-C, after the workers of this machine have ended.
+        KeyboardInterrupt: on Ctrl-C, after the workers of this machine have ended: how it stands.
     """
     start = time.monotonic()
     plan = read_plan(grid)
@@ -101,8 +101,7 @@ def sweep(
                     else:
                         outcomes.append(outcome)
         except KeyboardInterrupt:
-            progress.write(progress.stopped(keep_on=bool(scheduler or executor)))
-            raise
+            raise KeyboardInterrupt(progress.stopped(keep_on=bool(scheduler or executor))) from None
     seconds, waiting = time.monotonic() - start, tuple(job.title for job in missing) if dry_run else ()
     done, failed, out = tuple(outcomes), tuple(failures), tuple(left_out)
     return Summary(plan.path, root, progress.total, done, failed, out, seconds, waiting)
