@@ -10,7 +10,7 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
@@ -24,7 +24,7 @@ from medseg_lab.data.draft_doubts import Remark, by, doubts, faults
 from medseg_lab.data.fingerprint import content_digest
 from medseg_lab.data.preprocess import prepare
 from medseg_lab.data.readers.checks import patient_of
-from medseg_lab.data.readers.folder import folder_card
+from medseg_lab.data.readers.folder import folder_card, folder_doubts
 from medseg_lab.data.readers.open import open_reader
 from medseg_lab.data.readers.reader import Raw, Reader
 from medseg_lab.data.splits import fewest
@@ -135,7 +135,8 @@ def inspect_folder(folder: Path) -> Inspection:
         raise ValueError(f"{folder}: no such folder; expected one with dataset.json, imagesTr and labelsTr")
     _refuse_card(folder / NAME, (folder / NAME).exists())
     card = folder_card(folder)
-    return inspect(folder, card, open_reader(card, folder))
+    found = inspect(folder, card, open_reader(card, folder))
+    return replace(found, doubts=[*folder_doubts(folder), *found.doubts])
 
 
 def inspect(folder: Path, card: Card, reader: Reader) -> Inspection:
