@@ -1,7 +1,6 @@
 """The card of a folder of your own: its `card.toml`, or what the nnU-Net / MSD layout tells."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +13,7 @@ from medseg_lab.data.readers.decode.volume import read_grid
 from medseg_lab.data.readers.geometry import arranged_grid, is_flat
 from medseg_lab.data.readers.grid_doubts import coarsest, grid_doubts
 from medseg_lab.data.readers.layout import read_layout
+from medseg_lab.data.text import read_toml
 
 SAME = 0.01
 """Spacings that differ by less than this share count as one."""
@@ -35,15 +35,13 @@ def written_card(path: Path) -> Card:
     Raises:
         ValueError: naming the file, and the first field that is wrong.
     """
+    table = read_toml(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         return Card.model_validate({"id": path.parent.resolve().name, **table})
     except ValidationError as error:
         raise ValueError(f"{path}: {first_fault(error, Card)}") from None
     except re.error as error:
         raise ValueError(f"{path}: patient: expected a regular expression, got the error: {error}") from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: expected a data card in TOML, got the error: {error}") from None
 
 
 def drafted_card(folder: Path) -> Card:
