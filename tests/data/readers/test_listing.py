@@ -219,7 +219,7 @@ def test_another_encoding_is_one_clear_error(folder, encoding, byte):
     said = json.loads(path.read_text()) | {"name": "Hérz"}
     path.write_text(json.dumps(said, ensure_ascii=False), encoding=encoding)
     with pytest.raises(
-        ValueError, match=rf"dataset\.json: expected text in UTF-8, .* is {byte}\): save it as"
+        ValueError, match=rf"dataset\.json: expected text in UTF-8, got byte {byte} at .* save it as"
     ):
         read_layout(folder)
 
