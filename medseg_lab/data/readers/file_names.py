@@ -36,6 +36,6 @@ def is_absolute(text: str) -> bool:
     return text.startswith("/") or bool(PureWindowsPath(text).drive)
 
 
-def is_there(path: Path | str) -> bool:
-    """Whether this exists; a name that no system allows does not."""
-    return os.path.exists(path)  # noqa: PTH110  (`Path.exists` raises for it)
+def is_file(path: Path | str) -> bool:
+    """Whether this is a file; a name that no system allows is none."""
+    return os.path.isfile(path)  # noqa: PTH113  (`Path.is_file` raises for it)

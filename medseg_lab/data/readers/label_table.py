@@ -28,7 +28,9 @@ def read_label_table(labels: dict[str, Any], path: Path) -> LabelTable:
     """
     values = _by_name(labels, path)
     if not all(is_number(v) for given in values.values() for v in _listed(given)):
-        raise ValueError(f"{path}: expected labels that are whole numbers, or lists of them, got {values}")
+        raise ValueError(
+            f"{path}: expected labels that are whole numbers, or lists of them, got {str(values)[:200]}"
+        )
     unknown = values.pop(IGNORE_NAME, None)
     if isinstance(unknown, list):
         raise ValueError(f"{path}: expected one value for 'ignore', got {unknown}")

@@ -9,7 +9,7 @@ from medseg_lab.data.readers.file_names import (
     CHANNEL,
     by_stem,
     is_absolute,
-    is_there,
+    is_file,
     stem_of,
     with_slashes,
 )
@@ -78,7 +78,7 @@ def _other_label_folders(folder: Path, files: Mapping[str, Files]) -> Iterator[s
 
 
 def _moved(table: dict[str, Any]) -> Iterator[str]:
-    moved = sum(is_absolute(text) and not is_there(text) for text in _texts(table))
+    moved = sum(is_absolute(text) and not is_file(text) for text in _texts(table))
     if moved:
         yield f"has {moved} paths of another machine: files of the same names in this folder are read"
 

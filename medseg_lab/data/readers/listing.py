@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from medseg_lab.data.readers.checks import visible
-from medseg_lab.data.readers.decode.volume import ending_of
+from medseg_lab.data.readers.decode.volume import FORMATS, ending_of
 from medseg_lab.data.readers.file_names import (
     ANNOTATION,
     CHANNEL,
     by_stem,
     is_absolute,
-    is_there,
+    is_file,
     stem_of,
     with_slashes,
 )
@@ -76,6 +76,10 @@ def _entry(folder: Path, case: str | None, entry: Any, key: str, ending: str) ->
             f"{folder / 'dataset.json'}: expected the paths of an image and its label in each entry, "
             f"got {str(entry)[:200]}"
         )
+    if other := next((text for text in texts if ending_of(with_slashes(text)) is None), None):
+        raise ValueError(
+            f"{folder / 'dataset.json'}: expected files ending in {', '.join(FORMATS)}, got {other[:200]!r}"
+        )
     *found, place = (_place(folder, text) for text in texts)
     return Entry(stem_of(place.name, ending) if case is None else case, tuple(found), place)
 
@@ -84,7 +88,7 @@ def _place(folder: Path, text: str) -> Path:
     r"""The file that a path means: `./a/b`, `a\b`, or an absolute one, of this machine or of another."""
     plain = with_slashes(text)
     if is_absolute(plain):
-        return Path(plain) if is_there(plain) else folder.joinpath(*plain.split("/")[-2:])
+        return Path(plain) if is_file(plain) else folder.joinpath(*plain.split("/")[-2:])
     return folder / plain
 
 
@@ -96,7 +100,7 @@ def _listed(entries: list[Entry], channels: int, folder: Path) -> dict[str, File
     for entry in entries:
         images = _images(entry, channels)
         for file, what in (*((image, "an image") for image in images), (entry.label, "a label")):
-            if not is_there(file):
+            if not is_file(file):
                 raise ValueError(f"{file}: no such file; {what} is missing, which {path.name} lists")
             if file in used:
                 raise ValueError(f"{path}: expected each file once in the list of cases, got {file} again")
@@ -117,7 +121,7 @@ def _images(entry: Entry, channels: int) -> tuple[Path, ...]:
     if is_first := stem == f"{stem_of(entry.label.name)}_0000":
         stem = CHANNEL.sub("", stem)
     split = tuple(image.with_name(f"{stem}_{channel:04d}{ending}") for channel in range(channels))
-    return split if is_first or (not is_there(image) and any(map(is_there, split))) else (image,)
+    return split if is_first or (not is_file(image) and any(map(is_file, split))) else (image,)
 
 
 def _found(folder: Path, channels: int, ending: str) -> dict[str, Files]:

@@ -121,6 +121,13 @@ def test_a_listed_file_that_is_not_there_is_refused_by_name(folder, part):
         read_layout(folder)
 
 
+@pytest.mark.parametrize("path", ["../../..", "/", "imagesTr", "imagesTr/a0_x.txt", "a\0.nrrd"])
+def test_what_is_no_image_file_is_refused_as_it_is_listed(folder, path):
+    say(folder, training=[pair("a0_x") | {"image": path}])
+    with pytest.raises(ValueError, match=r"dataset\.json: expected files ending in \.nii\.gz, .*, got '"):
+        read_layout(folder)
+
+
 def test_a_name_that_no_system_allows_is_no_file(folder):
     say(folder, training=[pair("a" * 500)])
     with pytest.raises(ValueError, match="no such file; an image is missing"):
