@@ -82,9 +82,9 @@ def add(
     folder: Annotated[Path, typer.Argument(help="A folder in the MSD or nnU-Net layout.")],
 ) -> None:
     """Look a folder of your own over, and write a draft card into it."""
-    from medseg_lab.cli.cards import print_inspection
+    from medseg_lab.cli.cards import print_inspection, print_next
     from medseg_lab.data.draft import inspect_folder, write_card
 
     found = inspect_folder(folder)
     print_inspection(found)
-    typer.echo(f"draft card: {write_card(found)}; read it through, then: medseg run 2.1.1 --dataset {folder}")
+    print_next(found, write_card(found))

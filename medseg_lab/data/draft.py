@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from threading import Lock
 
@@ -81,6 +82,12 @@ class Inspection:
     def warnings(self) -> list[Remark]:
         """All that looks wrong; what training refuses first."""
         return [*self.faults, *self.doubts]
+
+    @property
+    def median_case(self) -> str:
+        """The case of the median number of voxels."""
+        by_size = sorted(self.cases, key=lambda case: prod(self.cases[case].shape))
+        return by_size[len(by_size) // 2]
 
     def patients(self) -> list[tuple[str, str]]:
         """Each patient's cases, if any patient has several; else nothing."""
