@@ -135,13 +135,13 @@ def print_inspection(found: "Inspection") -> None:
 
 
 def print_next(found: "Inspection", card: Path) -> None:
-    """What to do next with a folder whose draft card was written: mend what is named, or train, at what cost."""
+    """What to do next with a folder that has a draft card: mend what is named, or train, at what cost."""
     typer.echo(f"draft card: {card}; read it through.")
     if found.faults:
         where = listed(dict.fromkeys(where for where, _ in found.faults))
         typer.echo(
-            f"Training reads every case, and refuses this folder until what is wrong with {where} is mended, in "
-            "the files or in the card, or those cases are removed."
+            f"Training reads every case, and refuses this folder until what is wrong with {where} is mended, "
+            "in the files or in the card, or those cases are removed."
         )
         return
     from medseg_lab.sweeps.cost import cost_text

@@ -19,15 +19,15 @@ import numpy as np
 
 from medseg_lab.data import describe
 from medseg_lab.data.card import Card
-from medseg_lab.data.case import IGNORE, Case
+from medseg_lab.data.case import IGNORE
 from medseg_lab.data.draft_card import card_toml
+from medseg_lab.data.draft_case import CaseSummary, summary
 from medseg_lab.data.draft_doubts import Remark, by, doubts, faults
-from medseg_lab.data.fingerprint import content_digest
 from medseg_lab.data.preprocess import prepare
 from medseg_lab.data.readers.checks import patient_of
 from medseg_lab.data.readers.folder import folder_card
 from medseg_lab.data.readers.open import open_reader
-from medseg_lab.data.readers.reader import Raw, Reader
+from medseg_lab.data.readers.reader import Reader
 from medseg_lab.data.splits import fewest
 
 NAME = "card.toml"
@@ -40,22 +40,6 @@ PATIENT_RULES = {
     r"(.*[A-Za-z].*)[-_][0-9]+": "the id without its last number",
 }
 """Expressions as in `Card.patient`, with the same in words, in the order of trial."""
-
-
-@dataclass(frozen=True)
-class CaseSummary:
-    """One case: shape, spacing in mm, voxels by label value, and the range of its intensities.
-
-    Args:
-        digest: SHA-256 of the prepared image.
-    """
-
-    shape: tuple[int, ...]
-    spacing: tuple[float, ...] | None
-    counts: dict[int, int]
-    low: float
-    high: float
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -156,13 +140,13 @@ def inspect(folder: Path, card: Card, reader: Reader) -> Inspection:
         try:
             raw = reader.read(case)
             with alone:  # to prepare a case takes several times its size
-                return _summary(raw, prepare(raw, card.preprocessing))
+                return summary(raw, prepare(raw, card.preprocessing))
         except ValueError as error:
             return str(error)
 
     with ThreadPoolExecutor(describe.WORKERS) as pool:
         found = dict(zip(names, pool.map(one, names), strict=True))
-    cases = {case: summary for case, summary in found.items() if isinstance(summary, CaseSummary)}
+    cases = {case: each for case, each in found.items() if isinstance(each, CaseSummary)}
     unreadable = [(case, error) for case, error in found.items() if isinstance(error, str)]
     if not cases:
         raise ValueError(f"{folder}: no case can be read; the first: {unreadable[0][1]}")
@@ -197,7 +181,7 @@ def write_card(found: Inspection) -> Path:
         ValueError: if there is one.
         RuntimeError: if the folder cannot be written to.
     """
-    path, text = found.folder / NAME, card_toml(found)
+    path, text = found.folder / NAME, card_toml(found.card, found.warnings)
     Card.model_validate(tomllib.loads(text))
     created = False
     try:
@@ -216,14 +200,6 @@ def write_card(found: Inspection) -> Path:
 def _refuse_card(path: Path, exists: bool) -> None:
     if exists:
         raise ValueError(f"{path}: there is a card already: edit it, or move it away") from None
-
-
-def _summary(raw: Raw, case: Case) -> CaseSummary:
-    """What is to be known of a case, as its files hold it and as it is prepared for training."""
-    values, counts = np.unique(raw.labels, return_counts=True)
-    by_value = {int(v): int(n) for v, n in zip(values, counts, strict=True)}
-    low, high = float(raw.image.min()), float(raw.image.max())
-    return CaseSummary(raw.image.shape[1:], raw.spacing, by_value, low, high, content_digest(case.image))
 
 
 def _range(rows: Iterable[Iterable[float]]) -> str:
