@@ -35,6 +35,7 @@ class Cohort:
         notes: which data set was replaced by another, and why.
         openings: the reasons for which the test part was opened, in order.
         draw: which patients' labels are used; see `load_cohort`.
+        thinned: of how many voxels along each axis one was kept (`medseg_lab.data.coarser`); empty for all.
     """
 
     card: Card
@@ -49,6 +50,7 @@ class Cohort:
     notes: tuple[str, ...] = ()
     openings: list[str] = field(default_factory=list)
     draw: int = 0
+    thinned: tuple[int, ...] = ()
 
     @property
     def id(self) -> str:

@@ -29,6 +29,7 @@ from medseg_lab.data.readers.folder import folder_card
 from medseg_lab.data.readers.open import open_reader
 from medseg_lab.data.readers.reader import Reader
 from medseg_lab.data.splits import fewest
+from medseg_lab.data.whole_file import write_whole
 
 NAME = "card.toml"
 
@@ -183,17 +184,8 @@ def write_card(found: Inspection) -> Path:
     """
     path, text = found.folder / NAME, card_toml(found.card, found.warnings)
     Card.model_validate(tomllib.loads(text))
-    created = False
-    try:
-        with path.open("x", encoding="utf-8") as stream:
-            created = True
-            stream.write(text)
-    except FileExistsError:
-        _refuse_card(path, True)
-    except OSError as error:
-        if created:
-            path.unlink()
-        raise RuntimeError(f"{path}: cannot write the card: {error.strerror}") from None
+    _refuse_card(path, path.exists())
+    write_whole(path, text.encode(), replace=False)
     return path
 
 

@@ -158,8 +158,7 @@ def _train(missing: dict[str, Wanted], store: RunStore, workers: int | None) -> 
                 if not outcome.traceback and not direct and (run := store.find(outcome.key)):
                     by_id[job.id].cohort.openings.extend(run.record.test_opened)
         except KeyboardInterrupt:
-            progress.write(progress.stopped(keep_on=False))
-            raise
+            raise KeyboardInterrupt(progress.stopped(keep_on=False)) from None
     if failed:
         count = f"{len(failed)} of {len(jobs)} runs failed" if len(jobs) > 1 else "the run failed"
         raise RuntimeError(f"{count}, see {folder}:\n" + "\n".join(failed))

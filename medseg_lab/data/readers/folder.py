@@ -1,7 +1,6 @@
 """The card of a folder of your own: its `card.toml`, or what the nnU-Net / MSD layout tells."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 from medseg_lab.data.card import Card, Preprocessing, first_fault
 from medseg_lab.data.readers.decode.nifti import read_header
 from medseg_lab.data.readers.layout import pairs, read_layout
+from medseg_lab.data.text import read_toml
 
 SAME = 0.01
 """Spacings that differ by less than this share count as one."""
@@ -32,15 +32,13 @@ def written_card(path: Path) -> Card:
     Raises:
         ValueError: naming the file, and the first field that is wrong.
     """
+    table = read_toml(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
         return Card.model_validate({"id": path.parent.resolve().name, **table})
     except ValidationError as error:
         raise ValueError(f"{path}: {first_fault(error, Card)}") from None
     except re.error as error:
         raise ValueError(f"{path}: patient: expected a regular expression, got the error: {error}") from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: expected a data card in TOML, got the error: {error}") from None
 
 
 def drafted_card(folder: Path) -> Card:

@@ -66,7 +66,7 @@ def test_a_card_in_a_folder_may_name_any_reader(make):
         ("[8, 8, 8]", "[8, 8]", r"patch: expected 3 edges, got \(8, 8\)"),
         ("(a\\\\d+)_.*", "a.*", "patient: expected an expression with one group, got 'a.*'"),
         ("(a\\\\d+)_.*", "(a", "patient: expected a regular expression, got the error"),
-        ("classes =", "classes", "expected a data card in TOML"),
+        ("classes =", "classes", "expected TOML, got the error: "),
     ],
 )
 def test_a_wrong_card_is_refused_by_file_and_field_in_one_line(folder, old, new, message):
