@@ -99,6 +99,7 @@ def card_rows(card: Card, reader: "Reader | None") -> list[tuple[str, str]]:
         *describe.sizes(card),
         ("classes", "\n".join(balance) or ", ".join(card.classes)),
         ("regions", "\n".join(f"{name} = {members}" for name, members in describe.regions(card))),
+        ("scored", card.scored if card.regions else ""),
         ("split", "\n".join(split)),
         ("counted on", found.sources if found is not None else describe.NOT_MEASURED),
         ("defects", "\n".join(f"- {defect}" for defect in card.defects)),

@@ -106,6 +106,7 @@ class Inspection:
             ("spacing in mm", _range(spacings) if spacings else "not given"),
             ("grid", grid),
             ("labels", "\n".join(labels)),
+            ("scored", describe.scored(card)),
             ("darkest voxel", _range([(case.low,) for case in cases])),
             ("brightest voxel", _range([(case.high,) for case in cases])),
         ]

@@ -14,6 +14,7 @@ CHECK = {
     "citation": "what to cite",
     "modality": "one name a channel",
     "classes": "label values 0, 1, ...: background first",
+    "scored": "whether 'regions' (below) or 'classes' are judged; methods learn classes in both cases",
     "patient": "matches a case's whole id; group 1 is the patient, whose cases go to one part",
     "patient_rule": "the same in words",
 }
