@@ -13,7 +13,7 @@ from medseg_lab.sweeps.execute import execute
 from medseg_lab.sweeps.plan import Plan, Training, read_plan
 from medseg_lab.sweeps.precheck import MARKER, Check, precheck
 from medseg_lab.sweeps.summary import Failure, Summary, homely
-from medseg_lab.training.runs import run_store
+from medseg_lab.training.runs import RunStore, run_store
 from medseg_lab.workers.cluster import Workers, open_workers
 from medseg_lab.workers.fits import FAILED
 from medseg_lab.workers.jobs import Job, Outcome
@@ -50,13 +50,13 @@ def sweep(
 
     Raises:
         ValueError: for a grid, or a number of workers, that cannot be; before anything runs.
-        RuntimeError: if there are no workers, or they see another store.
+        RuntimeError: if the store cannot be used, there are no workers, or they see another store.
         KeyboardInterrupt: on Ctrl-C, after the workers of this machine have ended: how it stands.
     """
     start = time.monotonic()
     plan = read_plan(grid)
     root = (run_store().root if store is None else Path(store).expanduser()).resolve()
-    root.mkdir(parents=True, exist_ok=True)
+    RunStore(root).make()
     left_out, missing = list(plan.left_out), list[Job]()
     outcomes, failures = list[Outcome](), list[Failure]()
     with shown() as progress, NamedTemporaryFile(prefix=".sweep-", dir=root) as marker:

@@ -4,6 +4,7 @@ import json
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,7 +137,8 @@ def _record(failures: Path, job: Job, outcome: Outcome) -> None:
         "kind": type(job).__name__,
         "job": asdict(job),
     }
-    failures.mkdir(parents=True, exist_ok=True)
-    aside = failures / f"{job.id}.part"
-    aside.write_text(json.dumps(said, indent=1), encoding="utf-8")
-    aside.replace(failures / f"{job.id}.json")
+    with suppress(OSError):  # a full disk: the outcome says what failed, and the rest go on
+        failures.mkdir(parents=True, exist_ok=True)
+        aside = failures / f"{job.id}.part"
+        aside.write_text(json.dumps(said, indent=1), encoding="utf-8")
+        aside.replace(failures / f"{job.id}.json")
