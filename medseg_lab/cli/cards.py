@@ -112,7 +112,7 @@ def draw(card: Card, reader: "Reader", path: Path) -> None:
     Raises:
         RuntimeError: if it cannot be written.
     """
-    from medseg_lab.evaluation.export import write_whole
+    from medseg_lab.data.whole_file import write_whole
     from medseg_lab.show.contact_sheet import contact_sheet
     from medseg_lab.show.figure import png
 

@@ -156,7 +156,8 @@ def export(
     labelled: Labelled = None,
 ) -> None:
     """Write all scores on record to a CSV file, with the runs' facts in each row."""
-    from medseg_lab.evaluation.export import check_name, write_whole
+    from medseg_lab.data.whole_file import write_whole
+    from medseg_lab.evaluation.export import check_name
     from medseg_lab.evaluation.wording import counted
     from medseg_lab.record.export import exported
 

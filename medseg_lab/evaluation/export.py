@@ -1,6 +1,5 @@
 """Comparisons as files: numbers for other programs (CSV), a page (HTML), a table for a paper (LaTeX)."""
 
-import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from medseg_lab.data.whole_file import write_whole
 from medseg_lab.evaluation.comparison import Comparison
 from medseg_lab.evaluation.standings import Standing
 from medseg_lab.evaluation.summary import Summary, summary
@@ -78,16 +78,6 @@ def check_name(what: str, target: Path, suffixes: Iterable[str]) -> None:
         raise ValueError(f"{what}: expected a name that ends in {', '.join(suffixes)}, got {target}")
     if not target.parent.is_dir():
         raise ValueError(f"{what}: expected a folder that exists, got {target.parent}")
-
-
-def write_whole(target: Path, content: bytes) -> None:
-    """Write a file beside its place, then put it there: nobody reads half of it."""
-    writing = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        writing.write_bytes(content)
-        writing.replace(target)
-    finally:
-        writing.unlink(missing_ok=True)
 
 
 def csv(summaries: Sequence[Summary]) -> str:

@@ -14,7 +14,7 @@ from medseg_lab.data.locate import find
 from medseg_lab.record.entry import Entry, scores_digest
 from medseg_lab.training.device import make_fabric
 from medseg_lab.training.fit import fit
-from medseg_lab.training.recipe import Recipe
+from medseg_lab.training.known import known_recipe
 from medseg_lab.training.record import RunRecord
 from medseg_lab.training.runs import RunStore
 from medseg_lab.training.tables import TEXT
@@ -82,11 +82,11 @@ def check(entry: Entry) -> Checked:
         fabric = make_fabric(record.hardware.precision)  # type: ignore[arg-type]
     with TemporaryDirectory() as folder:
         run = fit(
-            Recipe.from_dict(record.recipe),
+            known_recipe(record.recipe),
             cohort,
             record.budget,
             record.seed,
-            judge=Recipe.from_dict(record.judge),
+            judge=known_recipe(record.judge),
             store=RunStore(folder),
             fabric=fabric,
             threads=record.hardware.threads or 1,

@@ -7,12 +7,13 @@ added side by side, on two machines or two branches, lie beside each other.
 
 import hashlib
 import lzma
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from medseg_lab.data.whole_file import remove_abandoned, write_whole
 
 VERSION = 1
 """The version of packs that is written, and read."""
@@ -120,15 +121,8 @@ def write_pack(folder: Path, pack: Pack) -> Path:
                 f"pack: expected at most {LARGEST[what]:,} bytes {what}, got {size:,}; add fewer runs at once"
             )
     target = folder / f"{datetime.now(UTC).date()}-{_digest(content)}{SUFFIX}"
-    aside = folder / f".{target.name}.{os.getpid()}"
-    try:
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
+    remove_abandoned(folder, f".*{SUFFIX}")  # of other content, and so of another name
+    write_whole(target, content)
     return target
 
 

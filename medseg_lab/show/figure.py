@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medseg_lab.evaluation.export import check_name, write_whole
+from medseg_lab.data.whole_file import write_whole
+from medseg_lab.evaluation.export import check_name
 from medseg_lab.show.page import escape, show
 from medseg_lab.show.style import house
 

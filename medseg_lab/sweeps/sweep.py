@@ -3,11 +3,13 @@
 import os
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
+from medseg_lab.data.obtain.disk import writing
+from medseg_lab.data.whole_file import own_name, remove_abandoned
 from medseg_lab.evaluation.wording import counted
 from medseg_lab.sweeps.execute import execute
 from medseg_lab.sweeps.plan import Plan, Training, read_plan
@@ -20,6 +22,9 @@ from medseg_lab.workers.jobs import Job, Outcome
 from medseg_lab.workers.kept import VARIABLE
 from medseg_lab.workers.progress import shown
 from medseg_lab.workers.run import forget_failure, run_jobs, settled
+
+SWEEP = ".sweep"
+"""How the names of the files in a store begin that are there as long as a sweep."""
 
 
 def sweep(
@@ -56,11 +61,10 @@ def sweep(
     start = time.monotonic()
     plan = read_plan(grid)
     root = (run_store().root if store is None else Path(store).expanduser()).resolve()
-    RunStore(root).make()
     left_out, missing = list(plan.left_out), list[Job]()
     outcomes, failures = list[Outcome](), list[Failure]()
-    with shown() as progress, NamedTemporaryFile(prefix=".sweep-", dir=root) as marker:
-        environment = _environment(plan, root) | {MARKER: marker.name}
+    with shown() as progress, _marked(root) as marker:
+        environment = _environment(plan, root) | {MARKER: str(marker)}
         progress.total = len(plan.jobs)
         try:
             with open_workers(
@@ -105,6 +109,24 @@ def sweep(
     seconds, waiting = time.monotonic() - start, tuple(job.title for job in missing) if dry_run else ()
     done, failed, out = tuple(outcomes), tuple(failures), tuple(left_out)
     return Summary(plan.path, root, progress.total, done, failed, out, seconds, waiting)
+
+
+@contextmanager
+def _marked(root: Path) -> Iterator[Path]:
+    """A file in the store as long as the sweep lasts; those of sweeps that were killed are removed.
+
+    Raises:
+        RuntimeError: if the store cannot be used.
+    """
+    RunStore(root).make()
+    with writing(root):
+        remove_abandoned(root, SWEEP)
+        marker = root / own_name(SWEEP)
+        marker.touch()
+    try:
+        yield marker
+    finally:
+        marker.unlink(missing_ok=True)
 
 
 def _prechecked(plan: Plan, environment: Mapping[str, str], workers: Workers) -> dict[str, Check]:

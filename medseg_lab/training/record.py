@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from medseg_lab.data.card import Preprocessing
 from medseg_lab.data.task import Task
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.hardware import Hardware
@@ -25,7 +26,13 @@ class _Part(BaseModel):
 
 
 class CohortFacts(_Part):
-    """Which data, how many cases in each part, how many patients' labels were used, and in which draw."""
+    """Which data, how many cases in each part, how many patients' labels were used, and in which draw.
+
+    Attributes:
+        preprocessing, channels, values: the card's, by which other images are prepared like those of the
+            training (`medseg_lab.inference.apply`); nothing in records that are older than these fields.
+        thinned: of how many voxels along each axis one was kept (`medseg_lab.data.coarser`); empty for all.
+    """
 
     id: str
     fingerprint: str
@@ -38,6 +45,10 @@ class CohortFacts(_Part):
     test: int
     labelled_patients: int
     draw: int = 0
+    preprocessing: Preprocessing | None = None
+    channels: tuple[str, ...] = ()
+    values: tuple[int, ...] = ()
+    thinned: tuple[int, ...] = ()
 
 
 class TaskFacts(_Part):
@@ -171,6 +182,10 @@ def cohort_facts(cohort: "Cohort") -> CohortFacts:
         test=cohort.test_size,
         labelled_patients=len({case.patient for case in cohort.labelled}),
         draw=cohort.draw,
+        preprocessing=cohort.card.preprocessing,
+        channels=cohort.card.modality,
+        values=cohort.card.values,
+        thinned=cohort.thinned,
     )
 
 

@@ -106,6 +106,23 @@ class RunStore:
             return None
         return run if run.record.key == key else None
 
+    def run(self, name: str) -> Run:
+        """The finished run whose key begins so, as `medseg runs` prints it, or whose folder is at this path.
+
+        Raises:
+            ValueError: if there is none, or several, naming them; or if it is not whole.
+        """
+        if (Path(name).expanduser() / RECORD).is_file():
+            return Run(Path(name).expanduser())
+        found = [folder for folder in self._folders() if name and folder.name.startswith(name[:16])]
+        if len(found) != 1:
+            seen = ", ".join(folder.name for folder in found) or "none"
+            raise ValueError(
+                f"run store {self.root}: expected one run whose key begins with {name!r} (`medseg runs` lists "
+                f"them), or a run's folder, got {seen}"
+            )
+        return self._whole(found[0])
+
     def trained(self, key: str) -> Run | None:
         """A finished run of this training (`training_key`), however it was judged; None if there is none."""
         try:

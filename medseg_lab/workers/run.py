@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from medseg_lab.data.whole_file import write_whole
 from medseg_lab.workers.cluster import Workers
 from medseg_lab.workers.jobs import Job, JobFunction, Outcome, announcement, perform
 from medseg_lab.workers.progress import Progress
@@ -137,8 +138,6 @@ def _record(failures: Path, job: Job, outcome: Outcome) -> None:
         "kind": type(job).__name__,
         "job": asdict(job),
     }
-    with suppress(OSError):  # a full disk: the outcome says what failed, and the rest go on
+    with suppress(OSError, RuntimeError):  # a full disk: the outcome says what failed, and the rest go on
         failures.mkdir(parents=True, exist_ok=True)
-        aside = failures / f"{job.id}.part"
-        aside.write_text(json.dumps(said, indent=1), encoding="utf-8")
-        aside.replace(failures / f"{job.id}.json")
+        write_whole(failures / f"{job.id}.json", json.dumps(said, indent=1).encode())

@@ -52,7 +52,7 @@ def test_two_workers_one_of_which_is_killed_make_the_bits_of_a_run_in_process(tm
     assert not killed[0].is_running()
     assert not workers_of(psutil.Process())
     assert not (store / ".failed").exists()
-    assert list(store.glob(".sweep-*")) == []
+    assert list(store.glob(".sweep*")) == []
 
 
 @pytest.fixture
@@ -129,5 +129,5 @@ def test_ctrl_c_ends_the_workers_and_says_how_it_stands(tmp_path, root):
     until(lambda: not any(child.is_running() for child in children))
     assert run_folders(store) == []
     assert len(checkpoints(store)) == 2  # from where the same command goes on
-    assert list(store.glob(".sweep-*")) == []
+    assert list(store.glob(".sweep*")) == []
     assert not (store / ".failed").exists()
