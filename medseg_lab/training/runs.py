@@ -49,17 +49,46 @@ class RunStore:
         """Where the unfinished work of the training with this key is."""
         return self.root / ".partial" / key
 
+    def make(self) -> None:
+        """Make its folder, if it is not there.
+
+        Raises:
+            RuntimeError: if it cannot be made, or it is a file.
+        """
+        with self._in_use():
+            self.root.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """Inside, what the system refuses is an error that names the store.
+
+        Raises:
+            RuntimeError: in place of an OSError.
+        """
+        try:
+            yield
+        except OSError as error:
+            reason = "it is a file" if self.root.is_file() else error.strerror or error
+            raise RuntimeError(
+                f"run store {self.root}: it cannot be used ({reason}); $MEDSEG_RUNS names another folder"
+            ) from error
+
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """Keep other processes from training the same run; wait, and say so, while one does."""
+        """Keep other processes from training the same run; wait, and say so, while one does.
+
+        Raises:
+            RuntimeError: if the store cannot be written to.
+        """
         path = self.root / ".locks" / f"{key}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"another process is training this run ({key[:16]}): waiting for it", flush=True)
-            lock.acquire()
+        with self._in_use():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                print(f"another process is training this run ({key[:16]}): waiting for it", flush=True)
+                lock.acquire()
         try:
             yield
         finally:
@@ -110,27 +139,32 @@ class RunStore:
         label_maps: "LabelMaps | None" = None,
         pseudo_labels: bytes = b"",
     ) -> Run:
-        """Write a finished run, whole or not at all, and drop its unfinished work."""
+        """Write a finished run, whole or not at all, and drop its unfinished work.
+
+        Raises:
+            RuntimeError: if the store cannot be written to.
+        """
         from safetensors.torch import save_model
 
         target = self.folder(record.key)
-        if target.exists():
-            self._set_aside(target)
-        with whole_folder(target) as folder:
-            save_model(learner, str(folder / WEIGHTS))
-            curves.write(folder / CURVES)
-            if cases is not None:
-                cases.to_csv(folder / CASES, index=False)
-            if label_maps:
-                label_maps.write(folder / LABEL_MAPS)
-            if pseudo_labels:
-                (folder / PSEUDO_LABELS).write_bytes(pseudo_labels)
-            (folder / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
-        trained = self.root / TRAINED / training_key(record.parts)
-        trained.parent.mkdir(exist_ok=True)
-        aside = trained.with_suffix(".part")
-        aside.write_text(record.key, encoding="ascii")
-        aside.replace(trained)
+        with self._in_use():
+            if target.exists():
+                self._set_aside(target)
+            with whole_folder(target) as folder:
+                save_model(learner, str(folder / WEIGHTS))
+                curves.write(folder / CURVES)
+                if cases is not None:
+                    cases.to_csv(folder / CASES, index=False)
+                if label_maps:
+                    label_maps.write(folder / LABEL_MAPS)
+                if pseudo_labels:
+                    (folder / PSEUDO_LABELS).write_bytes(pseudo_labels)
+                (folder / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
+            trained = self.root / TRAINED / training_key(record.parts)
+            trained.parent.mkdir(exist_ok=True)
+            aside = trained.with_suffix(".part")
+            aside.write_text(record.key, encoding="ascii")
+            aside.replace(trained)
         shutil.rmtree(self.partial(trained.name), ignore_errors=True)
         return Run(target)
 
@@ -138,6 +172,9 @@ class RunStore:
         """The finished runs, oldest first; what is left out is a warning that names it, and stays there.
 
         Runs of another version of this library are one warning, however many they are.
+
+        Raises:
+            RuntimeError: if the store cannot be read.
         """
         found, older, broken = [], {}, []
         for folder in self._folders():
@@ -153,11 +190,13 @@ class RunStore:
         return sorted(found, key=lambda run: (run.record.started, run.record.key))
 
     def _folders(self) -> list[Path]:
-        try:
-            with os.scandir(self.root) as entries:
+        with self._in_use():
+            try:
+                entries = os.scandir(self.root)
+            except FileNotFoundError:
+                return []
+            with entries:
                 names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
-        except FileNotFoundError:
-            return []
         return [self.root / name for name in names]
 
     @staticmethod
