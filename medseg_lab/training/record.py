@@ -29,8 +29,8 @@ class CohortFacts(_Part):
     """Which data, how many cases in each part, how many patients' labels were used, and in which draw.
 
     Attributes:
-        preprocessing, channels, values: the card's, by which other images are prepared like those of the
-            training (`medseg_lab.inference.apply`); nothing in records that are older than these fields.
+        preprocessing, channels, values, voxel_mm: the card's, by which other images are prepared like those
+            of the training (`medseg_lab.inference.apply`); nothing in records older than these fields.
         thinned: of how many voxels along each axis one was kept (`medseg_lab.data.coarser`); empty for all.
     """
 
@@ -48,6 +48,7 @@ class CohortFacts(_Part):
     preprocessing: Preprocessing | None = None
     channels: tuple[str, ...] = ()
     values: tuple[int, ...] = ()
+    voxel_mm: tuple[float, ...] | None = None
     thinned: tuple[int, ...] = ()
 
 
@@ -185,6 +186,7 @@ def cohort_facts(cohort: "Cohort") -> CohortFacts:
         preprocessing=cohort.card.preprocessing,
         channels=cohort.card.modality,
         values=cohort.card.values,
+        voxel_mm=cohort.card.voxel_mm,
         thinned=cohort.thinned,
     )
 

@@ -181,7 +181,7 @@ class Run:
             stored = stored_shapes(self.folder / WEIGHTS)
             built = {name: tuple(tensor.shape) for name, tensor in learner.state_dict().items()}
             names = (name for name in (*built, *stored) if stored.get(name) != built.get(name))
-            name = next(names, "")
+            name = next(names, "tensors")
             said = (
                 f"expected {name} of shape {built.get(name)}, got {stored.get(name)}" if name else f"{error}"
             )

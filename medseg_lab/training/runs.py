@@ -118,8 +118,8 @@ class RunStore:
         if len(found) != 1:
             seen = ", ".join(folder.name for folder in found) or "none"
             raise ValueError(
-                f"run store {self.root}: expected one run whose key begins with {name!r} (`medseg runs` lists "
-                f"them), or a run's folder, got {seen}"
+                f"run store {self.root}: expected one run whose key begins with {name!r}, as `medseg runs` "
+                f"lists them, or a run's folder, got {seen}"
             )
         return self._whole(found[0])
 
