@@ -14,6 +14,7 @@ from medseg_lab.data.locate import find
 from medseg_lab.record.entry import Entry, scores_digest
 from medseg_lab.training.device import make_fabric
 from medseg_lab.training.fit import fit
+from medseg_lab.training.notation import known_recipe
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.record import RunRecord
 from medseg_lab.training.runs import RunStore
@@ -82,7 +83,7 @@ def check(entry: Entry) -> Checked:
         fabric = make_fabric(record.hardware.precision)  # type: ignore[arg-type]
     with TemporaryDirectory() as folder:
         run = fit(
-            Recipe.from_dict(record.recipe),
+            known_recipe(record.recipe),
             cohort,
             record.budget,
             record.seed,

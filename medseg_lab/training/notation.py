@@ -9,7 +9,7 @@ import importlib
 import inspect
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,8 @@ from medseg_lab.training.recipe import MONAI, PACKAGE, Recipe, canonical, defaul
 EXAMPLE = "Supervised(network=UNet(skips=False), spatial_dims=2)"
 ROOMS = (*TABLED, "evaluation")
 """The rooms whose classes and functions are known by their name alone."""
+QUOTED = 1000
+"""Characters of a text that a message quotes."""
 FILLED = {"task", "in_channels", "out_channels", "spatial_dims"}
 """Arguments that only the caller of a constructor knows, and fills in."""
 
@@ -42,7 +44,7 @@ def parse(text: str) -> Recipe:
     try:
         return _recipe(_expression(text), outermost=True)
     except ValueError as error:
-        raise ValueError(f"recipe {text!r}: {error}") from error
+        raise ValueError(f"recipe {shortened(text)!r}: {error}") from error
 
 
 def add_own_modules(folder: Path | str) -> None:
@@ -73,7 +75,7 @@ def written(recipe: Recipe | dict[str, Any]) -> str:
     target, arguments = plain["target"], plain["arguments"]
     try:
         known = defaults(load(target))
-    except ValueError:  # a stored run of another version, or of a module that is not here
+    except (TypeError, ValueError):  # a stored run of another version, or of a module that is not here
         known = {}
     order = {name: number for number, name in enumerate(known)}
     said = [
@@ -83,6 +85,34 @@ def written(recipe: Recipe | dict[str, Any]) -> str:
     ]
     name = target.rpartition(".")[2]
     return f"{name if paths().get(name) == (target,) else target}({', '.join(said)})"
+
+
+def known_recipe(plain: dict[str, Any]) -> Recipe:
+    """The recipe in a stored run, which is data: it names methods and what they are made of, nothing else.
+
+    Args:
+        plain: as of `Recipe.to_dict`.
+
+    Raises:
+        ValueError: if it names anything but a class of the rooms that methods draw on.
+    """
+    found = Recipe.from_dict(plain)
+    known = {path for several in paths().values() for path in several}
+    for target in _targets(found):
+        if in_monai(target):
+            continue
+        if target not in known or target.split(".")[1] not in TABLED or not inspect.isclass(load(target)):
+            raise ValueError(f"recipe: expected methods and their parts, of {PACKAGE}, got {target!r}")
+    return found
+
+
+def _targets(value: Any) -> Iterator[str]:
+    """All that a recipe names."""
+    if isinstance(value, Recipe):
+        yield value.target
+        value = list(value.arguments.values())
+    for one in value if isinstance(value, list) else ():
+        yield from _targets(one)
 
 
 @cache
@@ -138,8 +168,13 @@ def _is_own(module: str) -> bool:
 def _expression(text: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body
-    except SyntaxError as error:
-        raise ValueError(f"expected a call such as {EXAMPLE}, got {text!r}") from error
+    except (SyntaxError, RecursionError, MemoryError) as error:  # the last two for what is nested too deep
+        raise ValueError(f"expected a call such as {EXAMPLE}, got {shortened(text)!r}") from error
+
+
+def shortened(text: str) -> str:
+    """A text as a message quotes it."""
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}..."
 
 
 def _recipe(node: ast.expr, outermost: bool = False) -> Recipe:

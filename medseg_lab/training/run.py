@@ -1,16 +1,21 @@
 """One finished training, as it lies in its folder."""
 
+import zipfile
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from medseg_lab.data.task import Task
 from medseg_lab.training.label_maps import LabelMap, read_label_maps
+from medseg_lab.training.notation import known_recipe
+from medseg_lab.training.own_files import content, first_line, require_own, require_sizes
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.record import RunRecord, read_record, title
-from medseg_lab.training.tables import read_table
+from medseg_lab.training.tables import read_curves, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,26 +52,45 @@ class Run:
         Raises:
             ValueError: if the folder is incomplete or its record is not one of this version.
         """
+        self._require(RECORD, CURVES, WEIGHTS)
+        record = read_record(content(self.folder / RECORD))
+        self._require(*record.files)
+        return record
+
+    def _require(self, *names: str) -> None:
         there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
-        missing = [name for name in (RECORD, CURVES, WEIGHTS) if name not in there]
-        if missing:
+        if missing := [name for name in names if name not in there]:
             raise ValueError(
                 f"run {self.folder.name}: expected a whole run, got none of {', '.join(missing)}"
             )
-        return read_record((self.folder / RECORD).read_bytes())
+
+    def own(self, name: str) -> Path:
+        """One of its files, which is as it was written.
+
+        Raises:
+            ValueError: naming the file, if it was changed since, or is of another run.
+        """
+        path = self.folder / name
+        require_own(path, self.record.files.get(name))
+        return path
 
     @cached_property
     def curves(self) -> "pd.DataFrame":
-        """A row a step: step, seconds, lr, and the losses."""
-        import pandas as pd
+        """A row a step: step, seconds, lr, and the losses.
 
-        return pd.read_csv(self.folder / CURVES)
+        Raises:
+            ValueError: if the file is damaged, or not the run's own.
+        """
+        return read_curves(self.own(CURVES))
 
     @cached_property
     def cases(self) -> "pd.DataFrame | None":
-        """The judge's table; None for a run without a judge."""
-        path = self.folder / CASES
-        return read_table(path) if path.is_file() else None
+        """The judge's table; None for a run without a judge.
+
+        Raises:
+            ValueError: if the file is damaged, or not the run's own.
+        """
+        return read_table(self.own(CASES)) if (self.folder / CASES).is_file() else None
 
     def segmentations(self, cases: "Sequence[Case]") -> dict[str, LabelMap]:
         """What it predicted while it was judged: classes `(*S)`, uint8, by the ids of the cases that were.
@@ -85,11 +109,21 @@ class Run:
         return self._label_maps(PSEUDO_LABELS, cases)
 
     def _label_maps(self, name: str, cases: "Sequence[Case]") -> dict[str, LabelMap]:
-        path = self.folder / name
+        if not (self.folder / name).is_file():
+            return {}
+        path, shapes = self.own(name), {case.id: tuple(case.image.shape[1:]) for case in cases}
         try:
-            return read_label_maps(path, [case.id for case in cases]) if path.is_file() else {}
-        except zlib.error as error:  # which is neither an OSError nor a ValueError
+            require_sizes(path, shapes)
+            found = read_label_maps(path, list(shapes))
+        except (zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, MemoryError) as error:
             raise ValueError(f"{path}: expected label maps, got a damaged file ({error})") from error
+        for case, label in found.items():
+            if (label.dtype, label.shape) != (np.uint8, shapes[case]):
+                raise ValueError(
+                    f"{path}: {case}: expected classes of shape {shapes[case]} as uint8, "
+                    f"got {label.shape} as {label.dtype}"
+                )
+        return found
 
     def rounds(self) -> "list[Run]":
         """The runs that it rests on, first the earliest, then itself; of several bases the first is followed.
@@ -122,9 +156,11 @@ class Run:
                 process: a stored run must not import at will.
 
         Raises:
-            ValueError: if another recipe is given, or none where one is needed.
+            ValueError: if another recipe is given, or none where one is needed; or if the weights are not
+                the run's own.
         """
         import torch
+        from safetensors import SafetensorError
         from safetensors.torch import load_model
 
         from medseg_lab.training.device import fast_bfloat16, lay_out
@@ -134,10 +170,17 @@ class Run:
             raise ValueError(
                 f"run {self.folder.name}: expected its recipe, {self.record.method}, got {recipe}"
             )
-        recipe = recipe or Recipe.from_dict(self.record.recipe)
+        recipe = recipe or known_recipe(self.record.recipe)
         with torch.random.fork_rng(devices=[]):
             learner: Segmenter = recipe.build(Task(**self.record.task.model_dump()))
-        load_model(learner, self.folder / WEIGHTS)
+        weights = self.own(WEIGHTS)
+        try:
+            load_model(learner, weights)
+        except (SafetensorError, RuntimeError) as error:
+            raise ValueError(
+                f"{weights}: expected weights of {self.record.method}, got others or a damaged file "
+                f"({first_line(error)})"
+            ) from error
         learner.patch = self.record.patch
         learner.precision = self.record.hardware.precision
         if not fast_bfloat16(torch.device(device).type):

@@ -14,6 +14,7 @@ from platformdirs import user_data_path
 from medseg_lab.training.durable import whole_folder
 from medseg_lab.training.key import training_key
 from medseg_lab.training.left_out import a_few, of_other_versions, reason
+from medseg_lab.training.own_files import digests
 from medseg_lab.training.record import OtherVersion, RunRecord
 from medseg_lab.training.run import CASES, CURVES, LABEL_MAPS, PSEUDO_LABELS, RECORD, WEIGHTS, Run
 
@@ -108,6 +109,7 @@ class RunStore:
                 label_maps.write(folder / LABEL_MAPS)
             if pseudo_labels:
                 (folder / PSEUDO_LABELS).write_bytes(pseudo_labels)
+            record = record.model_copy(update={"files": digests(folder)})
             (folder / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
         trained = self.root / TRAINED / training_key(record.parts)
         trained.parent.mkdir(exist_ok=True)
