@@ -94,14 +94,16 @@ def known_recipe(plain: dict[str, Any]) -> Recipe:
         plain: as of `Recipe.to_dict`.
 
     Raises:
-        ValueError: if it names anything but a class of the rooms that methods draw on.
+        ValueError: if it names anything but a class of the rooms that methods draw on, or a function of
+            those that hold nothing but methods and their parts.
     """
     found = Recipe.from_dict(plain)
     known = {path for several in paths().values() for path in several}
     for target in _targets(found):
         if in_monai(target):
             continue
-        if target not in known or target.split(".")[1] not in TABLED or not inspect.isclass(load(target)):
+        room = target.split(".")[1] if target in known else ""
+        if room not in TABLED or (room in ("data", "training") and not inspect.isclass(load(target))):
             raise ValueError(f"recipe: expected methods and their parts, of {PACKAGE}, got {target!r}")
     return found
 
