@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
+from medseg_lab.data.obtain.disk import writing
+from medseg_lab.data.whole_file import write_whole
 from medseg_lab.training.durable import whole_folder
 from medseg_lab.training.key import training_key
 from medseg_lab.training.left_out import a_few, of_other_versions, reason
@@ -54,13 +56,14 @@ class RunStore:
     def lock(self, key: str) -> Iterator[None]:
         """Keep other processes from training the same run; wait, and say so, while one does."""
         path = self.root / ".locks" / f"{key}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"another process is training this run ({key[:16]}): waiting for it", flush=True)
-            lock.acquire()
+        with writing(self.root):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                print(f"another process is training this run ({key[:16]}): waiting for it", flush=True)
+                lock.acquire()
         try:
             yield
         finally:
@@ -94,13 +97,19 @@ class RunStore:
         label_maps: "LabelMaps | None" = None,
         pseudo_labels: bytes = b"",
     ) -> Run:
-        """Write a finished run, whole or not at all, and drop its unfinished work."""
+        """Write a finished run, whole or not at all, and drop its unfinished work.
+
+        Raises:
+            RuntimeError: naming the store, if it cannot be written to.
+        """
         from safetensors.torch import save_model
+
+        from medseg_lab.training.unfinished import whole_or_nothing
 
         target = self.folder(record.key)
         if target.exists():
             self._set_aside(target)
-        with whole_folder(target) as folder:
+        with whole_or_nothing(target), whole_folder(target) as folder:
             save_model(learner, str(folder / WEIGHTS))
             curves.write(folder / CURVES)
             if cases is not None:
@@ -111,13 +120,20 @@ class RunStore:
                 (folder / PSEUDO_LABELS).write_bytes(pseudo_labels)
             record = record.model_copy(update={"files": digests(folder)})
             (folder / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
-        trained = self.root / TRAINED / training_key(record.parts)
-        trained.parent.mkdir(exist_ok=True)
-        aside = trained.with_suffix(".part")
-        aside.write_text(record.key, encoding="ascii")
-        aside.replace(trained)
-        shutil.rmtree(self.partial(trained.name), ignore_errors=True)
+        self.settle(record)
         return Run(target)
+
+    def settle(self, record: RunRecord) -> None:
+        """What follows once a run is there: its training is known by it, its unfinished work is dropped.
+
+        Again when it is replayed, for the process that published it may have been killed before.
+        """
+        trained = self.root / TRAINED / training_key(record.parts)
+        if self.trained(trained.name) is None:
+            with writing(self.root):
+                trained.parent.mkdir(exist_ok=True)
+            write_whole(trained, record.key.encode())
+        shutil.rmtree(self.partial(trained.name), ignore_errors=True)
 
     def runs(self) -> list[Run]:
         """The finished runs, oldest first; what is left out is a warning that names it, and stays there.
