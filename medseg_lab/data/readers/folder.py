@@ -57,11 +57,6 @@ def drafted_card(folder: Path) -> Card:
     layout = read_layout(folder)
     grids = {files.labels[0]: read_grid(files.labels[0]) for files in layout.files.values()}
     dims: Literal[2, 3] = 2 if all(map(is_flat, grids.values())) else 3
-    kept = [arranged_grid(grid, dims, path) for path, grid in grids.items()]
-    shapes, zooms = np.array([grid.shape for grid in kept]), _zooms(kept)
-    median = None if zooms is None else np.median(zooms, axis=0)
-    uneven = median is not None and bool((np.abs(zooms / median - 1) > SAME).any())
-    covered = shapes * zooms / median if uneven else shapes
     table = layout.table
     return Card(
         id=folder.resolve().name,
@@ -75,13 +70,24 @@ def drafted_card(folder: Path) -> Card:
         spatial_dims=dims,
         classes=layout.classes,
         regions=layout.regions,
+        scored="regions" if layout.regions else "classes",
         patient_rule="every case counts as one patient",
         reader="msd",
-        preprocessing=Preprocessing(
-            spacing=tuple(round(float(m), 6) for m in median) if median is not None and uneven else None,
-            patch=tuple(int(8 * np.ceil(n / 8)) for n in np.median(covered, axis=0)),
-            slice_axis=2 if dims == 2 or median is None else coarsest(median),
-        ),
+        preprocessing=preprocessing_for(grids, dims),
+    )
+
+
+def preprocessing_for(grids: dict[Path, Grid], dims: int) -> Preprocessing:
+    """How images on these grids are prepared, as `drafted_card` says; the files are named in errors."""
+    kept = [arranged_grid(grid, dims, path) for path, grid in grids.items()]
+    shapes, zooms = np.array([grid.shape for grid in kept]), _zooms(kept)
+    median = None if zooms is None else np.median(zooms, axis=0)
+    uneven = median is not None and bool((np.abs(zooms / median - 1) > SAME).any())
+    covered = shapes * zooms / median if uneven else shapes
+    return Preprocessing(
+        spacing=tuple(round(float(m), 6) for m in median) if median is not None and uneven else None,
+        patch=tuple(int(8 * np.ceil(n / 8)) for n in np.median(covered, axis=0)),
+        slice_axis=2 if dims == 2 or median is None else coarsest(median),
     )
 
 
