@@ -25,7 +25,7 @@ from medseg_lab.data.fingerprint import content_digest
 from medseg_lab.data.mask_values import picture_values, said
 from medseg_lab.data.preprocess import prepare
 from medseg_lab.data.readers.checks import patient_of
-from medseg_lab.data.readers.folder import folder_card
+from medseg_lab.data.readers.folder import folder_card, folder_doubts
 from medseg_lab.data.readers.open import open_reader
 from medseg_lab.data.readers.reader import Raw, Reader
 from medseg_lab.data.splits import fewest
@@ -139,7 +139,7 @@ def inspect_folder(folder: Path) -> Inspection:
     values = picture_values(open_reader(card, folder), card)
     card = card.model_copy(update={"values": values})
     found = inspect(folder, card, open_reader(card, folder))
-    return replace(found, doubts=[*said(values, card.classes), *found.doubts])
+    return replace(found, doubts=[*folder_doubts(folder), *said(values, card.classes), *found.doubts])
 
 
 def inspect(folder: Path, card: Card, reader: Reader) -> Inspection:

@@ -68,7 +68,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked if packed; a failure becomes one clear error."""
     file_checks.size_of(path)
     try:
-        if path.name.endswith(".gz"):
+        if path.name.lower().endswith(".gz"):
             file_checks.require_format(path, "gzip")
             with gzip.open(path) as stream:
                 yield cast(IO[bytes], stream)

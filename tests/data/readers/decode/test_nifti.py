@@ -92,8 +92,10 @@ def test_an_inconsistent_header(make, layout, fault, part):
 @pytest.mark.parametrize("layout", NIFTI)
 def test_an_image_that_is_elsewhere_than_its_label(make, layout):
     made = make(layout)
-    edited(made.file("image"), **diagonal(1.5, 1.25, 8.5))
-    refused(made, "image", "expected the label's affine .*, got")
+    edited(made.file("image"), **diagonal(1.5, 1.5, 8))
+    refused(
+        made, "image", r"expected the label's place, got corners 1\.75 mm from its own: spacing 1\.5 x 1\.5 x"
+    )
 
 
 def test_an_unpacked_volume_is_as_long_as_its_header_says(make):
