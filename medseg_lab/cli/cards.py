@@ -1,5 +1,6 @@
 """What `medseg data` prints: the list of data sets, one card, and the check of a folder."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from rich.text import Text
 
 from medseg_lab.cli.tables import show
 from medseg_lab.data import catalogue, describe, locate
+from medseg_lab.data.about import listed
 from medseg_lab.data.card import Card
 from medseg_lab.data.choose import choose
 
@@ -101,6 +103,7 @@ def card_rows(card: Card, reader: "Reader | None") -> list[tuple[str, str]]:
         *describe.sizes(card),
         ("classes", "\n".join(balance) or ", ".join(card.classes)),
         ("regions", "\n".join(f"{name} = {members}" for name, members in describe.regions(card))),
+        ("scored", card.scored if card.regions else ""),
         ("split", "\n".join(split)),
         ("counted on", found.sources if found is not None else describe.NOT_MEASURED),
         ("defects", "\n".join(f"- {defect}" for defect in card.defects)),
@@ -144,3 +147,21 @@ def print_inspection(found: "Inspection") -> None:
         show(f"Patients: {found.card.patient_rule}", ("patient", "cases"), patients)
     else:
         typer.echo(f"Patients: {found.card.patient_rule}")
+
+
+def print_next(found: "Inspection", card: Path) -> None:
+    """What to do next with a folder that has a draft card: mend what is named, or train, at what cost."""
+    typer.echo(f"draft card: {card}; read it through.")
+    if found.faults:
+        where = listed(dict.fromkeys(where for where, _ in found.faults))
+        typer.echo(
+            f"Training reads every case, and refuses this folder until what is wrong with {where} is mended, "
+            "in the files or in the card, or those cases are removed."
+        )
+        return
+    from medseg_lab.sweeps.cost import cost_text
+
+    folder = shlex.quote(str(found.folder))
+    typer.echo(f"Then train and compare three methods: medseg run run_your_own -p folder={folder}")
+    typer.echo(f"or run a chapter on it: medseg run 2.1.1 --dataset {folder}")
+    typer.echo(cost_text(str(found.folder), found.median_case))

@@ -95,7 +95,7 @@ def add(
     ] = None,
 ) -> None:
     """Look a folder of your own over, or two of images and masks, and write a draft card."""
-    from medseg_lab.cli.cards import print_inspection, print_pairing
+    from medseg_lab.cli.cards import print_inspection, print_next, print_pairing
     from medseg_lab.data.draft import inspect_folder, write_card
     from medseg_lab.data.draft_pairs import home_of, inspect_pairs
 
@@ -105,5 +105,4 @@ def add(
         pairing, found = inspect_pairs(folder, masks, output or home_of(folder, masks))
         print_pairing(pairing)
     print_inspection(found)
-    where = found.folder
-    typer.echo(f"draft card: {write_card(found)}; read it through, then: medseg run 2.1.1 --dataset {where}")
+    print_next(found, write_card(found))

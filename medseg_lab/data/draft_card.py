@@ -1,13 +1,11 @@
 """The text of the draft card of a folder of your own: each value with what a person should check."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import tomlkit
 
 from medseg_lab.data.card import Card
-
-if TYPE_CHECKING:
-    from medseg_lab.data.draft import Inspection
 
 CHECK = {
     "id": "how the data set is called in tables",
@@ -18,6 +16,7 @@ CHECK = {
     "classes": "label values 0, 1, ...: background first",
     "values": "what the masks store for the classes, in their order",
     "unknown": "what the masks store where nobody annotated",
+    "scored": "whether 'regions' (below) or 'classes' are judged; methods learn classes in both cases",
     "patient": "matches a case's whole id; group 1 is the patient, whose cases go to one part",
     "patient_rule": "the same in words",
 }
@@ -30,11 +29,11 @@ EXPLAIN = {
 }
 
 
-def card_toml(found: "Inspection") -> str:
-    """The text of `card.toml`, with comments on what to check; `Card` accepts it."""
-    card, document = found.card, tomlkit.document()
+def card_toml(card: Card, warnings: Iterable[tuple[str, str]] = ()) -> str:
+    """The text of `card.toml`, with comments on what to check and on what looks wrong; `Card` accepts it."""
+    document = tomlkit.document()
     document.add(tomlkit.comment("A draft, written from what the files say. Check the lines with a comment."))
-    for warning in found.warnings:
+    for warning in warnings:
         document.add(tomlkit.comment(" ".join(f"Looks wrong: {': '.join(warning)}".split())))
     document.add(tomlkit.nl())
     values = card.model_dump(

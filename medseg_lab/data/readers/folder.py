@@ -70,6 +70,7 @@ def drafted_card(folder: Path) -> Card:
         spatial_dims=dims,
         classes=layout.classes,
         regions=layout.regions,
+        scored="regions" if layout.regions else "classes",
         patient_rule="every case counts as one patient",
         reader="msd",
         preprocessing=preprocessing_for(grids, dims),

@@ -125,8 +125,9 @@ def _cause(
     image: np.ndarray, label: np.ndarray, shape: Sequence[int], moves: np.ndarray, limit: float
 ) -> str:
     """What may have gone wrong, from the affines of image and label."""
-    for what, affine in (("image", image), ("label", label)):
-        if np.allclose(np.abs(affine), np.eye(4)):
+    plain = [np.allclose(np.abs(affine), np.eye(4)) for affine in (image, label)]
+    for what, is_lost in zip(("image", "label"), plain, strict=True):
+        if is_lost and not all(plain):
             return f"the {what}'s header has no place and spacing of its own (lost in a conversion?)"
     if np.linalg.norm(moves - moves.mean(0), axis=1).max() <= limit:
         return f"origin {_by(image[:3, 3])} mm, the label's {_by(label[:3, 3])} mm"

@@ -110,6 +110,15 @@ def read_mask(path: Path) -> Volume:
     return volume
 
 
+def _read(path: Path, formats: dict[str, Read]) -> Volume:
+    if path.is_dir():
+        return _series(path)
+    ending = ending_of(path.name)
+    if ending is None:
+        raise ValueError(f"{path}: expected a file ending of {', '.join(formats)}, got {path.name!r}")
+    return formats[ending](path)
+
+
 def read_grid(path: Path) -> Grid:
     """Where the voxels of a file are; of NIfTI only the header is read.
 
@@ -120,12 +129,3 @@ def read_grid(path: Path) -> Grid:
         return read_volume(path).grid
     header = read_header(path)
     return Grid(header.shape[:3], header.affine, header.spacing, header.apart)
-
-
-def _read(path: Path, formats: dict[str, Read]) -> Volume:
-    if path.is_dir():
-        return _series(path)
-    ending = ending_of(path.name)
-    if ending is None:
-        raise ValueError(f"{path}: expected a file ending of {', '.join(formats)}, got {path.name!r}")
-    return formats[ending](path)
