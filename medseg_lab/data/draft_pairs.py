@@ -17,7 +17,7 @@ from medseg_lab.data.pairing import Pairing, propose
 from medseg_lab.data.readers.by_card import is_grey
 from medseg_lab.data.readers.decode.grid import Grid
 from medseg_lab.data.readers.decode.picture import KINDS, is_turned
-from medseg_lab.data.readers.decode.volume import ending_of, read_volume
+from medseg_lab.data.readers.decode.volume import NIFTI, ending_of, read_volume
 from medseg_lab.data.readers.folder import preprocessing_for
 from medseg_lab.data.readers.geometry import is_flat
 from medseg_lab.data.readers.open import open_reader
@@ -83,7 +83,7 @@ def _looks(images: list[Path]) -> dict[Path, Look]:
     Raises:
         ValueError: if none can be read: the first reason.
     """
-    pictures = [path for path in images if ending_of(path.name) not in (None, ".nii", ".nii.gz")]
+    pictures = [path for path in images if ending_of(path.name) not in (None, *NIFTI)]
 
     def one(path: Path) -> Look | str:
         try:

@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
 
 from medseg_lab.data.readers.checks import by_name, visible
-from medseg_lab.data.readers.decode.volume import ending_of
+from medseg_lab.data.readers.decode.volume import NIFTI, ending_of
 from medseg_lab.data.readers.reader import Files
 
 CHANNEL = re.compile(r"_(\d{4})$")
@@ -120,6 +120,8 @@ def _images(entry: Entry, channels: int) -> tuple[Path, ...]:
     if len(entry.images) > 1:
         return entry.images
     if stem.endswith("_0000") and stem != stem_of(entry.label.name):
+        if ending.lower() not in NIFTI and not is_there(image.with_name(f"{stem[:-5]}_0001{ending}")):
+            return (image,)  # one picture has all its colours
         return tuple(image.with_name(f"{stem[:-5]}_{channel:04d}{ending}") for channel in range(channels))
     return tuple(split) if not is_there(image) and any(map(is_there, split)) else (image,)
 
@@ -134,6 +136,8 @@ def _found(folder: Path, channels: int, ending: str) -> dict[str, Files]:
     for case in sorted(set(labels) | owned):
         split = [f"{case}_{channel:04d}" for channel in range(channels)]
         stems = [case] if whole or (case in images and split[0] not in images) else split
+        if stems == split and ending not in NIFTI and not any(stem in images for stem in split[1:]):
+            stems = split[:1]  # one picture has all its colours
         for part, present, needed in (("labelsTr", labels, [case]), ("imagesTr", images, stems)):
             for stem in needed:
                 if stem not in present:
