@@ -74,6 +74,10 @@ def inspect_pairs(images: Path, masks: Path, home: Path) -> tuple[Pairing, Inspe
     card = _card(home, pairing, looks, meaning, grids)
     found = inspect(home, card, open_reader(card, home))
     doubts = [*_unpaired(pairing), *said(meaning.values, card.classes), *meaning.doubts, *_mixed(looks)]
+    if card.spatial_dims == 3 and any(grid.spacing is None for grid in grids.values()):
+        doubts.append(
+            ("all images", "mm a voxel are not stated; if you know them, `voxel_mm` in the card says so")
+        )
     return pairing, replace(found, doubts=[*doubts, *found.doubts])
 
 

@@ -11,7 +11,8 @@ from scipy import ndimage
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE
 from medseg_lab.data.describe import WORKERS
-from medseg_lab.data.readers.decode.volume import NIFTI, Grid, ending_of, read_mask
+from medseg_lab.data.readers.decode.grid import Grid
+from medseg_lab.data.readers.decode.volume import NIFTI, ending_of, read_mask
 from medseg_lab.data.readers.reader import FileReader, Reader
 
 MOST = 32

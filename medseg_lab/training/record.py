@@ -179,7 +179,8 @@ def read_record(text: str | bytes) -> RunRecord:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise ValueError(f"record: {f'{where}: ' if where else ''}{first['msg']}{more}") from error
+        said = str(first["msg"]).removeprefix("Value error, ")
+        raise ValueError(f"record: {f'{where}: ' if where else ''}{said}{more}") from error
 
 
 def _require_recipe(value: Any) -> None:

@@ -114,7 +114,7 @@ def test_a_missing_channel_is_refused_by_name(msd_folder):
         ),
         (
             '{"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 1}, "file_ending": ".nrrd"}',
-            "expected a file_ending of .nii.gz, .nii, .png, .*, got '.nrrd'",
+            "expected a file_ending of .nii.gz, .nii, .*, got '.nrrd'",
         ),
     ],
 )
