@@ -17,7 +17,7 @@ from medseg_lab.data.pairing import Pairing, propose
 from medseg_lab.data.readers.by_card import is_grey
 from medseg_lab.data.readers.decode.grid import Grid
 from medseg_lab.data.readers.decode.picture import KINDS, is_turned
-from medseg_lab.data.readers.decode.volume import ending_of, read_volume
+from medseg_lab.data.readers.decode.volume import NIFTI, ending_of, read_volume
 from medseg_lab.data.readers.folder import preprocessing_for
 from medseg_lab.data.readers.geometry import is_flat
 from medseg_lab.data.readers.open import open_reader
@@ -74,6 +74,10 @@ def inspect_pairs(images: Path, masks: Path, home: Path) -> tuple[Pairing, Inspe
     card = _card(home, pairing, looks, meaning, grids)
     found = inspect(home, card, open_reader(card, home))
     doubts = [*_unpaired(pairing), *said(meaning.values, card.classes), *meaning.doubts, *_mixed(looks)]
+    if card.spatial_dims == 3 and any(grid.spacing is None for grid in grids.values()):
+        doubts.append(
+            ("all images", "mm a voxel are not stated; if you know them, `voxel_mm` in the card says so")
+        )
     return pairing, replace(found, doubts=[*doubts, *found.doubts])
 
 
@@ -83,7 +87,7 @@ def _looks(images: list[Path]) -> dict[Path, Look]:
     Raises:
         ValueError: if none can be read: the first reason.
     """
-    pictures = [path for path in images if ending_of(path.name) not in (None, ".nii", ".nii.gz")]
+    pictures = [path for path in images if ending_of(path.name) not in (None, *NIFTI)]
 
     def one(path: Path) -> Look | str:
         try:

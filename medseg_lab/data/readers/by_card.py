@@ -11,6 +11,8 @@ from medseg_lab.data.readers.checks import whole_labels
 SAME = 0.01
 """A file's spacing and the card's may differ by this share: rounding, no more."""
 
+CURE = "; `values` in card.toml says what others stand for: `medseg data add` proposes it"
+
 
 def as_channels(picture: np.ndarray, channels: int) -> np.ndarray:
     """`(C, *S)` with so many channels, where a picture in grey is to be one in colour or is stored as one.
@@ -38,13 +40,7 @@ def class_labels(label: np.ndarray, card: Card, path: Path, unknown: int | None 
         ValueError: naming the file, for a value that stands for nothing.
     """
     if not card.values:
-        try:
-            return whole_labels(label, len(card.classes), path, unknown)
-        except ValueError as error:
-            raise ValueError(
-                f"{error}; `values` in card.toml says what other values stand for, and `medseg data add` "
-                "proposes it"
-            ) from None
+        return whole_labels(label, len(card.classes), path, unknown, cure=CURE)
     if label.dtype == bool and len(card.values) == 2:
         return label.astype(np.uint8)
     found = np.unique(label)

@@ -87,7 +87,8 @@ def preprocessing_for(grids: dict[Path, Grid], dims: int) -> Preprocessing:
     return Preprocessing(
         spacing=tuple(round(float(m), 6) for m in median) if median is not None and uneven else None,
         patch=tuple(int(8 * np.ceil(n / 8)) for n in np.median(covered, axis=0)),
-        slice_axis=2 if dims == 2 or median is None else coarsest(median),
+        # Volumes without a spacing are stacks in TIFF, whose first axis goes through the slices.
+        slice_axis=2 if dims == 2 else 0 if median is None else coarsest(median),
     )
 
 

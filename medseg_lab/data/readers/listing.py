@@ -3,11 +3,12 @@
 A list is kept to: what it names has to be there, and what it does not name is left out (`leftovers`).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from medseg_lab.data.readers.checks import visible
-from medseg_lab.data.readers.decode.volume import FORMATS, ending_of
+from medseg_lab.data.readers.decode.volume import FORMATS, NIFTI, ending_of
 from medseg_lab.data.readers.file_names import (
     ANNOTATION,
     CHANNEL,
@@ -120,8 +121,16 @@ def _images(entry: Entry, channels: int) -> tuple[Path, ...]:
     ending = image.name[len(stem) :]
     if is_first := stem == f"{stem_of(entry.label.name)}_0000":
         stem = CHANNEL.sub("", stem)
-    split = tuple(image.with_name(f"{stem}_{channel:04d}{ending}") for channel in range(channels))
+    names = _numbered(stem, channels, ending, lambda name: is_file(image.with_name(name + ending)))
+    split = tuple(image.with_name(name + ending) for name in names)
     return split if is_first or (not is_file(image) and any(map(is_file, split))) else (image,)
+
+
+def _numbered(stem: str, channels: int, ending: str, is_here: Callable[[str], bool]) -> list[str]:
+    """The names of one file a channel, without ending; a picture may have all its colours in the first."""
+    names = [f"{stem}_{channel:04d}" for channel in range(channels)]
+    in_one = ending.lower() not in NIFTI and not any(map(is_here, names[1:]))
+    return names[:1] if in_one else names
 
 
 def _found(folder: Path, channels: int, ending: str) -> dict[str, Files]:
@@ -133,7 +142,7 @@ def _found(folder: Path, channels: int, ending: str) -> dict[str, Files]:
     whole = bool(images) and owned == set(images)
     found: dict[str, Files] = {}
     for case in sorted(set(labels) | owned):
-        split = [f"{case}_{channel:04d}" for channel in range(channels)]
+        split = _numbered(case, channels, ending, images.__contains__)
         stems = [case] if whole or (case in images and split[0] not in images) else split
         for stem in [case] if case not in labels else [stem for stem in stems if stem not in images]:
             part, kind = ("imagesTr", "an image") if case in labels else ("labelsTr", "a label")

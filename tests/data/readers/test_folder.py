@@ -169,6 +169,15 @@ def test_numbers_of_labels_may_be_text_and_stand_before_or_behind_the_name(make,
     assert folder_card(made.folder).classes == tuple(NAMED)
 
 
+def test_another_value_for_ignore_makes_other_cases(make):
+    made = make("msd-3d")
+    digests = []
+    for labels in (NAMED, NAMED | {"ignore": 4}, NAMED | {"ignore": 5}):
+        with_labels(made, labels)
+        digests.append(choose(str(made.folder)).reader.digest("a0_x"))
+    assert len(set(digests)) == 3
+
+
 def test_ignore_may_leave_a_gap_below_it(make):
     made = make("msd-3d")
     with_labels(made, NAMED | {"ignore": 255})

@@ -9,7 +9,7 @@ import pytest
 from medseg_lab.data.choose import choose
 from medseg_lab.data.readers.folder import folder_doubts
 from medseg_lab.data.readers.layout import read_layout
-from tests.data.readers.layouts import save_nifti
+from tests.data.readers.layouts import save_nifti, save_picture
 
 
 @pytest.fixture
@@ -270,3 +270,18 @@ def test_the_first_channel_stands_for_all(folder):
         training=[pair("a0_x") | {"image": "imagesTr/a0_x_0000.nii.gz"}],
     )
     assert len(read_layout(folder).files["a0_x"].image) == 2
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_picture_may_have_all_its_colours_in_its_first_file(tmp_path, listed):
+    """So nnU-Net 2 keeps natural images: three channels have names, and there is one file, _0000."""
+    colours = np.random.default_rng(0).integers(0, 255, (5, 6, 3)).astype(np.uint8)
+    save_picture(tmp_path / "imagesTr" / "a_0000.PNG", colours)
+    save_picture(tmp_path / "labelsTr" / "a.PNG", np.eye(5, 6, dtype=np.uint8))
+    said = {"channel_names": dict(enumerate("RGB")), "labels": {"background": 0, "line": 1}}
+    said |= {"file_ending": ".png", "numTraining": 1}
+    said |= {"training": [{"image": "imagesTr/a_0000.PNG", "label": "labelsTr/a.PNG"}]} if listed else {}
+    (tmp_path / "dataset.json").write_text(json.dumps(said))
+    raw = choose(str(tmp_path)).reader.read("a")
+    np.testing.assert_array_equal(raw.image, np.moveaxis(colours, -1, 0))
+    assert folder_doubts(tmp_path) == ()
