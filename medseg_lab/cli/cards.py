@@ -16,7 +16,11 @@ from medseg_lab.data.choose import choose
 
 if TYPE_CHECKING:
     from medseg_lab.data.draft import Inspection
+    from medseg_lab.data.pairing import Pairing
     from medseg_lab.data.readers.reader import Reader
+
+FIRST = 5
+"""So many pairs of an image and a mask are shown."""
 
 
 def print_list() -> None:
@@ -123,6 +127,16 @@ def draw(card: Card, reader: "Reader", path: Path) -> None:
         write_whole(path, png(contact_sheet(card, reader)))
     except OSError as error:
         raise RuntimeError(f"{path}: the picture could not be written: {error.strerror}") from None
+
+
+def print_pairing(found: "Pairing") -> None:
+    """How images and masks pair up: the rule, the first pairs, and how many there are."""
+    pairs = list(found.files.values())
+    rows = [(image.name, mask.name) for image, mask in pairs[:FIRST]]
+    show(f"{len(pairs)} pairs", ("image", "mask"), rows)
+    typer.echo(
+        f"Rule: {found.rule}. Left over: {len(found.lone_images)} images, {len(found.lone_masks)} masks."
+    )
 
 
 def print_inspection(found: "Inspection") -> None:

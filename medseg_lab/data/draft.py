@@ -10,7 +10,7 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -23,9 +23,10 @@ from medseg_lab.data.case import IGNORE
 from medseg_lab.data.draft_card import card_toml
 from medseg_lab.data.draft_case import CaseSummary, summary
 from medseg_lab.data.draft_doubts import Remark, by, doubts, faults
+from medseg_lab.data.mask_values import picture_values, said
 from medseg_lab.data.preprocess import prepare
 from medseg_lab.data.readers.checks import patient_of
-from medseg_lab.data.readers.folder import folder_card
+from medseg_lab.data.readers.folder import folder_card, folder_doubts
 from medseg_lab.data.readers.open import open_reader
 from medseg_lab.data.readers.reader import Reader
 from medseg_lab.data.splits import fewest
@@ -125,9 +126,12 @@ def inspect_folder(folder: Path) -> Inspection:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; expected one with dataset.json, imagesTr and labelsTr")
-    _refuse_card(folder / NAME, (folder / NAME).exists())
+    refuse_card(folder / NAME, (folder / NAME).exists())
     card = folder_card(folder)
-    return inspect(folder, card, open_reader(card, folder))
+    values = picture_values(open_reader(card, folder), card)
+    card = card.model_copy(update={"values": values})
+    found = inspect(folder, card, open_reader(card, folder))
+    return replace(found, doubts=[*said(values, card.classes), *folder_doubts(folder), *found.doubts])
 
 
 def inspect(folder: Path, card: Card, reader: Reader) -> Inspection:
@@ -185,12 +189,13 @@ def write_card(found: Inspection) -> Path:
     """
     path, text = found.folder / NAME, card_toml(found.card, found.warnings)
     Card.model_validate(tomllib.loads(text))
-    _refuse_card(path, path.exists())
+    refuse_card(path, path.exists())
     write_whole(path, text.encode(), replace=False)
     return path
 
 
-def _refuse_card(path: Path, exists: bool) -> None:
+def refuse_card(path: Path, exists: bool) -> None:
+    """Raise the error about a card that is there already."""
     if exists:
         raise ValueError(f"{path}: there is a card already: edit it, or move it away") from None
 

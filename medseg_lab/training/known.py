@@ -16,7 +16,7 @@ from medseg_lab.training.notation import paths
 from medseg_lab.training.recipe import Recipe, in_monai, load
 
 SPARE = 2**24
-"""Numbers that a learner may have beyond twice those that are stored: what cannot hurt needs no exact count."""
+"""Numbers that a learner may have beyond twice those that are stored with it."""
 MODULES = 2**17
 """Modules that a learner may have."""
 
@@ -106,8 +106,8 @@ def limited(numbers: int, name: str) -> Iterator[None]:
         numbers_left -= value.numel() if isinstance(value, torch.Tensor) else 0
         if min(numbers_left, modules_left) < 0:
             raise ValueError(
-                f"{name}: expected a learner of the {numbers:,} numbers that are stored with it, got a recipe "
-                f"of many more"
+                f"{name}: expected a learner of the {numbers:,} numbers that are stored, got a recipe of "
+                "many more"
             )
 
     hooks = torch.nn.modules.module

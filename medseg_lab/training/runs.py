@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
+from medseg_lab.data.whole_file import write_whole
 from medseg_lab.training.durable import whole_folder
 from medseg_lab.training.key import training_key
 from medseg_lab.training.left_out import a_few, of_other_versions, reason
+from medseg_lab.training.own_files import digests
 from medseg_lab.training.record import OtherVersion, RunRecord
 from medseg_lab.training.run import CASES, CURVES, LABEL_MAPS, PSEUDO_LABELS, RECORD, WEIGHTS, Run
 
@@ -49,17 +51,46 @@ class RunStore:
         """Where the unfinished work of the training with this key is."""
         return self.root / ".partial" / key
 
+    def make(self) -> None:
+        """Make its folder, if it is not there.
+
+        Raises:
+            RuntimeError: if it cannot be made, or it is a file.
+        """
+        with self._in_use():
+            self.root.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """Inside, what the system refuses is an error that names the store.
+
+        Raises:
+            RuntimeError: in place of an OSError.
+        """
+        try:
+            yield
+        except OSError as error:
+            reason = "it is a file" if self.root.is_file() else error.strerror or error
+            raise RuntimeError(
+                f"run store {self.root}: it cannot be used ({reason}); $MEDSEG_RUNS names another folder"
+            ) from error
+
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """Keep other processes from training the same run; wait, and say so, while one does."""
+        """Keep other processes from training the same run; wait, and say so, while one does.
+
+        Raises:
+            RuntimeError: if the store cannot be written to.
+        """
         path = self.root / ".locks" / f"{key}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"another process is training this run ({key[:16]}): waiting for it", flush=True)
-            lock.acquire()
+        with self._in_use():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                print(f"another process is training this run ({key[:16]}): waiting for it", flush=True)
+                lock.acquire()
         try:
             yield
         finally:
@@ -89,8 +120,8 @@ class RunStore:
         if len(found) != 1:
             seen = ", ".join(folder.name for folder in found) or "none"
             raise ValueError(
-                f"run store {self.root}: expected one run whose key begins with {name!r} (`medseg runs` lists "
-                f"them), or a run's folder, got {seen}"
+                f"run store {self.root}: expected one run whose key begins with {name!r}, as `medseg runs` "
+                f"lists them, or a run's folder, got {seen}"
             )
         return self._whole(found[0])
 
@@ -110,13 +141,20 @@ class RunStore:
         label_maps: "LabelMaps | None" = None,
         pseudo_labels: bytes = b"",
     ) -> Run:
-        """Write a finished run, whole or not at all, and drop its unfinished work."""
+        """Write a finished run, whole or not at all, and drop its unfinished work.
+
+        Raises:
+            RuntimeError: naming the store, if it cannot be written to.
+        """
         from safetensors.torch import save_model
 
+        from medseg_lab.training.unfinished import whole_or_nothing
+
         target = self.folder(record.key)
-        if target.exists():
-            self._set_aside(target)
-        with whole_folder(target) as folder:
+        with self._in_use():
+            if target.exists():
+                self._set_aside(target)
+        with whole_or_nothing(target), whole_folder(target) as folder:
             save_model(learner, str(folder / WEIGHTS))
             curves.write(folder / CURVES)
             if cases is not None:
@@ -125,19 +163,30 @@ class RunStore:
                 label_maps.write(folder / LABEL_MAPS)
             if pseudo_labels:
                 (folder / PSEUDO_LABELS).write_bytes(pseudo_labels)
+            record = record.model_copy(update={"files": digests(folder)})
             (folder / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
-        trained = self.root / TRAINED / training_key(record.parts)
-        trained.parent.mkdir(exist_ok=True)
-        aside = trained.with_suffix(".part")
-        aside.write_text(record.key, encoding="ascii")
-        aside.replace(trained)
-        shutil.rmtree(self.partial(trained.name), ignore_errors=True)
+        self.settle(record)
         return Run(target)
+
+    def settle(self, record: RunRecord) -> None:
+        """What follows once a run is there: its training is known by it, its unfinished work is dropped.
+
+        Again when it is replayed, for the process that published it may have been killed before.
+        """
+        trained = self.root / TRAINED / training_key(record.parts)
+        if self.trained(trained.name) is None:
+            with self._in_use():
+                trained.parent.mkdir(exist_ok=True)
+            write_whole(trained, record.key.encode())
+        shutil.rmtree(self.partial(trained.name), ignore_errors=True)
 
     def runs(self) -> list[Run]:
         """The finished runs, oldest first; what is left out is a warning that names it, and stays there.
 
         Runs of another version of this library are one warning, however many they are.
+
+        Raises:
+            RuntimeError: if the store cannot be read.
         """
         found, older, broken = [], {}, []
         for folder in self._folders():
@@ -153,11 +202,13 @@ class RunStore:
         return sorted(found, key=lambda run: (run.record.started, run.record.key))
 
     def _folders(self) -> list[Path]:
-        try:
-            with os.scandir(self.root) as entries:
+        with self._in_use():
+            try:
+                entries = os.scandir(self.root)
+            except FileNotFoundError:
+                return []
+            with entries:
                 names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
-        except FileNotFoundError:
-            return []
         return [self.root / name for name in names]
 
     @staticmethod

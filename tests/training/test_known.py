@@ -73,7 +73,7 @@ def test_a_recipe_that_names_anything_else_is_refused_and_nothing_is_called(stor
 def test_a_module_of_the_library_that_is_not_listed_is_not_even_imported(stored):
     name = "medseg_lab.cli.sweep"
     sys.modules.pop(name, None)
-    with pytest.raises(ValueError, match="got 'medseg_lab.cli.sweep.sweep'"):
+    with pytest.raises(ValueError, match=r"got 'medseg_lab\.cli\.sweep\.sweep'"):
         forged(stored, recipe=call(f"{name}.sweep")).learner()
     assert name not in sys.modules
 

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from medseg_lab.data.readers.decode import file_checks
-from medseg_lab.data.readers.decode.pixels import opaque, single, upright
+from medseg_lab.data.readers.decode.pixels import TURNS, opaque, single, upright
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -81,6 +81,17 @@ def read_values(path: Path) -> np.ndarray:
         pixels = np.atleast_3d(np.array(picture))
         pixels = opaque(path, np.moveaxis(pixels, -1, 0), alpha=pixels.shape[-1] in (2, 4))
         return upright(single(path, pixels), picture.getexif().get(ORIENTATION, 1))
+
+
+def is_turned(path: Path) -> bool:
+    """Whether a camera's EXIF tag turns or mirrors the picture.
+
+    Raises:
+        ValueError: as `read_colours`.
+    """
+    with _decoding(path), path.open("rb") as stream:
+        picture = _opened(stream, KINDS[path.suffix.lower()])
+        return int(picture.getexif().get(ORIENTATION, 1)) in TURNS
 
 
 def _decoding(path: Path) -> AbstractContextManager[None]:
