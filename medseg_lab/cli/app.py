@@ -1,39 +1,18 @@
 """`medseg`: the command line. Heavy libraries are imported inside the commands, so that help is instant."""
 
-import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from medseg_lab.cli.claims import claims
 from medseg_lab.cli.compare import compare
 from medseg_lab.cli.data import data
+from medseg_lab.cli.plain import Plain
 from medseg_lab.cli.plan import plan
 from medseg_lab.cli.record import record
-from medseg_lab.cli.sweep import INTERRUPTED, sweep
+from medseg_lab.cli.sweep import sweep
 from medseg_lab.cli.tables import show
-
-WRONG_USE, FAILED = 2, 1
-
-
-class Plain(TyperGroup):
-    """Wrong use is one line and exit code 2; a failure is one line and exit code 1. Neither has a traceback.
-
-    `MEDSEG_TRACEBACK=1` shows the traceback, for those who look for a bug in the library.
-    """
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command; print errors that are meant for users."""
-        try:
-            return super().invoke(ctx)
-        except (ValueError, RuntimeError) as error:
-            if os.environ.get("MEDSEG_TRACEBACK") or type(error).__module__.startswith(("click", "typer")):
-                raise
-            typer.secho(f"error: {error}", err=True, fg="red")
-            raise typer.Exit(WRONG_USE if isinstance(error, ValueError) else FAILED) from error
-
 
 app = typer.Typer(
     cls=Plain,
@@ -92,10 +71,7 @@ def book(
     from medseg_lab.publishing.grow import grow
     from medseg_lab.publishing.house import find_house
 
-    try:
-        grow(find_house(), budget=budget, dataset=dataset, output=output, say=typer.echo)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    grow(find_house(), budget=budget, dataset=dataset, output=output, say=typer.echo)
 
 
 @app.command()
@@ -168,3 +144,7 @@ def assignments(texts: list[str]) -> dict[str, str]:
         if not text.partition("=")[0].strip() or "=" not in text:
             raise ValueError(f"-p: expected name=value, got {text!r}")
     return {name.strip(): value for name, _, value in (text.partition("=") for text in texts)}
+
+
+if __name__ == "__main__":
+    app(prog_name="medseg")

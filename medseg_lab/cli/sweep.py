@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-INTERRUPTED = 130
-
 
 def sweep(
     grid: Annotated[Path, typer.Argument(help="A TOML file with methods, data sets and seeds.")],
@@ -25,10 +23,7 @@ def sweep(
     """Train what is missing in a grid of methods, data sets and seeds, on all cores or a cluster."""
     from medseg_lab.sweeps.sweep import sweep as run_sweep
 
-    try:
-        summary = run_sweep(grid, workers=workers, scheduler=scheduler, store=store, dry_run=dry_run)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    summary = run_sweep(grid, workers=workers, scheduler=scheduler, store=store, dry_run=dry_run)
     for title in summary.waiting:
         typer.echo(f"to do: {title}")
     typer.echo(summary.describe())

@@ -45,6 +45,7 @@ def coarser(cohort: Cohort, voxels: int = 100_000) -> Cohort:
         fingerprint=fingerprint(card, digests),
         held_out=fingerprint(card, {name: digests[name] for name in ("validation", "test")}),
         sealed=partial(tuple, parts["test"]),
+        thinned=steps,
         notes=(*cohort.notes, f"Coarser than the data are: of every {max(steps)} voxels along an edge, one."),
     )
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from statistics import median
 
 from medseg_lab.data import prepared, splits
+from medseg_lab.data.about import about, listed
 from medseg_lab.data.card import Card
-from medseg_lab.data.case import Case
-from medseg_lab.data.choose import choose
+from medseg_lab.data.case import IGNORE, Case
+from medseg_lab.data.choose import Chosen, choose
 from medseg_lab.data.fingerprint import fingerprint, refuse_duplicates
 from medseg_lab.data.loading import Loader
 from medseg_lab.data.mapped import MappedCase
@@ -34,6 +35,7 @@ class Cohort:
         notes: which data set was replaced by another, and why.
         openings: the reasons for which the test part was opened, in order.
         draw: which patients' labels are used; see `load_cohort`.
+        thinned: of how many voxels along each axis one was kept (`medseg_lab.data.coarser`); empty for all.
     """
 
     card: Card
@@ -48,6 +50,7 @@ class Cohort:
     notes: tuple[str, ...] = ()
     openings: list[str] = field(default_factory=list)
     draw: int = 0
+    thinned: tuple[int, ...] = ()
 
     @property
     def id(self) -> str:
@@ -146,11 +149,25 @@ def load_cohort(
             where they would take too large a share of the memory, which `describe` then says.
 
     Raises:
-        ValueError: if the data set is unknown or not available, a file is inconsistent, there are too few
-            patients, or two have the same image.
+        ValueError: if the data set is unknown or not available; naming the data set, if a file is
+            inconsistent, there are too few patients, two have the same image, or a case whose labels are
+            used has none.
         RuntimeError: if there is no room to prepare them on disk.
     """
     chosen = choose(dataset, prefer)
+    with about(chosen.card.id):
+        return _loaded(chosen, cases, labelled, draw, split_seed, mapped)
+
+
+def _loaded(
+    chosen: Chosen,
+    cases: int | None,
+    labelled: int | None,
+    draw: int,
+    split_seed: int,
+    mapped: bool | None,
+) -> Cohort:
+    """The cohort of an available data set; arguments as of `load_cohort`."""
     card, source = chosen.card, chosen.reader
     whose = source.patients()
     order = _capped(splits.shuffled(whose.values(), split_seed), whose, cases, splits.fewest(card.parts))
@@ -180,6 +197,7 @@ def load_cohort(
     }
     digests = {part: [digest for _, digest in found] for part, found in loaded.items()}
     refuse_duplicates(digest for found in digests.values() for digest in found)
+    _refuse_open([case for part in ("labelled", "validation", "test") for case, _ in loaded[part]])
     labelled_cases, unlabelled, validation, test = (tuple(c for c, _ in found) for found in loaded.values())
     return Cohort(
         card=card,
@@ -194,6 +212,27 @@ def load_cohort(
         notes=chosen.notes,
         draw=draw,
     )
+
+
+def _refuse_open(cases: list[Case]) -> None:
+    """Check that each case has a voxel that somebody labelled: there is nothing to learn or score in others.
+
+    Raises:
+        ValueError: naming the cases.
+    """
+    found = [case.id for case in cases if _is_open(case)]
+    if found:
+        raise ValueError(
+            f"every voxel is left open (`ignore`) in {listed(found)}: expected labels in each case "
+            "whose labels are used"
+        )
+
+
+def _is_open(case: Case) -> bool:
+    """Whether the reference labels no voxel; the first plane in which it does ends the search."""
+    readings = case.open_labels() if isinstance(case, MappedCase) else case.labels
+    assert readings is not None
+    return all(bool((plane == IGNORE).all()) for plane in readings[0])
 
 
 def _capped(order: tuple[str, ...], whose: dict[str, str], cases: int | None, fewest: int) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """A draft card for a folder of your own: what its files say, and what a person must check.
 
 Whatever the files tell is filled in; what only a person knows (the licence, whose a case is) is guessed where
-possible, and marked.
+possible, and marked. Each case is read and prepared as training does it, so that what training would refuse
+is known here.
 """
 
 import re
@@ -9,25 +10,29 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
-from typing import Any
+from threading import Lock
 
 import numpy as np
-import tomlkit
 
+from medseg_lab.data import describe
 from medseg_lab.data.card import Card
-from medseg_lab.data.describe import WORKERS
+from medseg_lab.data.case import IGNORE
+from medseg_lab.data.draft_card import card_toml
+from medseg_lab.data.draft_case import CaseSummary, summary
+from medseg_lab.data.draft_doubts import Remark, by, doubts, faults
+from medseg_lab.data.mask_values import picture_values, said
+from medseg_lab.data.preprocess import prepare
 from medseg_lab.data.readers.checks import patient_of
-from medseg_lab.data.readers.folder import folder_card
+from medseg_lab.data.readers.folder import folder_card, folder_doubts
 from medseg_lab.data.readers.open import open_reader
-from medseg_lab.data.readers.reader import Raw, Reader
+from medseg_lab.data.readers.reader import Reader
 from medseg_lab.data.splits import fewest
 from medseg_lab.data.whole_file import write_whole
 
 NAME = "card.toml"
-FAR = 3.0
-"""Spacings so many times larger or smaller than the median get a warning."""
 
 WORDS = "patient|subject|subj|sub|person|pat"
 PATIENT_RULES = {
@@ -38,33 +43,6 @@ PATIENT_RULES = {
 }
 """Expressions as in `Card.patient`, with the same in words, in the order of trial."""
 
-CHECK = {
-    "id": "how the data set is called in tables",
-    "publisher": "who published it",
-    "licence": "what you may do with it",
-    "citation": "what to cite",
-    "modality": "one name a channel",
-    "classes": "label values 0, 1, ...: background first",
-    "patient": "matches a case's whole id; group 1 is the patient, whose cases go to one part",
-    "patient_rule": "the same in words",
-}
-EXPLAIN = {
-    "spacing": "mm a voxel after resampling, the median; without this line the files' grids are kept",
-    "mirror": "axes along which a mirrored image is still a plausible one, such as [0]",
-    "patch": "largest training patch, in voxels",
-}
-
-
-@dataclass(frozen=True)
-class CaseSummary:
-    """One case: shape, spacing in mm, voxels by label value, and the range of its intensities."""
-
-    shape: tuple[int, ...]
-    spacing: tuple[float, ...] | None
-    counts: dict[int, int]
-    low: float
-    high: float
-
 
 @dataclass(frozen=True)
 class Inspection:
@@ -74,42 +52,69 @@ class Inspection:
         folder: which.
         card: what its files tell, with the guessed `patient` expression and `patient_rule`.
         cases: those that could be read, by id.
-        warnings: what looks wrong: where, and what.
+        whose: the patient of every case, also of those that could not be read.
+        faults: what training refuses: where, and what.
+        doubts: what else looks wrong.
     """
 
     folder: Path
     card: Card
     cases: dict[str, CaseSummary]
-    warnings: list[tuple[str, str]] = field(default_factory=list)
+    whose: dict[str, str]
+    faults: list[Remark]
+    doubts: list[Remark]
+
+    @property
+    def warnings(self) -> list[Remark]:
+        """All that looks wrong; what training refuses first."""
+        return [*self.faults, *self.doubts]
+
+    @property
+    def median_case(self) -> str:
+        """The case of the median number of voxels."""
+        by_size = sorted(self.cases, key=lambda case: prod(self.cases[case].shape))
+        return by_size[len(by_size) // 2]
 
     def patients(self) -> list[tuple[str, str]]:
         """Each patient's cases, if any patient has several; else nothing."""
         grouped = defaultdict(list)
-        for case in self.cases:
-            grouped[patient_of(case, self.card)].append(case)
-        if len(grouped) == len(self.cases):
+        for case, patient in self.whose.items():
+            grouped[patient].append(case)
+        if len(grouped) == len(self.whose):
             return []
         return [(patient, ", ".join(cases)) for patient, cases in sorted(grouped.items())]
 
     def rows(self) -> list[tuple[str, str]]:
         """What was found, line by line."""
-        cases = list(self.cases.values())
+        cases, card, how = list(self.cases.values()), self.card, self.card.preprocessing
         counts = sum((Counter(case.counts) for case in cases), Counter[int]())
-        labels = [
-            f"{value} {name}: {100 * counts[value] / counts.total():.3g}% of all voxels, "
-            f"in {sum(case.counts.get(value, 0) > 0 for case in cases)} cases"
-            for value, name in enumerate(self.card.classes)
-        ]
+
+        def labelled(value: int) -> str:
+            having = sum(case.counts.get(value, 0) > 0 for case in cases)
+            return f"{100 * counts[value] / counts.total():.3g}% of all voxels, in {having} cases"
+
+        labels = [f"{value} {name}: {labelled(value)}" for value, name in enumerate(card.classes)]
+        if counts[IGNORE]:
+            labels.append(f"left open (`ignore`): {labelled(IGNORE)}")
         spacings = [case.spacing for case in cases if case.spacing is not None]
-        return [
+        grid = "kept" if how.spacing is None else f"resampled to {by(how.spacing)} mm"
+        cut = f"; cut into slices across axis {how.slice_axis}" if card.spatial_dims == 3 else ""
+        rows = [
             ("cases", f"{len(cases)} read"),
-            ("channels", ", ".join(self.card.modality)),
+            ("dimension", f"{card.spatial_dims}D{cut}"),
+            ("channels", ", ".join(card.modality)),
             ("size in voxels", _range([case.shape for case in cases])),
             ("spacing in mm", _range(spacings) if spacings else "not given"),
+            ("grid", grid),
             ("labels", "\n".join(labels)),
+            ("scored", describe.scored(card)),
             ("darkest voxel", _range([(case.low,) for case in cases])),
             ("brightest voxel", _range([(case.high,) for case in cases])),
         ]
+        if len(set(self.whose.values())) >= fewest(card.parts):
+            parts = describe.parts(card, self.whose)
+            rows.append(("split", "\n".join(f"{part}: {n} patients, {m} cases" for part, n, m in parts)))
+        return rows
 
 
 def inspect_folder(folder: Path) -> Inspection:
@@ -121,9 +126,12 @@ def inspect_folder(folder: Path) -> Inspection:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; expected one with dataset.json, imagesTr and labelsTr")
-    _refuse_card(folder / NAME, (folder / NAME).exists())
+    refuse_card(folder / NAME, (folder / NAME).exists())
     card = folder_card(folder)
-    return inspect(folder, card, open_reader(card, folder))
+    values = picture_values(open_reader(card, folder), card)
+    card = card.model_copy(update={"values": values})
+    found = inspect(folder, card, open_reader(card, folder))
+    return replace(found, doubts=[*said(values, card.classes), *folder_doubts(folder), *found.doubts])
 
 
 def inspect(folder: Path, card: Card, reader: Reader) -> Inspection:
@@ -132,23 +140,27 @@ def inspect(folder: Path, card: Card, reader: Reader) -> Inspection:
     Raises:
         ValueError: if no case can be read. A single case that cannot be read is a warning.
     """
-    names = list(reader.patients())
+    names, alone = list(reader.patients()), Lock()
 
     def one(case: str) -> CaseSummary | str:
         try:
-            return _summary(reader.read(case))
+            raw = reader.read(case)
+            with alone:  # to prepare a case takes several times its size
+                return summary(raw, prepare(raw, card.preprocessing))
         except ValueError as error:
             return str(error)
 
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(describe.WORKERS) as pool:
         found = dict(zip(names, pool.map(one, names), strict=True))
-    cases = {case: summary for case, summary in found.items() if isinstance(summary, CaseSummary)}
+    cases = {case: each for case, each in found.items() if isinstance(each, CaseSummary)}
     unreadable = [(case, error) for case, error in found.items() if isinstance(error, str)]
     if not cases:
         raise ValueError(f"{folder}: no case can be read; the first: {unreadable[0][1]}")
     expression, rule = guess_patient(names)
-    card = card.model_copy(update={"patient": expression, "patient_rule": rule})
-    return Inspection(folder, card, cases, [*unreadable, *_warnings(cases, card)])
+    grouped = card.model_copy(update={"patient": expression, "patient_rule": rule})
+    whose = {case: patient_of(case, grouped) for case in names}
+    refused = [*unreadable, *faults(cases, grouped, whose)]
+    return Inspection(folder, grouped, cases, whose, refused, doubts(cases, grouped, whose))
 
 
 def guess_patient(cases: Sequence[str]) -> tuple[str, str]:
@@ -175,86 +187,20 @@ def write_card(found: Inspection) -> Path:
         ValueError: if there is one.
         RuntimeError: if the folder cannot be written to.
     """
-    path, text = found.folder / NAME, card_toml(found)
+    path, text = found.folder / NAME, card_toml(found.card, found.warnings)
     Card.model_validate(tomllib.loads(text))
-    _refuse_card(path, path.exists())
+    refuse_card(path, path.exists())
     write_whole(path, text.encode(), replace=False)
     return path
 
 
-def card_toml(found: Inspection) -> str:
-    """The text of `card.toml`, with comments on what to check; `Card` accepts it."""
-    card, document = found.card, tomlkit.document()
-    document.add(tomlkit.comment("A draft, written from what the files say. Check the lines with a comment."))
-    for warning in found.warnings:
-        document.add(tomlkit.comment(" ".join(f"Looks wrong: {': '.join(warning)}".split())))
-    document.add(tomlkit.nl())
-    values = card.model_dump(mode="json", exclude_defaults=True, exclude={"preprocessing", "regions"})
-    values |= {"home": "", "patient": card.patient, "patient_rule": card.patient_rule}
-    for name in (name for name in Card.model_fields if name in values):
-        literal = name == "patient"
-        item = tomlkit.string(card.patient, literal=True) if literal else tomlkit.item(values[name])
-        _add(document, name, item, f"check: {CHECK[name]}" if name in CHECK else None)
-    _add(document, "defects", tomlkit.array(), "what is wrong with the files, and what you do about it")
-    if card.regions:
-        document.add("regions", tomlkit.item({name: list(members) for name, members in card.regions.items()}))
-    table = tomlkit.table()
-    for name, value in card.preprocessing.model_dump(mode="json", exclude_none=True).items():
-        _add(table, name, tomlkit.item(value), EXPLAIN.get(name))
-    document.add("preprocessing", table)
-    return tomlkit.dumps(document)
-
-
-def _add(table: Any, name: str, item: Any, comment: str | None) -> None:
-    if comment:
-        item.comment(comment)
-    table.add(name, item)
-
-
-def _refuse_card(path: Path, exists: bool) -> None:
+def refuse_card(path: Path, exists: bool) -> None:
+    """Raise the error about a card that is there already."""
     if exists:
         raise ValueError(f"{path}: there is a card already: edit it, or move it away") from None
 
 
-def _summary(raw: Raw) -> CaseSummary:
-    values, counts = np.unique(raw.labels, return_counts=True)
-    by_value = {int(v): int(n) for v, n in zip(values, counts, strict=True)}
-    low, high = float(raw.image.min()), float(raw.image.max())
-    return CaseSummary(raw.image.shape[1:], raw.spacing, by_value, low, high)
-
-
-def _warnings(cases: dict[str, CaseSummary], card: Card) -> list[tuple[str, str]]:
-    """What a person should look at before training."""
-    found = [
-        (name, f"no case has a voxel of class {value}")
-        for value, name in enumerate(card.classes)
-        if not any(case.counts.get(value) for case in cases.values())
-    ]
-    empty = [name for name, case in cases.items() if not any(case.counts)]
-    if empty:
-        more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
-        found.append((", ".join(empty[:5]) + more, "nothing is marked"))
-    spacings = {name: case.spacing for name, case in cases.items() if case.spacing is not None}
-    median = np.median(list(spacings.values()), axis=0)
-    for name, spacing in spacings.items():
-        ratio = np.array(spacing) / median
-        if ratio.max() > FAR or ratio.min() < 1 / FAR:
-            found.append((name, f"spacing {_by(spacing)} mm, where the median is {_by(median)} mm"))
-    if all(spacing == (1.0,) * len(spacing) for spacing in spacings.values()):
-        found.append(("all cases", "spacing is 1 mm along every axis: true, or lost in a conversion?"))
-    if len(cases) < (needed := fewest(card.parts)):
-        found.append(
-            ("all cases", f"{len(cases)} cases; training, validation and test need {needed} patients")
-        )
-    return found
-
-
-def _by(values: Iterable[float]) -> str:
-    """`1 x 1 x 2.5`."""
-    return " x ".join(f"{value:.4g}" for value in values)
-
-
 def _range(rows: Iterable[Iterable[float]]) -> str:
     values = np.array([tuple(row) for row in rows])
-    low, median, high = (_by(f(values, axis=0)) for f in (np.min, np.median, np.max))
+    low, median, high = (by(f(values, axis=0)) for f in (np.min, np.median, np.max))
     return median if low == high else f"{median} (median; {low} to {high})"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from tqdm import tqdm
 
 from medseg_lab.data import mapped, prepared, preprocess
+from medseg_lab.data.about import about
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import Case
 from medseg_lab.data.fingerprint import CaseDigest, case_digest
@@ -53,7 +54,11 @@ class Loader:
         return replace(self, reader=reader, on_disk=True)
 
     def load(self, names: list[str], annotation: str = "dense", withheld: bool = False) -> Loaded:
-        """The cases of these names, with the labels of this annotation, or none if they are `withheld`."""
+        """The cases of these names, with the labels of this annotation, or none if they are `withheld`.
+
+        Raises:
+            ValueError: naming the first case that cannot be read or prepared, and why.
+        """
         if self.on_disk:
             # One at a time: such cases are many or large, and to prepare one takes several times its size.
             kept = (self._mapped(name, annotation, withheld) for name in names)
@@ -64,7 +69,8 @@ class Loader:
             return list(pool.map(lambda name: self._in_memory(name, annotation, withheld), names))
 
     def _read(self, name: str, annotation: str) -> Case:
-        return preprocess.prepare(self.reader.read(name, annotation), self.card.preprocessing)
+        with about(f"case {name}"):
+            return preprocess.prepare(self.reader.read(name, annotation), self.card.preprocessing)
 
     def _in_memory(self, name: str, annotation: str, withheld: bool) -> tuple[Case, CaseDigest]:
         case = self._read(name, annotation)
@@ -73,7 +79,8 @@ class Loader:
 
     def _mapped(self, name: str, annotation: str, withheld: bool) -> MappedCase:
         front = self.card.preprocessing.slice_axis if self.card.spatial_dims == 3 else 0
-        files = self.reader.digest(name)
+        with about(f"case {name}"):
+            files = self.reader.digest(name)
         image = prepared.folder() / self._key(name, files, "image")
         readings = None if withheld else prepared.folder() / self._key(name, files, f"labels: {annotation}")
         if not all(entry.is_dir() for entry in (image, readings) if entry):
@@ -88,12 +95,15 @@ class Loader:
     def _key(self, name: str, files: str, what: str) -> str:
         """The entry's name: a hash of all that its content depends on."""
         card = self.card
+        stated = {name: getattr(card, name) for name in ("values", "unknown", "voxel_mm")}
+        stated = {name: value for name, value in stated.items() if value not in ((), None)}
         parts = {
             "case": [name, what, files, card.reader],
             "task": [card.modality, card.classes, card.spatial_dims],
             "preprocessing": card.preprocessing.model_dump(
                 mode="json", exclude={"patch", "slice_patch", "mirror"}
             ),
+            **stated,
             "code": prepared.source_digest(*SOURCES),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -6,7 +6,6 @@ the parameters. An executed chapter is stored in `build/chapters/<section>/<key>
 
 import json
 import logging
-import re
 import shutil
 import sys
 import tempfile
@@ -40,15 +39,16 @@ print(json.dumps({"peak_memory_mb": round(_peak), "lessons": _lessons}))
 
 
 class ChapterError(RuntimeError):
-    """A cell of a chapter failed; the message shows the cell and the exception.
+    """A cell of a chapter failed; the message is one line.
 
     Args:
-        message: all of it.
-        line: the number of the cell and the exception, in one line.
+        chapter: which.
+        line: the number of the cell and the exception.
+        kept: the notebook as far as it came, with the traceback; or what its process wrote.
     """
 
-    def __init__(self, message: str, line: str) -> None:
-        super().__init__(message)
+    def __init__(self, chapter: Chapter, line: str, kept: Path) -> None:
+        super().__init__(f"{chapter.path.name}, {line}; see {kept}")
         self.line = line
 
 
@@ -139,7 +139,8 @@ def run_chapter(
 
     Raises:
         ValueError: for an unknown chapter, parameter, budget or data set, naming the known ones.
-        ChapterError: if a cell fails; the partial notebook stays in `build/chapters/<section>/failed.ipynb`.
+        ChapterError: if a cell fails; the partial notebook stays in `build/chapters/<section>/failed.ipynb`,
+            what a process wrote that died in `kernel.log` there.
     """
     house = house or find_house()
     chapter, values, depends, folder = _place(section, parameters, house)
@@ -244,20 +245,15 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
             kept = folder.parent / "failed.ipynb"
             (aside / NOTEBOOK).replace(kept)
             said = f"{error.ename}: {error.evalue}".splitlines()[0]
-            line = f"cell {error.cell_index}: {said}"
-            raise ChapterError(_failure(chapter, error, kept), line) from error
+            raise ChapterError(chapter, f"cell {error.cell_index}: {said}", kept) from error
         except KeyboardInterrupt:
             # the cell ends with that, too; asyncio would report at exit that nobody asked for its result
             logging.getLogger("asyncio").setLevel(logging.CRITICAL)
             raise
         except DeadKernelError as error:
-            log = (aside / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[:60]
-            said = "\n".join(f"    {line}" for line in log) or "    nothing"
-            raise ChapterError(
-                f"{chapter.path.name}: its process died, for lack of memory perhaps\n"
-                f"  what it wrote:\n{said}",
-                "its process died, for lack of memory perhaps",
-            ) from error
+            kept = folder.parent / LOG
+            (aside / LOG).replace(kept)
+            raise ChapterError(chapter, "its process died, for lack of memory perhaps", kept) from error
         seconds = time.monotonic() - started
         executed = nbformat.read(aside / NOTEBOOK, as_version=4)
         report = json.loads("".join(out["text"] for out in executed.cells.pop().outputs))
@@ -293,14 +289,3 @@ def latest(folder: Path, parameters: dict[str, Any]) -> Record | None:
     records = [read_record(path.parent) for path in folder.glob(f"*/{RECORD}")]
     alike = [record for record in records if record.parameters == parameters]
     return max(alike, key=lambda record: record.date, default=None)
-
-
-def _failure(chapter: Chapter, error: Any, kept: Path) -> str:
-    """The failing cell, the exception and the end of its traceback, without the terminal's colours."""
-    trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback)).strip().splitlines()
-    cell = "\n".join(f"    {line}" for line in error.source.strip().splitlines())
-    tail = "\n".join(f"    {line}" for line in trace[-12:])
-    return (
-        f"{chapter.path.name}, cell {error.cell_index} failed: {error.ename}: {error.evalue}\n"
-        f"  the cell:\n{cell}\n  the end of its traceback:\n{tail}\n  the notebook as far as it came: {kept}"
-    )

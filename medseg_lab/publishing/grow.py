@@ -91,7 +91,7 @@ def grow(
     Raises:
         ValueError: for an unknown budget or data set, naming the known ones.
         BookError: if the book did not build, or chapters failed; the others were executed then.
-        KeyboardInterrupt: if it was stopped, after one line that says what is done.
+        KeyboardInterrupt: if it was stopped: what is done.
     """
     given = {chapter: of_book(chapter, budget=budget, dataset=dataset) for chapter in house.chapters()}
     pages = [find_chapter(one.path, values, house=house, with_runs=True) for one, values in given.items()]
@@ -125,8 +125,7 @@ def grow(
             index = publisher.finish(pages)
         except KeyboardInterrupt:
             publisher.close()
-            say(stopped(pages, book))
-            raise
+            raise KeyboardInterrupt(stopped(pages, book)) from None
         finally:
             publisher.close()
     say(f"the book: {index}")

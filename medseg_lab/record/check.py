@@ -14,8 +14,7 @@ from medseg_lab.data.locate import find
 from medseg_lab.record.entry import Entry, scores_digest
 from medseg_lab.training.device import make_fabric
 from medseg_lab.training.fit import fit
-from medseg_lab.training.notation import known_recipe
-from medseg_lab.training.recipe import Recipe
+from medseg_lab.training.known import known_recipe
 from medseg_lab.training.record import RunRecord
 from medseg_lab.training.runs import RunStore
 from medseg_lab.training.tables import TEXT
@@ -87,7 +86,7 @@ def check(entry: Entry) -> Checked:
             cohort,
             record.budget,
             record.seed,
-            judge=Recipe.from_dict(record.judge),
+            judge=known_recipe(record.judge),
             store=RunStore(folder),
             fabric=fabric,
             threads=record.hardware.threads or 1,

@@ -1,6 +1,5 @@
 """A sweep's grid file: methods, data sets, seeds, budgets, chapters."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from medseg_lab.data.text import read_toml
 from medseg_lab.survey.configurations import configuration
 from medseg_lab.training.budget import BUDGETS, Budget
 from medseg_lab.training.names import recipe_called
@@ -146,13 +146,9 @@ def read_grid(path: Path | str) -> Grid:
         ValueError: naming the file, the key, what was expected and what was there.
     """
     try:
-        return Grid.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        return Grid.model_validate(read_toml(Path(path)))
     except ValidationError as error:
         raise ValueError(f"{path}: {'; '.join(map(_said, error.errors()))}") from None
-    except OSError as error:
-        raise ValueError(f"{path}: the grid file cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: the grid file is not valid TOML: {error}") from None
 
 
 def _said(problem: Any) -> str:

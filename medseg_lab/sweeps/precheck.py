@@ -107,12 +107,13 @@ def fit_arguments(job: Training, mapped: bool | None) -> dict[str, Any]:
         raise RuntimeError(f"gpus: expected {job.gpus}, got no CUDA card on {socket.gethostname()}")
     if job.modules:
         add_own_modules(job.modules)
+    cohort = shared_cohort(job.cohort, mapped)
     return {
         "recipe": parse(job.recipe),
-        "cohort": shared_cohort(job.cohort, mapped),
+        "cohort": cohort,
         "budget": Budget(**job.budget),
         "seed": job.seed,
-        "judge": judge_of(job.parts, job.samples, job.attack, job.thin),
+        "judge": judge_of(job.parts, job.samples, job.attack, job.thin, cohort.card.scored_regions),
         "fabric": make_fabric(accelerator="cuda" if job.gpus else "cpu"),
         "threads": job.threads,
     }

@@ -15,7 +15,7 @@ from medseg_lab.sweeps.execute import execute
 from medseg_lab.sweeps.plan import Plan, Training, read_plan
 from medseg_lab.sweeps.precheck import MARKER, Check, precheck
 from medseg_lab.sweeps.summary import Failure, Summary, homely
-from medseg_lab.training.runs import run_store
+from medseg_lab.training.runs import RunStore, run_store
 from medseg_lab.workers.cluster import Workers, open_workers
 from medseg_lab.workers.fits import FAILED
 from medseg_lab.workers.jobs import Job, Outcome
@@ -55,8 +55,8 @@ def sweep(
 
     Raises:
         ValueError: for a grid, or a number of workers, that cannot be; before anything runs.
-        RuntimeError: if there are no workers, or they see another store.
-        KeyboardInterrupt: on Ctrl-C, after the workers of this machine have ended.
+        RuntimeError: if the store cannot be used, there are no workers, or they see another store.
+        KeyboardInterrupt: on Ctrl-C, after the workers of this machine have ended: how it stands.
     """
     start = time.monotonic()
     plan = read_plan(grid)
@@ -105,8 +105,7 @@ def sweep(
                     else:
                         outcomes.append(outcome)
         except KeyboardInterrupt:
-            progress.write(progress.stopped(keep_on=bool(scheduler or executor)))
-            raise
+            raise KeyboardInterrupt(progress.stopped(keep_on=bool(scheduler or executor))) from None
     seconds, waiting = time.monotonic() - start, tuple(job.title for job in missing) if dry_run else ()
     done, failed, out = tuple(outcomes), tuple(failures), tuple(left_out)
     return Summary(plan.path, root, progress.total, done, failed, out, seconds, waiting)
@@ -117,10 +116,10 @@ def _marked(root: Path) -> Iterator[Path]:
     """A file in the store as long as the sweep lasts; those of sweeps that were killed are removed.
 
     Raises:
-        RuntimeError: if the store cannot be written to.
+        RuntimeError: if the store cannot be used.
     """
+    RunStore(root).make()
     with writing(root):
-        root.mkdir(parents=True, exist_ok=True)
         remove_abandoned(root, SWEEP)
         marker = root / own_name(SWEEP)
         marker.touch()

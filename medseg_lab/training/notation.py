@@ -9,7 +9,7 @@ import importlib
 import inspect
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -85,36 +85,6 @@ def written(recipe: Recipe | dict[str, Any]) -> str:
     ]
     name = target.rpartition(".")[2]
     return f"{name if paths().get(name) == (target,) else target}({', '.join(said)})"
-
-
-def known_recipe(plain: dict[str, Any]) -> Recipe:
-    """The recipe in a stored run, which is data: it names methods and what they are made of, nothing else.
-
-    Args:
-        plain: as of `Recipe.to_dict`.
-
-    Raises:
-        ValueError: if it names anything but a class of the rooms that methods draw on, or a function of
-            those that hold nothing but methods and their parts.
-    """
-    found = Recipe.from_dict(plain)
-    known = {path for several in paths().values() for path in several}
-    for target in _targets(found):
-        if in_monai(target):
-            continue
-        room = target.split(".")[1] if target in known else ""
-        if room not in TABLED or (room in ("data", "training") and not inspect.isclass(load(target))):
-            raise ValueError(f"recipe: expected methods and their parts, of {PACKAGE}, got {target!r}")
-    return found
-
-
-def _targets(value: Any) -> Iterator[str]:
-    """All that a recipe names."""
-    if isinstance(value, Recipe):
-        yield value.target
-        value = list(value.arguments.values())
-    for one in value if isinstance(value, list) else ():
-        yield from _targets(one)
 
 
 @cache

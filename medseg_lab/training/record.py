@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from medseg_lab.data.card import Preprocessing
 from medseg_lab.data.task import Task
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.hardware import Hardware
@@ -29,7 +30,13 @@ class _Part(BaseModel):
 
 
 class CohortFacts(_Part):
-    """Which data, how many cases in each part, how many patients' labels were used, and in which draw."""
+    """Which data, how many cases in each part, how many patients' labels were used, and in which draw.
+
+    Attributes:
+        preprocessing, channels, values, voxel_mm: the card's, by which other images are prepared like those
+            of the training (`medseg_lab.inference.apply`); nothing in records older than these fields.
+        thinned: of how many voxels along each axis one was kept (`medseg_lab.data.coarser`); empty for all.
+    """
 
     id: str
     fingerprint: str
@@ -42,6 +49,11 @@ class CohortFacts(_Part):
     test: Whole
     labelled_patients: Whole
     draw: Whole = 0
+    preprocessing: Preprocessing | None = None
+    channels: tuple[str, ...] = ()
+    values: tuple[int, ...] = ()
+    voxel_mm: tuple[float, ...] | None = None
+    thinned: tuple[int, ...] = ()
 
 
 class TaskFacts(_Part):
@@ -167,7 +179,8 @@ def read_record(text: str | bytes) -> RunRecord:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise ValueError(f"record: {f'{where}: ' if where else ''}{first['msg']}{more}") from error
+        said = str(first["msg"]).removeprefix("Value error, ")
+        raise ValueError(f"record: {f'{where}: ' if where else ''}{said}{more}") from error
 
 
 def _require_recipe(value: Any) -> None:
@@ -211,6 +224,11 @@ def cohort_facts(cohort: "Cohort") -> CohortFacts:
         test=cohort.test_size,
         labelled_patients=len({case.patient for case in cohort.labelled}),
         draw=cohort.draw,
+        preprocessing=cohort.card.preprocessing,
+        channels=cohort.card.modality,
+        values=cohort.card.values,
+        voxel_mm=cohort.card.voxel_mm,
+        thinned=cohort.thinned,
     )
 
 

@@ -4,6 +4,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,7 @@ import numpy as np
 
 from medseg_lab.data.task import Task
 from medseg_lab.training.label_maps import LabelMap, read_label_maps
-from medseg_lab.training.notation import known_recipe
-from medseg_lab.training.own_files import content, first_line, require_own, require_sizes
+from medseg_lab.training.own_files import content, require_own, require_sizes
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.record import RunRecord, read_record, title
 from medseg_lab.training.tables import read_curves, read_table
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from medseg_lab.training.segmenter import Segmenter
 
 RECORD, CURVES, WEIGHTS, CASES = "run.json", "curves.csv", "weights.safetensors", "cases.csv"
+LARGEST_PATCH = 2**28
 LABEL_MAPS, PSEUDO_LABELS = "segmentations.npz", "pseudo_labels.npz"
 
 
@@ -156,12 +157,11 @@ class Run:
                 process: a stored run must not import at will.
 
         Raises:
-            ValueError: if another recipe is given, or none where one is needed; or if the weights are not
+            ValueError: if another recipe is given, or none where one is needed; if the recorded one names
+                anything but known parts of learners (`medseg_lab.training.known`); or if the weights are not
                 the run's own.
         """
         import torch
-        from safetensors import SafetensorError
-        from safetensors.torch import load_model
 
         from medseg_lab.training.device import fast_bfloat16, lay_out
 
@@ -170,22 +170,58 @@ class Run:
             raise ValueError(
                 f"run {self.folder.name}: expected its recipe, {self.record.method}, got {recipe}"
             )
-        recipe = recipe or known_recipe(self.record.recipe)
+        task = Task(**self.record.task.model_dump())
         with torch.random.fork_rng(devices=[]):
-            learner: Segmenter = recipe.build(Task(**self.record.task.model_dump()))
-        weights = self.own(WEIGHTS)
-        try:
-            load_model(learner, weights)
-        except (SafetensorError, RuntimeError) as error:
-            raise ValueError(
-                f"{weights}: expected weights of {self.record.method}, got others or a damaged file "
-                f"({first_line(error)})"
-            ) from error
+            learner: Segmenter = (recipe or self._checked_recipe(task)).build(task)
+        self._load_weights(learner)
         learner.patch = self.record.patch
         learner.precision = self.record.hardware.precision
         if not fast_bfloat16(torch.device(device).type):
             learner.precision = "32-true"
         return lay_out(learner.to(device)).eval()
+
+    def _checked_recipe(self, task: Task) -> Recipe:
+        """The recorded recipe, once it is known to name and to build nothing that could do harm."""
+        from medseg_lab.training.known import known_recipe, limited, stored_shapes
+
+        name = f"run {self.folder.name}"
+        try:
+            recipe = known_recipe(self.record.recipe)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        stored = sum(prod(shape) for shape in stored_shapes(self.folder / WEIGHTS).values())
+        if prod(self.record.patch) > LARGEST_PATCH or min(self.record.patch, default=1) < 1:
+            raise ValueError(
+                f"{name}: expected a patch of at most {LARGEST_PATCH:,} voxels, got {self.record.patch}"
+            )
+        with limited(stored, name):
+            recipe.build(task)
+        return recipe
+
+    def _load_weights(self, learner: "Segmenter") -> None:
+        """Give a learner the stored weights.
+
+        Raises:
+            ValueError: naming the first tensor that does not fit, or is missing.
+        """
+        from safetensors.torch import load_model
+
+        from medseg_lab.training.known import stored_shapes
+
+        try:
+            load_model(learner, self.own(WEIGHTS))
+        except RuntimeError as error:  # PyTorch's has a line for each tensor
+            stored = stored_shapes(self.folder / WEIGHTS)
+            built = {name: tuple(tensor.shape) for name, tensor in learner.state_dict().items()}
+            names = (name for name in (*built, *stored) if stored.get(name) != built.get(name))
+            name = next(names, "tensors")
+            said = (
+                f"expected {name} of shape {built.get(name)}, got {stored.get(name)}" if name else f"{error}"
+            )
+            raise ValueError(
+                f"run {self.folder.name}: {WEIGHTS}: {said.replace('None', 'none')}; the recipe is "
+                f"{self.record.method}"
+            ) from error
 
     def summary(self) -> str:
         """One line: trained or replayed, what, for how long, on what."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
-from medseg_lab.data.obtain.disk import writing
 from medseg_lab.data.whole_file import write_whole
 from medseg_lab.training.durable import whole_folder
 from medseg_lab.training.key import training_key
@@ -52,12 +51,40 @@ class RunStore:
         """Where the unfinished work of the training with this key is."""
         return self.root / ".partial" / key
 
+    def make(self) -> None:
+        """Make its folder, if it is not there.
+
+        Raises:
+            RuntimeError: if it cannot be made, or it is a file.
+        """
+        with self._in_use():
+            self.root.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """Inside, what the system refuses is an error that names the store.
+
+        Raises:
+            RuntimeError: in place of an OSError.
+        """
+        try:
+            yield
+        except OSError as error:
+            reason = "it is a file" if self.root.is_file() else error.strerror or error
+            raise RuntimeError(
+                f"run store {self.root}: it cannot be used ({reason}); $MEDSEG_RUNS names another folder"
+            ) from error
+
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """Keep other processes from training the same run; wait, and say so, while one does."""
+        """Keep other processes from training the same run; wait, and say so, while one does.
+
+        Raises:
+            RuntimeError: if the store cannot be written to.
+        """
         path = self.root / ".locks" / f"{key}.lock"
         lock = FileLock(path)
-        with writing(self.root):
+        with self._in_use():
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire(timeout=0)
@@ -80,6 +107,23 @@ class RunStore:
             warnings.warn(f"run store: left out {reason(folder, error)}", stacklevel=2)
             return None
         return run if run.record.key == key else None
+
+    def run(self, name: str) -> Run:
+        """The finished run whose key begins so, as `medseg runs` prints it, or whose folder is at this path.
+
+        Raises:
+            ValueError: if there is none, or several, naming them; or if it is not whole.
+        """
+        if (Path(name).expanduser() / RECORD).is_file():
+            return Run(Path(name).expanduser())
+        found = [folder for folder in self._folders() if name and folder.name.startswith(name[:16])]
+        if len(found) != 1:
+            seen = ", ".join(folder.name for folder in found) or "none"
+            raise ValueError(
+                f"run store {self.root}: expected one run whose key begins with {name!r}, as `medseg runs` "
+                f"lists them, or a run's folder, got {seen}"
+            )
+        return self._whole(found[0])
 
     def trained(self, key: str) -> Run | None:
         """A finished run of this training (`training_key`), however it was judged; None if there is none."""
@@ -107,8 +151,9 @@ class RunStore:
         from medseg_lab.training.unfinished import whole_or_nothing
 
         target = self.folder(record.key)
-        if target.exists():
-            self._set_aside(target)
+        with self._in_use():
+            if target.exists():
+                self._set_aside(target)
         with whole_or_nothing(target), whole_folder(target) as folder:
             save_model(learner, str(folder / WEIGHTS))
             curves.write(folder / CURVES)
@@ -130,7 +175,7 @@ class RunStore:
         """
         trained = self.root / TRAINED / training_key(record.parts)
         if self.trained(trained.name) is None:
-            with writing(self.root):
+            with self._in_use():
                 trained.parent.mkdir(exist_ok=True)
             write_whole(trained, record.key.encode())
         shutil.rmtree(self.partial(trained.name), ignore_errors=True)
@@ -139,6 +184,9 @@ class RunStore:
         """The finished runs, oldest first; what is left out is a warning that names it, and stays there.
 
         Runs of another version of this library are one warning, however many they are.
+
+        Raises:
+            RuntimeError: if the store cannot be read.
         """
         found, older, broken = [], {}, []
         for folder in self._folders():
@@ -154,11 +202,13 @@ class RunStore:
         return sorted(found, key=lambda run: (run.record.started, run.record.key))
 
     def _folders(self) -> list[Path]:
-        try:
-            with os.scandir(self.root) as entries:
+        with self._in_use():
+            try:
+                entries = os.scandir(self.root)
+            except FileNotFoundError:
+                return []
+            with entries:
                 names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
-        except FileNotFoundError:
-            return []
         return [self.root / name for name in names]
 
     @staticmethod

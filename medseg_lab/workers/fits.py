@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medseg_lab.data.share import SharedCohort, shared
 from medseg_lab.training.budget import Budget
+from medseg_lab.training.left_out import a_few
 from medseg_lab.training.notation import add_own_modules, written
 from medseg_lab.training.provenance import PACKAGE, import_folder, module_file
 from medseg_lab.training.recipe import Recipe
@@ -84,12 +85,13 @@ def fit_all(wanted: Sequence[Wanted], store: RunStore, workers: int | None = Non
 
     Raises:
         ValueError: for a method that cannot be trained on its cohort, before anything is trained.
-        RuntimeError: naming what failed, and why, once the rest is done.
+        RuntimeError: naming what failed, and why, once the rest is done; if the store cannot be used.
     """
     missing = _missing(wanted, store)
     trained: set[str] = set()
     if missing:
         _check(missing.values())
+        store.make()
         trained = _train(missing, store, workers)
     found: list[Run] = []
     for one in wanted:
@@ -158,11 +160,10 @@ def _train(missing: dict[str, Wanted], store: RunStore, workers: int | None) -> 
                 if not outcome.traceback and not direct and (run := store.find(outcome.key)):
                     by_id[job.id].cohort.openings.extend(run.record.test_opened)
         except KeyboardInterrupt:
-            progress.write(progress.stopped(keep_on=False))
-            raise
+            raise KeyboardInterrupt(progress.stopped(keep_on=False)) from None
     if failed:
         count = f"{len(failed)} of {len(jobs)} runs failed" if len(jobs) > 1 else "the run failed"
-        raise RuntimeError(f"{count}, see {folder}:\n" + "\n".join(failed))
+        raise RuntimeError(f"{count}, see {folder}: {a_few(failed)}")
     return missing.keys() - replayed
 
 

@@ -4,6 +4,7 @@ import json
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,5 +138,6 @@ def _record(failures: Path, job: Job, outcome: Outcome) -> None:
         "kind": type(job).__name__,
         "job": asdict(job),
     }
-    failures.mkdir(parents=True, exist_ok=True)
-    write_whole(failures / f"{job.id}.json", json.dumps(said, indent=1).encode())
+    with suppress(OSError, RuntimeError):  # a full disk: the outcome says what failed, and the rest go on
+        failures.mkdir(parents=True, exist_ok=True)
+        write_whole(failures / f"{job.id}.json", json.dumps(said, indent=1).encode())

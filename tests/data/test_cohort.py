@@ -232,6 +232,37 @@ def test_one_patient_may_have_an_image_twice():
         refuse_duplicates([*cases, CaseDigest("d", "b", "x", None, None)])
 
 
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_case_without_a_labelled_voxel_is_refused_where_its_labels_are_used(msd_folder, mapped):
+    folder = msd_folder(10, nnunet=True)
+    table = json.loads((folder / "dataset.json").read_text())
+    table["labels"]["ignore"] = 3
+    (folder / "dataset.json").write_text(json.dumps(table))
+    first, *others = ids(load_cohort(str(folder), mapped=mapped).labelled)
+
+    def leave_open(voxels):
+        voxels[...] = 3
+
+    rewrite(folder / "labelsTr" / f"{others[-1]}.nii.gz", leave_open)
+    with pytest.raises(
+        ValueError, match=rf"^Task99_Toy: every voxel is left open \(`ignore`\) in {others[-1]}:"
+    ):
+        load_cohort(str(folder), mapped=mapped)
+    assert ids(load_cohort(str(folder), labelled=1, mapped=mapped).labelled) == [first]
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_an_error_names_the_data_set_and_the_case(toy, mapped):
+    Path(toy, "imagesTr", "toy_004.nii.gz").write_bytes(b"no volume")
+    with pytest.raises(ValueError, match=r"^Task99_Toy: case toy_004: .*toy_004\.nii\.gz: expected"):
+        load_cohort(toy, mapped=mapped)
+
+
+def test_too_few_patients_is_an_error_that_names_the_data_set(msd_folder):
+    with pytest.raises(ValueError, match=r"^Task99_Toy: split: expected 5 patients or more, .* got 4"):
+        load_cohort(str(msd_folder(4)))
+
+
 def test_a_patient_who_comes_into_two_parts_is_refused(toy, monkeypatch):
     monkeypatch.setattr(splits, "shuffled", lambda patients, seed: (*sorted(set(patients)), "toy_001"))
     with pytest.raises(ValueError, match="patient toy_001: expected in one part only, got train and test"):

@@ -4,13 +4,16 @@ import errno
 import json
 import os
 import re
+import shutil
 import tomllib
 
+import nibabel as nib
 import numpy as np
 import pytest
 
 from medseg_lab.data.card import Card
 from medseg_lab.data.choose import choose
+from medseg_lab.data.cohort import load_cohort
 from medseg_lab.data.draft import guess_patient, inspect_folder, write_card
 from medseg_lab.data.readers.folder import folder_card
 from tests.data.conftest import save
@@ -51,6 +54,128 @@ def test_the_draft_is_a_card_that_is_then_used_with_what_a_person_edits(msd_fold
     assert len(chosen.reader.patients()) == 6
     path.write_text(path.read_text().replace('title = "Toy"', 'title = "Our own"'))
     assert choose(str(folder)).card.title == "Our own"
+
+
+def rename(folder, names):
+    """The cases `toy_000`, ... by these names; dataset.json lists none."""
+    for part in ("imagesTr", "labelsTr"):
+        for i, name in enumerate(names):
+            (folder / part / f"toy_{i:03d}.nii.gz").rename(folder / part / f"{name}.nii.gz")
+    edit(folder, training=[])
+
+
+def edit(folder, **said):
+    """dataset.json with other values; labels are added to those that are there."""
+    table = json.loads((folder / "dataset.json").read_text())
+    said["labels"] = {**table["labels"], **said.get("labels", {})}
+    (folder / "dataset.json").write_text(json.dumps({**table, **said}))
+
+
+def relabel(folder, case, change):
+    """The label volume of a case, changed in place."""
+    path = folder / "labelsTr" / f"{case}.nii.gz"
+    voxels = np.array(np.asanyarray(nib.load(path).dataobj))
+    change(voxels)
+    save(path, voxels)
+
+
+def test_too_few_patients_by_the_guessed_rule_is_what_training_refuses(msd_folder):
+    folder = msd_folder(6)
+    rename(folder, [f"site{site}_{i:02d}" for site in "AB" for i in range(3)])
+    found = inspect_folder(folder)
+    (where, what), *_ = found.faults
+    assert where == "all cases"
+    assert what.startswith("6 cases of 2 patients by the rule 'the id without its last number'; ")
+    assert "need 5 patients: if they are more, edit `patient` in the card" in what
+    write_card(found)
+    with pytest.raises(ValueError, match="Task99_Toy: split: expected 5 patients"):
+        load_cohort(str(folder))
+
+
+def test_too_few_cases_are_told_without_a_rule(msd_folder):
+    faults = inspect_folder(msd_folder(4)).faults
+    assert faults == [("all cases", "4 cases; training, validation and test need 5 patients")]
+
+
+def test_one_image_of_two_patients_is_what_training_refuses(msd_folder):
+    folder = msd_folder(6)
+    shutil.copy(folder / "imagesTr" / "toy_000.nii.gz", folder / "imagesTr" / "toy_003.nii.gz")
+    said = ("toy_000, toy_003", "the same image belongs to 2 patients, toy_000, toy_003")
+    assert inspect_folder(folder).faults == [said]
+    with pytest.raises(ValueError, match=r"Task99_Toy: cases toy_00[03] and toy_00[03]"):
+        load_cohort(str(folder))
+
+
+def test_one_image_twice_of_one_patient_is_no_fault(msd_folder):
+    folder = msd_folder(20)
+    rename(folder, [f"patient{i // 4}_{i % 4}" for i in range(20)])
+    shutil.copy(folder / "imagesTr" / "patient0_0.nii.gz", folder / "imagesTr" / "patient0_3.nii.gz")
+    assert inspect_folder(folder).faults == []
+
+
+def test_cases_left_open_everywhere_are_what_training_refuses(msd_folder):
+    folder = msd_folder(6, nnunet=True)
+    edit(folder, labels={"ignore": 3})
+
+    def leave_open(voxels):
+        voxels[...] = 3
+
+    def leave_a_row_open(voxels):
+        voxels[0, 0, :] = 3
+
+    relabel(folder, "toy_002", leave_open)
+    relabel(folder, "toy_005", leave_open)
+    relabel(folder, "toy_001", leave_a_row_open)
+    found = inspect_folder(folder)
+    said = "every voxel is left open (`ignore`): nothing to learn from or to score"
+    assert found.faults == [("toy_002, toy_005", said)]
+    # 2 x 1210 voxels and a row of 11, of 2 x (990 + 1100 + 1210)
+    assert (
+        f"left open (`ignore`): {100 * 2431 / 6600:.3g}% of all voxels, in 3 cases"
+        in dict(found.rows())["labels"]
+    )
+
+
+def test_a_class_that_a_part_lacks_is_named_with_what_follows(msd_folder):
+    folder = msd_folder(6)
+    cohort = load_cohort(str(folder))
+    lacking = {case.id for case in (*cohort.validation, *cohort.open_test("which they are"))}
+
+    def without_back(voxels):
+        voxels[voxels == 2] = 0
+
+    for case in lacking:
+        relabel(folder, case, without_back)
+    assert inspect_folder(folder).doubts[:2] == [
+        ("back", "class 2 is in no validation case: it cannot be scored there"),
+        ("back", "class 2 is in no test case: it cannot be scored there"),
+    ]
+
+
+def test_regions_of_a_label_table_are_what_is_scored(msd_folder):
+    folder = msd_folder(6, nnunet=True)
+    edit(folder, labels={"front": [1, 2], "back": [2]})
+    found = inspect_folder(folder)
+    assert found.card.scored_regions == {"front": (1, 2), "back": (2,)}
+    assert dict(found.rows())["scored"].splitlines()[:2] == ["front = label 1 + label 2", "back = label 2"]
+    card = write_card(found).read_text()
+    assert 'scored = "regions" # check: ' in card
+    assert choose(str(folder)).card.scored_regions == found.card.scored_regions
+
+
+def test_classes_are_what_is_scored_without_regions(msd_folder):
+    found = inspect_folder(msd_folder(6, nnunet=True))
+    assert (found.card.scored_regions, dict(found.rows())["scored"]) == ({}, "front, back")
+
+
+def test_a_case_that_cannot_be_prepared_is_what_training_refuses(msd_folder):
+    folder = msd_folder(6)
+    for part in ("imagesTr", "labelsTr"):
+        volume = np.asanyarray(nib.load(folder / part / "toy_001.nii.gz").dataobj)
+        save(folder / part / "toy_001.nii.gz", volume, (100.0, 100.0, 100.0))
+    (fault,) = inspect_folder(folder).faults
+    assert fault[0] == "toy_001"
+    assert "expected at most" in fault[1]
 
 
 def test_the_draft_groups_by_patient_and_says_what_to_check(msd_folder):

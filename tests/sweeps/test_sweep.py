@@ -240,16 +240,14 @@ def test_what_goes_wrong_before_the_first_run_is_one_sentence(tmp_path, monkeypa
         swept(grid_file(tmp_path))
 
 
-def test_stopped_it_says_how_it_stands(tmp_path, monkeypatch, capsys):
+def test_stopped_it_says_how_it_stands(tmp_path, monkeypatch):
     def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("medseg_lab.training.fit.fit", stop)
-    with pytest.raises(KeyboardInterrupt):
+    said = "stopped: 0 done, 0 failed, 0 left running on the cluster, 2 not started"
+    with pytest.raises(KeyboardInterrupt, match=said):
         swept(grid_file(tmp_path))
-    assert (
-        "stopped: 0 done, 0 failed, 0 left running on the cluster, 2 not started" in capsys.readouterr().out
-    )
 
 
 def test_threads_are_part_of_the_run_and_put_back_afterwards(tmp_path):

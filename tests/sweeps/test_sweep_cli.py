@@ -49,7 +49,7 @@ def test_what_fails_is_listed_with_its_file_and_the_exit_code_is_1(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("none.toml",), "error: none.toml: the grid file cannot be read: No such file or directory"),
+        (("none.toml",), "error: none.toml: cannot be read: No such file or directory"),
         (("{grid}", "--workers", "0"), "error: workers: expected 1 or more, got 0"),
         (
             ("{grid}", "--workers", "1", "--scheduler", "tcp://x"),

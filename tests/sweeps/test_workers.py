@@ -124,7 +124,7 @@ def test_ctrl_c_ends_the_workers_and_says_how_it_stands(tmp_path, root):
         sweeping.kill()
         sweeping.wait()
     assert sweeping.returncode == 130
-    assert "stopped: 0 done, 0 failed, 2 interrupted, 1 not started. The same command goes on" in out
+    assert "stopped: 0 done, 0 failed, 2 interrupted, 1 not started. The same command goes on" in err
     assert "Traceback" not in out + err
     until(lambda: not any(child.is_running() for child in children))
     assert run_folders(store) == []

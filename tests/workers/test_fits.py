@@ -164,7 +164,7 @@ def test_workers_stay_for_the_next_call_and_are_gone_after_ctrl_c(tmp_path, coho
         raise KeyboardInterrupt
 
     monkeypatch.setattr(fits, "run_jobs", pressed)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stopped: 0 done, 0 failed, 0 interrupted, 2 not started"):
         fit_all([wanted(cohort, TRAINED, seed) for seed in (0, 1)], RunStore(tmp_path), workers=2)
     assert not any(psutil.pid_exists(pid) for pid in first)
     assert not kept._kept

@@ -4,6 +4,8 @@ What is wrong raises a `ValueError` that names the file, what was expected and w
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MAX_VOXELS = 2**30
@@ -23,6 +25,8 @@ MAGIC = {
     b"BM": "BMP",
     b"II*\x00": "TIFF",
     b"MM\x00*": "TIFF",
+    b"II+\x00": "TIFF",
+    b"MM\x00+": "TIFF",
     b"GIF8": "GIF",
     b"%PDF": "PDF",
     b"<": "HTML or XML",
@@ -82,3 +86,14 @@ def unreadable(path: Path, error: Exception, expected: str) -> ValueError:
     """A decoder's error, in one line."""
     message = " ".join(str(error).replace(str(path), "").split()) or type(error).__name__
     return ValueError(f"{path}: expected {expected}, got the error: {message.rstrip('.')}")
+
+
+@contextmanager
+def decoding(path: Path, expected: str) -> Iterator[None]:
+    """Whatever a decoder raises inside becomes one error that names the file; our own pass unchanged."""
+    try:
+        yield
+    except Exception as error:  # decoders raise many kinds for a damaged file
+        if isinstance(error, ValueError) and str(error).startswith(f"{path}: expected"):
+            raise
+        raise unreadable(path, error, expected) from None

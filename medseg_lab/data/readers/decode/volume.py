@@ -1,4 +1,4 @@
-"""What a file of an image or of a label holds, whatever its format, and the formats that are known."""
+"""What a file of an image or of a mask holds, whatever its format, and the formats that are known."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from medseg_lab.data.readers.decode.nifti import read_nifti
+from medseg_lab.data.readers.decode.dicom import read_series
+from medseg_lab.data.readers.decode.grid import Grid
+from medseg_lab.data.readers.decode.nifti import read_header, read_nifti
+from medseg_lab.data.readers.decode.picture import read_colours, read_values
+from medseg_lab.data.readers.decode.tiff import read_tiff
 
 
 @dataclass(frozen=True)
@@ -14,7 +18,8 @@ class Volume:
     """The voxels of one file, and where they are.
 
     Args:
-        voxels: `(C, *S)`, as stored, scaled as the file says.
+        voxels: `(C, *S)`, as stored, scaled as the file says; S is (H, W) for pictures, (Z, Y, X) for stacks
+            in TIFF, (X, Y, Z) for NIfTI and DICOM.
         affine: `(4, 4)`, from voxels to mm; None where the format has no place in space (pictures).
         spacing: mm along each axis of S; None where the file does not say.
     """
@@ -23,6 +28,11 @@ class Volume:
     affine: np.ndarray | None = None
     spacing: tuple[float, ...] | None = None
 
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels are."""
+        return Grid(self.voxels.shape[1:], self.affine, self.spacing)
+
 
 def _nifti(path: Path) -> Volume:
     voxels, header = read_nifti(path)
@@ -30,8 +40,47 @@ def _nifti(path: Path) -> Volume:
     return Volume(channels, header.affine, header.spacing)
 
 
-FORMATS: dict[str, Callable[[Path], Volume]] = {".nii.gz": _nifti, ".nii": _nifti}
-"""How the files of each ending are read."""
+def _picture(path: Path) -> Volume:
+    return Volume(read_colours(path))
+
+
+def _picture_mask(path: Path) -> Volume:
+    return Volume(read_values(path)[None])
+
+
+def _tiff(path: Path) -> Volume:
+    voxels, spacing = read_tiff(path)
+    return Volume(voxels, None, spacing)
+
+
+def _tiff_mask(path: Path) -> Volume:
+    voxels, spacing = read_tiff(path, labels=True)
+    return Volume(voxels, None, spacing)
+
+
+def _series(folder: Path) -> Volume:
+    return Volume(*read_series(folder))
+
+
+Read = Callable[[Path], Volume]
+
+PICTURES: dict[str, Read] = dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), _picture)
+FORMATS: dict[str, Read] = {
+    ".nii.gz": _nifti,
+    ".nii": _nifti,
+    **PICTURES,
+    ".tif": _tiff,
+    ".tiff": _tiff,
+}
+"""How the image files of each ending are read."""
+
+MASKS: dict[str, Read] = {
+    **FORMATS,
+    **dict.fromkeys(PICTURES, _picture_mask),
+    ".tif": _tiff_mask,
+    ".tiff": _tiff_mask,
+}
+"""The same for masks: the indices of a palette are labels, and what changes labels is refused."""
 
 
 def ending_of(name: str) -> str | None:
@@ -40,12 +89,43 @@ def ending_of(name: str) -> str | None:
 
 
 def read_volume(path: Path) -> Volume:
-    """The voxels of a file, read by its ending.
+    """The voxels of an image: a file, read by its ending, or a folder that holds a DICOM series.
 
     Raises:
         ValueError: naming the file, what was expected and what it holds.
+        ImportError: for DICOM, where pydicom is not installed.
     """
+    return _read(path, FORMATS)
+
+
+def read_mask(path: Path) -> Volume:
+    """The values of a mask, `(1, *S)`, as stored; see `read_volume`.
+
+    Raises:
+        ValueError: for a JPEG, for colours and for what else is no label, too.
+    """
+    volume = _read(path, MASKS)
+    if len(volume.voxels) != 1:
+        raise ValueError(f"{path}: expected one label a voxel, got {len(volume.voxels)} channels")
+    return volume
+
+
+def _read(path: Path, formats: dict[str, Read]) -> Volume:
+    if path.is_dir():
+        return _series(path)
     ending = ending_of(path.name)
     if ending is None:
-        raise ValueError(f"{path}: expected a file ending of {', '.join(FORMATS)}, got {path.name!r}")
-    return FORMATS[ending](path)
+        raise ValueError(f"{path}: expected a file ending of {', '.join(formats)}, got {path.name!r}")
+    return formats[ending](path)
+
+
+def read_grid(path: Path) -> Grid:
+    """Where the voxels of a file are; of NIfTI only the header is read.
+
+    Raises:
+        ValueError: as `read_volume` does.
+    """
+    if ending_of(path.name) not in (".nii.gz", ".nii"):
+        return read_volume(path).grid
+    header = read_header(path)
+    return Grid(header.shape[:3], header.affine, header.spacing, header.apart)
