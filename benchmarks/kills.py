@@ -55,7 +55,7 @@ budget = {steps = 40, voxels = 1500, patch = 8, cases = 8, checkpoint_seconds = 
 
 [recipes]
 tiny = "Supervised(network=UNet(features=[4, 8], dropout=0.1), spatial_dims=2)"
-passes = "MCDropout(learner=Supervised(network=UNet(features=[4, 8], dropout=0.1), spatial_dims=2), passes=2)"
+passes = "MCDropout(learner=Supervised(network=UNet(features=[4, 8], dropout=0.1), spatial_dims=2))"
 """
 
 
@@ -87,7 +87,8 @@ def medseg(*arguments: str) -> None:
     """The command line, in this process."""
     from medseg_lab.cli.app import app
 
-    app(list(arguments), standalone_mode=False)
+    if code := app(list(arguments), standalone_mode=False):
+        sys.exit(code)
 
 
 def train() -> None:
