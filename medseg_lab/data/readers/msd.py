@@ -49,9 +49,10 @@ class MsdReader(FileReader):
         volumes = [read_volume(path) for path in paths]
         for volume, path in zip(volumes, paths, strict=True):
             require_same_grid(volume.grid, label.grid, path)
-        image = Volume(_channels(volumes, self.card, paths[0]), volumes[0].affine, volumes[0].spacing)
-        if any(volume.affine is None for volume in (*volumes, label)):
-            image, label = (Volume(v.voxels, None, v.spacing) for v in (image, label))
+        # One affine for both: at 45 degrees, rounding decides which axis is nearer to x.
+        affine = None if any(volume.affine is None for volume in volumes) else label.affine
+        image = Volume(_channels(volumes, self.card, paths[0]), affine, volumes[0].spacing)
+        label = Volume(label.voxels, affine, label.spacing)
         label = arranged(label, self.card.spatial_dims, source)
         image = arranged(image, self.card.spatial_dims, paths[0])
         labels = class_labels(label.voxels, self.card, source, self.unknown)
