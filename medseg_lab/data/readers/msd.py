@@ -9,7 +9,7 @@ from medseg_lab.data.card import Card
 from medseg_lab.data.readers.by_card import as_channels, class_labels, voxel_size
 from medseg_lab.data.readers.checks import checked_image, patient_of, require_annotation
 from medseg_lab.data.readers.decode.volume import Volume, read_mask, read_volume
-from medseg_lab.data.readers.geometry import arranged, require_same_grid
+from medseg_lab.data.readers.geometry import arranged, arranged_grid, require_same_grid
 from medseg_lab.data.readers.layout import read_layout
 from medseg_lab.data.readers.reader import FileReader, Raw
 
@@ -40,7 +40,10 @@ class MsdReader(FileReader):
         label = read_mask(source)
         volumes = [read_volume(path) for path in paths]
         for volume, path in zip(volumes, paths, strict=True):
-            require_same_grid(volume.grid, label.grid, path)
+            here, there = volume.grid, label.grid
+            if path.is_dir() != source.is_dir():  # a DICOM series and a file are stored in other directions
+                here, there = (arranged_grid(grid, 3, path) for grid in (here, there))
+            require_same_grid(here, there, path)
         image = Volume(_channels(volumes, self.card, paths[0]), volumes[0].affine, volumes[0].spacing)
         if any(volume.affine is None for volume in (*volumes, label)):
             image, label = (Volume(v.voxels, None, v.spacing) for v in (image, label))
