@@ -1,5 +1,6 @@
 """Reader of the nnU-Net / MSD layout: pairs of an image and a label, checked as they are read."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,13 @@ class MsdReader(FileReader):
         """The reader of `folder`; every image must have its label and every label its image."""
         layout = read_layout(folder)
         return cls(card, layout.files, layout.unknown)
+
+    def digest(self, case: str) -> str:
+        """As of any reader of files; `unknown`, which `dataset.json` states, counts, too."""
+        files = super().digest(case)
+        return (
+            files if self.unknown is None else hashlib.sha256(f"{files} {self.unknown}".encode()).hexdigest()
+        )
 
     def read(self, case: str, annotation: str = "dense") -> Raw:
         """One case, its voxels that nobody annotated as `IGNORE`; see `Reader.read` for what is raised.

@@ -111,7 +111,8 @@ def test_ignore_with_regions_is_unknown_too(make):
     with_labels(made, {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "tip": 3, "ignore": 4})
     card = folder_card(made.folder)
     assert card.classes == ("background", "label 1", "label 2", "tip")
-    assert card.regions["core"] == ("label 2", "tip")
+    whole = ("label 1", "label 2", "tip")
+    assert card.regions == {"whole": whole, "core": ("label 2", "tip"), "tip": ("tip",)}
     label = np.full((9, 8, 5), 5, np.uint8)
     save_nifti(made.file("label"), label)
     made.card = card
@@ -167,6 +168,15 @@ def test_numbers_of_labels_may_be_text_and_stand_before_or_behind_the_name(make,
     made = make("msd-3d")
     with_labels(made, labels)
     assert folder_card(made.folder).classes == tuple(NAMED)
+
+
+def test_another_value_for_ignore_makes_other_cases(make):
+    made = make("msd-3d")
+    digests = []
+    for labels in (NAMED, NAMED | {"ignore": 4}, NAMED | {"ignore": 5}):
+        with_labels(made, labels)
+        digests.append(choose(str(made.folder)).reader.digest("a0_x"))
+    assert len(set(digests)) == 3
 
 
 def test_ignore_may_leave_a_gap_below_it(make):
