@@ -29,7 +29,7 @@ class MsdReader(FileReader):
     def open(cls, card: Card, folder: Path) -> "MsdReader":
         """The reader of `folder`; every image must have its label and every label its image."""
         layout = read_layout(folder)
-        return cls(card, layout.files, layout.unknown)
+        return cls(card, layout.files, layout.unknown if card.unknown is None else card.unknown)
 
     def digest(self, case: str) -> str:
         """As of any reader of files; `unknown`, which `dataset.json` states, counts, too."""
@@ -58,7 +58,9 @@ class MsdReader(FileReader):
         label = arranged(label, self.card.spatial_dims, source)
         image = arranged(image, self.card.spatial_dims, paths[0])
         labels = class_labels(label.voxels, self.card, source, self.unknown)
-        spacing = voxel_size(label.spacing or image.spacing, self.card, paths[0])
+        # Where files have a place in space, that was compared, to a tenth of a voxel.
+        own = image.spacing if label.affine is None or label.spacing is None else label.spacing
+        spacing = voxel_size(own, label.spacing, self.card, paths[0])
         return Raw(case, patient_of(case, self.card), checked_image(image.voxels, paths[0]), labels, spacing)
 
 
