@@ -139,9 +139,17 @@ def test_add_prints_what_it_saw_and_writes_a_card(msd_folder: Callable[..., Path
     assert "toy_002" in out
     assert "every case counts as one patient" in out
     assert tomllib.loads((folder / "card.toml").read_text())["classes"] == ["background", "front", "back"]
+    assert "refuses this folder until what is wrong with toy_002 is mended" in " ".join(out.split())
     again = medseg("add", str(folder))
     assert again.exit_code == 2
     assert "there is a card already" in again.stderr
+
+
+def test_add_ends_with_the_command_that_trains_and_its_cost(msd_folder: Callable[..., Path]) -> None:  # noqa: F811
+    folder = msd_folder(6)
+    out = medseg("add", str(folder)).output
+    assert f"medseg run run_your_own -p folder={folder}" in out
+    assert re.search(r"A U-Net at budget class trains for about .*300 steps, .* timed on toy_00\d", out)
 
 
 def test_show_of_ones_own_folder(msd_folder: Callable[..., Path], tmp_path: Path) -> None:  # noqa: F811

@@ -1,5 +1,6 @@
 """What `medseg data` prints: the list of data sets, one card, and the check of a folder."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,17 @@ from rich.text import Text
 
 from medseg_lab.cli.tables import show
 from medseg_lab.data import catalogue, describe, locate
+from medseg_lab.data.about import listed
 from medseg_lab.data.card import Card
 from medseg_lab.data.choose import choose
 
 if TYPE_CHECKING:
     from medseg_lab.data.draft import Inspection
+    from medseg_lab.data.pairing import Pairing
     from medseg_lab.data.readers.reader import Reader
+
+FIRST = 5
+"""So many pairs of an image and a mask are shown."""
 
 
 def print_list() -> None:
@@ -97,6 +103,7 @@ def card_rows(card: Card, reader: "Reader | None") -> list[tuple[str, str]]:
         *describe.sizes(card),
         ("classes", "\n".join(balance) or ", ".join(card.classes)),
         ("regions", "\n".join(f"{name} = {members}" for name, members in describe.regions(card))),
+        ("scored", card.scored if card.regions else ""),
         ("split", "\n".join(split)),
         ("counted on", found.sources if found is not None else describe.NOT_MEASURED),
         ("defects", "\n".join(f"- {defect}" for defect in card.defects)),
@@ -122,6 +129,16 @@ def draw(card: Card, reader: "Reader", path: Path) -> None:
         raise RuntimeError(f"{path}: the picture could not be written: {error.strerror}") from None
 
 
+def print_pairing(found: "Pairing") -> None:
+    """How images and masks pair up: the rule, the first pairs, and how many there are."""
+    pairs = list(found.files.values())
+    rows = [(image.name, mask.name) for image, mask in pairs[:FIRST]]
+    show(f"{len(pairs)} pairs", ("image", "mask"), rows)
+    typer.echo(
+        f"Rule: {found.rule}. Left over: {len(found.lone_images)} images, {len(found.lone_masks)} masks."
+    )
+
+
 def print_inspection(found: "Inspection") -> None:
     """What was found in a folder, what looks wrong, and how its cases were grouped by patient."""
     show(f"Found in {found.folder}", ("what", "found"), found.rows())
@@ -130,3 +147,21 @@ def print_inspection(found: "Inspection") -> None:
         show(f"Patients: {found.card.patient_rule}", ("patient", "cases"), patients)
     else:
         typer.echo(f"Patients: {found.card.patient_rule}")
+
+
+def print_next(found: "Inspection", card: Path) -> None:
+    """What to do next with a folder that has a draft card: mend what is named, or train, at what cost."""
+    typer.echo(f"draft card: {card}; read it through.")
+    if found.faults:
+        where = listed(dict.fromkeys(where for where, _ in found.faults))
+        typer.echo(
+            f"Training reads every case, and refuses this folder until what is wrong with {where} is mended, "
+            "in the files or in the card, or those cases are removed."
+        )
+        return
+    from medseg_lab.sweeps.cost import cost_text
+
+    folder = shlex.quote(str(found.folder))
+    typer.echo(f"Then train and compare three methods: medseg run run_your_own -p folder={folder}")
+    typer.echo(f"or run a chapter on it: medseg run 2.1.1 --dataset {folder}")
+    typer.echo(cost_text(str(found.folder), found.median_case))

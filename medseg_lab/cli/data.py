@@ -79,12 +79,30 @@ def verify(
 
 @data.command()
 def add(
-    folder: Annotated[Path, typer.Argument(help="A folder in the MSD or nnU-Net layout.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="A folder in the MSD or nnU-Net layout, or one of images."),
+    ],
+    masks: Annotated[
+        Path | None,
+        typer.Argument(metavar="[MASKS]", help="With a folder of images: the folder of their masks."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="With MASKS: the folder for the card; by default the one with both."
+        ),
+    ] = None,
 ) -> None:
-    """Look a folder of your own over, and write a draft card into it."""
-    from medseg_lab.cli.cards import print_inspection
+    """Look a folder of your own over, or two of images and masks, and write a draft card."""
+    from medseg_lab.cli.cards import print_inspection, print_next, print_pairing
     from medseg_lab.data.draft import inspect_folder, write_card
+    from medseg_lab.data.draft_pairs import home_of, inspect_pairs
 
-    found = inspect_folder(folder)
+    if masks is None:
+        found = inspect_folder(folder)
+    else:
+        pairing, found = inspect_pairs(folder, masks, output or home_of(folder, masks))
+        print_pairing(pairing)
     print_inspection(found)
-    typer.echo(f"draft card: {write_card(found)}; read it through, then: medseg run 2.1.1 --dataset {folder}")
+    print_next(found, write_card(found))

@@ -147,6 +147,8 @@ class Card(_Part):
         about: what the images show and what is to be segmented, in a sentence or two.
         classes: names of the label values 0, 1, ...: background first.
         regions: named unions of classes, as challenges score them; the largest first where they are nested.
+        scored: whether classes or `regions` are what is judged; methods learn classes in both cases. Samples,
+            attacks and thin vessels are scored by class.
         raters: readings per image.
         annotation: which of the set's annotations the labelled training cases carry; validation and test
             always carry the dense one.
@@ -175,6 +177,7 @@ class Card(_Part):
     spatial_dims: Literal[2, 3]
     classes: tuple[str, ...] = Field(min_length=2, max_length=255)
     regions: dict[str, tuple[str, ...]] = {}
+    scored: Literal["classes", "regions"] = "classes"
     raters: PositiveInt = 1
     annotation: str = "dense"
     patient: str = "(.+)"
@@ -218,6 +221,13 @@ class Card(_Part):
         found = tuple(self.classes.index(name) for shell in shells for name in shell) if chain else ()
         return () if found == tuple(range(1, len(self.classes))) else found
 
+    @property
+    def scored_regions(self) -> dict[str, tuple[int, ...]]:
+        """The regions that are judged, as indices of classes by name; empty where classes are judged."""
+        if self.scored == "classes":
+            return {}
+        return {name: tuple(map(self.classes.index, members)) for name, members in self.regions.items()}
+
     @model_validator(mode="after")
     def _consistent(self) -> "Card":
         axes = set(range(self.spatial_dims))
@@ -232,6 +242,8 @@ class Card(_Part):
         unknown = {c for region in self.regions.values() for c in region} - set(self.classes)
         if unknown:
             raise ValueError(f"regions: expected some of {self.classes}, got {sorted(unknown)}")
+        if self.scored == "regions" and not self.regions:
+            raise ValueError("scored: expected a table [regions] beside scored = 'regions', got none")
         if (self.reader == "virtual") != (self.virtual is not None):
             raise ValueError(
                 f"reader {self.reader!r}: the table [virtual] and the reader 'virtual' need each other"

@@ -25,8 +25,8 @@ def choose(dataset: str, prefer: tuple[str, ...] = ()) -> Chosen:
     """The data set of this name.
 
     Args:
-        dataset: a card's id, with or without variants; a path to a folder in the nnU-Net / MSD layout; or
-            `auto`, the first of `prefer` that is available, else the embedded virtual subjects.
+        dataset: a card's id, with or without variants; a path to a folder in the nnU-Net / MSD layout, or
+            with a card; or `auto`, the first of `prefer` that is available, else the embedded virtual subjects.
         prefer: ids, in order.
 
     Raises:
@@ -52,7 +52,8 @@ def own_folder(dataset: str) -> Path:
     if not folder.is_dir():
         known = ", ".join(("auto", *catalogue.known_cards()))
         raise ValueError(
-            f"data set: expected one of {known}, or a folder with a dataset.json, got {dataset!r}"
+            f"data set: expected one of {known}, or a folder with a dataset.json or card.toml, "
+            f"got {dataset!r}"
         )
     return folder
 

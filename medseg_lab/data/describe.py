@@ -178,6 +178,14 @@ def regions(card: Card) -> list[tuple[str, str]]:
     return [(name, " + ".join(members)) for name, members in card.regions.items()]
 
 
+def scored(card: Card) -> str:
+    """What is scored, line by line: the classes, or each region with its classes."""
+    if card.scored == "classes":
+        return ", ".join(card.classes[1:])
+    lines = [f"{name} = {members}" for name, members in regions(card)]
+    return "\n".join([*lines, "(regions are scored; classes are learnt)"])
+
+
 def addresses(card: Card) -> list[str]:
     """What is fetched from where, and when that was last seen to work."""
     if card.download is None:

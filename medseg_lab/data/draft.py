@@ -10,7 +10,8 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from threading import Lock
 
@@ -18,15 +19,16 @@ import numpy as np
 
 from medseg_lab.data import describe
 from medseg_lab.data.card import Card
-from medseg_lab.data.case import IGNORE, Case
+from medseg_lab.data.case import IGNORE
 from medseg_lab.data.draft_card import card_toml
+from medseg_lab.data.draft_case import CaseSummary, summary
 from medseg_lab.data.draft_doubts import Remark, by, doubts, faults
-from medseg_lab.data.fingerprint import content_digest
+from medseg_lab.data.mask_values import picture_values, said
 from medseg_lab.data.preprocess import prepare
 from medseg_lab.data.readers.checks import patient_of
-from medseg_lab.data.readers.folder import folder_card
+from medseg_lab.data.readers.folder import folder_card, folder_doubts
 from medseg_lab.data.readers.open import open_reader
-from medseg_lab.data.readers.reader import Raw, Reader
+from medseg_lab.data.readers.reader import Reader
 from medseg_lab.data.splits import fewest
 from medseg_lab.data.whole_file import write_whole
 
@@ -40,22 +42,6 @@ PATIENT_RULES = {
     r"(.*[A-Za-z].*)[-_][0-9]+": "the id without its last number",
 }
 """Expressions as in `Card.patient`, with the same in words, in the order of trial."""
-
-
-@dataclass(frozen=True)
-class CaseSummary:
-    """One case: shape, spacing in mm, voxels by label value, and the range of its intensities.
-
-    Args:
-        digest: SHA-256 of the prepared image.
-    """
-
-    shape: tuple[int, ...]
-    spacing: tuple[float, ...] | None
-    counts: dict[int, int]
-    low: float
-    high: float
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -82,6 +68,12 @@ class Inspection:
     def warnings(self) -> list[Remark]:
         """All that looks wrong; what training refuses first."""
         return [*self.faults, *self.doubts]
+
+    @property
+    def median_case(self) -> str:
+        """The case of the median number of voxels."""
+        by_size = sorted(self.cases, key=lambda case: prod(self.cases[case].shape))
+        return by_size[len(by_size) // 2]
 
     def patients(self) -> list[tuple[str, str]]:
         """Each patient's cases, if any patient has several; else nothing."""
@@ -115,6 +107,7 @@ class Inspection:
             ("spacing in mm", _range(spacings) if spacings else "not given"),
             ("grid", grid),
             ("labels", "\n".join(labels)),
+            ("scored", describe.scored(card)),
             ("darkest voxel", _range([(case.low,) for case in cases])),
             ("brightest voxel", _range([(case.high,) for case in cases])),
         ]
@@ -133,9 +126,12 @@ def inspect_folder(folder: Path) -> Inspection:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; expected one with dataset.json, imagesTr and labelsTr")
-    _refuse_card(folder / NAME, (folder / NAME).exists())
+    refuse_card(folder / NAME, (folder / NAME).exists())
     card = folder_card(folder)
-    return inspect(folder, card, open_reader(card, folder))
+    values = picture_values(open_reader(card, folder), card)
+    card = card.model_copy(update={"values": values})
+    found = inspect(folder, card, open_reader(card, folder))
+    return replace(found, doubts=[*said(values, card.classes), *folder_doubts(folder), *found.doubts])
 
 
 def inspect(folder: Path, card: Card, reader: Reader) -> Inspection:
@@ -150,13 +146,13 @@ def inspect(folder: Path, card: Card, reader: Reader) -> Inspection:
         try:
             raw = reader.read(case)
             with alone:  # to prepare a case takes several times its size
-                return _summary(raw, prepare(raw, card.preprocessing))
+                return summary(raw, prepare(raw, card.preprocessing))
         except ValueError as error:
             return str(error)
 
     with ThreadPoolExecutor(describe.WORKERS) as pool:
         found = dict(zip(names, pool.map(one, names), strict=True))
-    cases = {case: summary for case, summary in found.items() if isinstance(summary, CaseSummary)}
+    cases = {case: each for case, each in found.items() if isinstance(each, CaseSummary)}
     unreadable = [(case, error) for case, error in found.items() if isinstance(error, str)]
     if not cases:
         raise ValueError(f"{folder}: no case can be read; the first: {unreadable[0][1]}")
@@ -191,24 +187,17 @@ def write_card(found: Inspection) -> Path:
         ValueError: if there is one.
         RuntimeError: if the folder cannot be written to.
     """
-    path, text = found.folder / NAME, card_toml(found)
+    path, text = found.folder / NAME, card_toml(found.card, found.warnings)
     Card.model_validate(tomllib.loads(text))
-    _refuse_card(path, path.exists())
+    refuse_card(path, path.exists())
     write_whole(path, text.encode(), replace=False)
     return path
 
 
-def _refuse_card(path: Path, exists: bool) -> None:
+def refuse_card(path: Path, exists: bool) -> None:
+    """Raise the error about a card that is there already."""
     if exists:
         raise ValueError(f"{path}: there is a card already: edit it, or move it away") from None
-
-
-def _summary(raw: Raw, case: Case) -> CaseSummary:
-    """What is to be known of a case, as its files hold it and as it is prepared for training."""
-    values, counts = np.unique(raw.labels, return_counts=True)
-    by_value = {int(v): int(n) for v, n in zip(values, counts, strict=True)}
-    low, high = float(raw.image.min()), float(raw.image.max())
-    return CaseSummary(raw.image.shape[1:], raw.spacing, by_value, low, high, content_digest(case.image))
 
 
 def _range(rows: Iterable[Iterable[float]]) -> str:

@@ -5,7 +5,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,14 +12,12 @@ from medseg_lab.data import splits
 from medseg_lab.data.about import listed
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE
-
-if TYPE_CHECKING:
-    from medseg_lab.data.draft import CaseSummary
+from medseg_lab.data.draft_case import CaseSummary
 
 FAR = 3.0
 """Spacings so many times larger or smaller than the median get a warning."""
 
-Cases = Mapping[str, "CaseSummary"]
+Cases = Mapping[str, CaseSummary]
 Remark = tuple[str, str]
 """Where something is wrong, and what."""
 

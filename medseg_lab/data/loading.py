@@ -95,12 +95,15 @@ class Loader:
     def _key(self, name: str, files: str, what: str) -> str:
         """The entry's name: a hash of all that its content depends on."""
         card = self.card
+        stated = {name: getattr(card, name) for name in ("values", "unknown", "voxel_mm")}
+        stated = {name: value for name, value in stated.items() if value not in ((), None)}
         parts = {
             "case": [name, what, files, card.reader],
             "task": [card.modality, card.classes, card.spatial_dims],
             "preprocessing": card.preprocessing.model_dump(
                 mode="json", exclude={"patch", "slice_patch", "mirror"}
             ),
+            **stated,
             "code": prepared.source_digest(*SOURCES),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from medseg_lab.evaluation.attack import AttackJudge
 from medseg_lab.evaluation.comparison import Comparison, compare
 from medseg_lab.evaluation.judge import Judge
+from medseg_lab.evaluation.region_judge import RegionJudge
 from medseg_lab.evaluation.results import Results
 from medseg_lab.evaluation.sample_judge import SampleJudge
 from medseg_lab.evaluation.thin_vessels import ThinVesselJudge
@@ -70,7 +71,8 @@ class Protocol:
     @property
     def judge(self) -> Recipe:
         """How every run is scored."""
-        return judge_of(self.parts, self.samples, self.attack, self.thin)
+        regions = self.cohort.card.scored_regions
+        return judge_of(self.parts, self.samples, self.attack, self.thin, regions)
 
     def run(self, *methods: str | Mapping[str, str | Recipe]) -> dict[str, list["Run"]]:
         """Train every method with every seed, or replay what the store holds; prints which was done.
@@ -118,10 +120,12 @@ def judge_of(
     samples: int | None = None,
     attack: float | None = None,
     thin: float | None = None,
+    regions: Mapping[str, Sequence[int]] | None = None,
 ) -> Recipe:
     """How runs are scored: by predictions, by samples, also under attack, or thin vessels by themselves.
 
-    Arguments as `Protocol`'s.
+    Arguments as `Protocol`'s; `regions`, as classes by name, are scored in place of classes where only
+    predictions are (`Card.scored_regions`).
     """
     if samples is not None:
         return recipe(SampleJudge, parts=list(parts), samples=samples)
@@ -129,6 +133,9 @@ def judge_of(
         return recipe(AttackJudge, parts=list(parts), epsilon=attack)
     if thin is not None:
         return recipe(ThinVesselJudge, parts=list(parts), width=thin)
+    if regions:
+        members = [list(one) for one in regions.values()]
+        return recipe(RegionJudge, names=list(regions), members=members, parts=list(parts))
     return recipe(Judge, parts=list(parts))
 
 

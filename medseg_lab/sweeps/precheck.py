@@ -138,12 +138,13 @@ def fit_arguments(job: Training, mapped: bool | None) -> dict[str, Any]:
     check_card(job)
     if job.modules:
         add_own_modules(job.modules)
+    cohort = shared_cohort(job.cohort, mapped)
     return {
         "recipe": parse(job.recipe),
-        "cohort": shared_cohort(job.cohort, mapped),
+        "cohort": cohort,
         "budget": Budget(**job.budget),
         "seed": job.seed,
-        "judge": judge_of(job.parts, job.samples, job.attack, job.thin),
+        "judge": judge_of(job.parts, job.samples, job.attack, job.thin, cohort.card.scored_regions),
         "fabric": make_fabric(accelerator="cuda" if job.gpus else "cpu"),
         "threads": job.threads,
     }

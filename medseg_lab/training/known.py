@@ -16,7 +16,7 @@ from medseg_lab.training.notation import paths
 from medseg_lab.training.recipe import Recipe, in_monai, load
 
 SPARE = 2**24
-"""Numbers that a learner may have beyond twice those that are stored: what cannot hurt needs no exact count."""
+"""Numbers that a learner may have beyond twice those that are stored with it."""
 MODULES = 2**17
 """Modules that a learner may have."""
 
@@ -27,6 +27,9 @@ def known_recipe(data: Mapping[str, Any]) -> Recipe:
     It may name public classes of this library that are modules (methods, networks), losses, other callable
     parts of networks, augmentations and judges, functions that take a learner and return one, and networks
     and losses of MONAI. A name is looked up in the source; nothing is imported that is not in the list.
+
+    Args:
+        data: as of `Recipe.to_dict`, which a record is checked for when it is read.
 
     Raises:
         ValueError: naming the first target that is anything else.
@@ -41,15 +44,13 @@ def _require_known(data: object) -> None:
             _require_known(each)
     if not isinstance(data, Mapping):
         return
-    target, arguments = data.get("target"), data.get("arguments")
-    if set(data) != {"target", "arguments"} or not isinstance(target, str) or not isinstance(arguments, dict):
-        raise ValueError(f"recipe: expected a target and its arguments, got {str(dict(data))[:100]}")
+    target = data["target"]
     if not in_monai(target) and not _is_part(target):
         raise ValueError(
             "recipe: expected a method, a network, a loss, an augmentation or a judge of this library, or a "
             f"network or loss of MONAI, got {target!r}"
         )
-    for each in arguments.values():
+    for each in data["arguments"].values():
         _require_known(each)
 
 
@@ -106,8 +107,8 @@ def limited(numbers: int, name: str) -> Iterator[None]:
         numbers_left -= value.numel() if isinstance(value, torch.Tensor) else 0
         if min(numbers_left, modules_left) < 0:
             raise ValueError(
-                f"{name}: expected a learner of the {numbers:,} numbers that are stored with it, got a recipe "
-                f"of many more"
+                f"{name}: expected a learner of the {numbers:,} numbers that are stored, got a recipe of "
+                "many more"
             )
 
     hooks = torch.nn.modules.module

@@ -21,6 +21,7 @@ def test_an_unknown_id_names_the_known_ones():
         {"classes": ("background",)},
         {"colour": "red"},
         {"regions": {"whole": ("anterior", "tail")}},
+        {"scored": "regions"},
         {"reader": "virtual"},
         {"parts": {"test": 0.6, "validation": 0.5}},
         {"preprocessing": {"patch": (8, 8)}},

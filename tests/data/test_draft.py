@@ -152,6 +152,22 @@ def test_a_class_that_a_part_lacks_is_named_with_what_follows(msd_folder):
     ]
 
 
+def test_regions_of_a_label_table_are_what_is_scored(msd_folder):
+    folder = msd_folder(6, nnunet=True)
+    edit(folder, labels={"front": [1, 2], "back": [2]})
+    found = inspect_folder(folder)
+    assert found.card.scored_regions == {"front": (1, 2), "back": (2,)}
+    assert dict(found.rows())["scored"].splitlines()[:2] == ["front = label 1 + label 2", "back = label 2"]
+    card = write_card(found).read_text()
+    assert 'scored = "regions" # check: ' in card
+    assert choose(str(folder)).card.scored_regions == found.card.scored_regions
+
+
+def test_classes_are_what_is_scored_without_regions(msd_folder):
+    found = inspect_folder(msd_folder(6, nnunet=True))
+    assert (found.card.scored_regions, dict(found.rows())["scored"]) == ({}, "front, back")
+
+
 def test_a_case_that_cannot_be_prepared_is_what_training_refuses(msd_folder):
     folder = msd_folder(6)
     for part in ("imagesTr", "labelsTr"):

@@ -136,7 +136,7 @@ def slice_along(axis: int, monkeypatch) -> None:
     """Folders of one's own are cut across their coarsest axis: here, across this one."""
     from medseg_lab.data.readers import folder
 
-    monkeypatch.setattr(folder, "_coarsest", lambda spacing: axis)
+    monkeypatch.setattr(folder, "coarsest", lambda spacing: axis)
 
 
 def test_of_an_unlabelled_case_no_label_is_reached(toy):

@@ -1,7 +1,10 @@
 """What a worker finds out before trainings begin, and the cohorts that it keeps."""
 
+import json
+
 import pytest
 
+from medseg_lab.evaluation.ledger import read_ledger
 from medseg_lab.sweeps import precheck
 from medseg_lab.sweeps.precheck import must_be_mapped, shared_cohort
 from medseg_lab.sweeps.sweep import sweep
@@ -39,3 +42,17 @@ def test_runs_are_the_same_from_disk(tmp_path, monkeypatch):
     sweep(grid, executor=AtOnce(), store=tmp_path / "mapped")
     assert any((tmp_path / "cache").rglob("*"))
     assert bits(tmp_path / "held") == bits(tmp_path / "mapped")
+
+
+def test_regions_are_scored_where_the_card_says_so(tmp_path):
+    grid = grid_file(tmp_path, seeds=1)
+    said = {
+        "channel_names": {"0": "MRI"},
+        "labels": {"background": 0, "whole": [1]},
+        "file_ending": ".nii.gz",
+    }
+    (tmp_path / "toy" / "dataset.json").write_text(json.dumps(said))
+    sweep(grid, executor=AtOnce(), store=tmp_path / "runs")
+    ledger = read_ledger(tmp_path / "runs")
+    assert ledger.cases["class"].unique().tolist() == ["whole"]
+    assert ledger.runs["judge"].tolist() == ["RegionJudge(names=['whole'], members=[[1]])"]

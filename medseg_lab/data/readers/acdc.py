@@ -17,13 +17,13 @@ from medseg_lab.data.readers.checks import (
     patient_of,
     require_annotation,
     require_pairs,
-    require_same_affine,
     require_same_shape,
     visible,
     whole_labels,
 )
 from medseg_lab.data.readers.decode.h5 import read_h5
-from medseg_lab.data.readers.decode.nifti import read_nifti
+from medseg_lab.data.readers.decode.volume import read_volume
+from medseg_lab.data.readers.geometry import require_same_grid, require_spacing
 from medseg_lab.data.readers.reader import FileReader, Files, Raw
 
 ANNOTATIONS = {"dense": ("_gt", "label"), "scribble": ("_scribble", "scribble")}
@@ -70,14 +70,15 @@ def _h5(path: Path, annotation: str) -> tuple[np.ndarray, np.ndarray, Path, None
     return volumes["image"].T, volumes[key].T, path, None
 
 
-def _nifti(path: Path, annotation: str) -> tuple[np.ndarray, np.ndarray, Path, tuple[float, ...]]:
+def _nifti(path: Path, annotation: str) -> tuple[np.ndarray, np.ndarray, Path, tuple[float, ...] | None]:
     source = _beside(path, ANNOTATIONS[annotation][0])
-    image, header = read_nifti(path)
-    if image.ndim != 3:
-        raise ValueError(f"{path}: expected one volume, (X, Y, Z), got shape {image.shape}")
-    label, grid = read_nifti(source)
-    require_same_affine(header.affine, grid.affine, path)
-    return image, label, source, header.spacing
+    image, label = read_volume(path), read_volume(source)
+    for volume, file in ((image, path), (label, source)):
+        if len(volume.voxels) != 1:
+            raise ValueError(f"{file}: expected one volume, (X, Y, Z), got {len(volume.voxels)}")
+    require_same_grid(image.grid, label.grid, path)
+    require_spacing(image.grid, path)
+    return image.voxels[0], label.voxels[0], source, image.spacing
 
 
 def _stem(path: Path) -> str:

@@ -12,14 +12,21 @@ import numpy as np
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE
 
-AFFINE_MM = 1e-2
-"""Image and label may differ by so much in where a voxel is: rounding of the header, no more."""
+ROUNDING = 1e-4
+"""Labels may be so far from a whole number: scaled ones come back as 2.9999999993."""
 
 
 def visible(folder: Path, pattern: str) -> list[Path]:
     """The paths below `folder` that match, sorted, without the `._` copies that macOS leaves in archives."""
     found = folder.glob(pattern) if folder.is_dir() else ()
     return sorted(path for path in found if not path.name.startswith("."))
+
+
+def some(names: Iterable[str], most: int = 5) -> str:
+    """`a, b, c, d, e and 3 more`."""
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
@@ -66,14 +73,33 @@ def checked_image(image: np.ndarray, path: Path) -> np.ndarray:
     return image
 
 
-def whole_labels(label: np.ndarray, classes: int, path: Path, unknown: int | None = None) -> np.ndarray:
-    """Labels 0 to `classes` - 1 as uint8, `unknown` as `IGNORE`; some are published as floating point."""
+def whole_labels(
+    label: np.ndarray, classes: int, path: Path, unknown: int | None = None, cure: str = ""
+) -> np.ndarray:
+    """Labels 0 to `classes` - 1 as uint8, `unknown` as `IGNORE`; some are published as floating point.
+
+    Args:
+        cure: what to do about other values: the end of the message.
+
+    Raises:
+        ValueError: naming the file: other values, or numbers that are not whole (up to `ROUNDING`).
+    """
+    if label.dtype.kind == "f":
+        whole = np.rint(label)
+        if not (np.abs(label - whole) <= ROUNDING).all():  # NaN is refused, too
+            values = np.unique(label)[:10].tolist()
+            scaling = " without scaling (scl_slope 1)" if ".nii" in path.name.lower() else ""
+            raise ValueError(
+                f"{path}: expected whole label values 0 to {classes - 1}, got {values}: save labels as "
+                f"integers{scaling}, and resample them to the nearest neighbour"
+            )
+        label = whole
     values = np.unique(label)
     allowed = [*range(classes), *([] if unknown is None else [unknown])]
     if not np.isin(values, allowed).all():
         open_value = "" if unknown is None else f", or {unknown} where nobody annotated"
         raise ValueError(
-            f"{path}: expected label values 0 to {classes - 1}{open_value}, got {values[:10].tolist()}"
+            f"{path}: expected label values 0 to {classes - 1}{open_value}, got {values[:10].tolist()}{cure}"
         )
     if unknown is None or unknown not in values:
         return np.ascontiguousarray(label, dtype=np.uint8)
@@ -92,9 +118,3 @@ def require_same_shape(image: tuple[int, ...], label: tuple[int, ...], path: Pat
     """Check that an image's spatial shape is its label's; `path` is the image's."""
     if image != label:
         raise ValueError(f"{path}: expected the label's shape {label}, got {image}")
-
-
-def require_same_affine(image: np.ndarray, label: np.ndarray, path: Path) -> None:
-    """Check that image and label are at the same place; `path` is the image's."""
-    if not np.allclose(image, label, atol=AFFINE_MM):
-        raise ValueError(f"{path}: expected the label's affine {label.tolist()}, got {image.tolist()}")

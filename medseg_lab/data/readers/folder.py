@@ -8,8 +8,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from medseg_lab.data.card import Card, Preprocessing, first_fault
-from medseg_lab.data.readers.decode.nifti import read_header
-from medseg_lab.data.readers.layout import pairs, read_layout
+from medseg_lab.data.readers.decode.grid import Grid
+from medseg_lab.data.readers.decode.volume import read_grid
+from medseg_lab.data.readers.geometry import arranged_grid, is_flat
+from medseg_lab.data.readers.grid_doubts import coarsest, grid_doubts
+from medseg_lab.data.readers.layout import read_layout
 from medseg_lab.data.text import read_toml
 
 SAME = 0.01
@@ -42,22 +45,18 @@ def written_card(path: Path) -> Card:
 
 
 def drafted_card(folder: Path) -> Card:
-    """The card that `dataset.json` and the headers of the label files give.
+    """The card that `dataset.json` and the grids of the label files give, in the canonical orientation.
 
-    Grids that differ in spacing are resampled to the median one. The patch is the median shape, rounded up to
-    multiples of 8. Slices are cut across the coarsest axis. No axis is mirrored: the anatomy is not known.
+    A set whose every image is one slice has two dimensions. Grids that differ in spacing are resampled to
+    the median one. The patch is the median shape, rounded up to multiples of 8. Slices are cut across the
+    coarsest axis. No axis is mirrored: the anatomy is not known.
 
     Raises:
         ValueError: if the folder is not in the layout, or a pair is incomplete.
     """
     layout = read_layout(folder)
-    headers = [read_header(files.labels[0]) for files in pairs(folder, layout).values()]
-    shapes = np.array([(*h.shape, 1)[:3] for h in headers])
-    zooms = np.array([h.spacing for h in headers])
-    dims: Literal[2, 3] = 2 if (shapes[:, 2] == 1).all() else 3
-    shapes, zooms, median = shapes[:, :dims], zooms[:, :dims], np.median(zooms, axis=0)[:dims]
-    uneven = bool((np.abs(zooms / median - 1) > SAME).any())
-    covered = shapes * zooms / median if uneven else shapes
+    grids = {files.labels[0]: read_grid(files.labels[0]) for files in layout.files.values()}
+    dims: Literal[2, 3] = 2 if all(map(is_flat, grids.values())) else 3
     table = layout.table
     return Card(
         id=folder.resolve().name,
@@ -71,16 +70,45 @@ def drafted_card(folder: Path) -> Card:
         spatial_dims=dims,
         classes=layout.classes,
         regions=layout.regions,
+        scored="regions" if layout.regions else "classes",
         patient_rule="every case counts as one patient",
         reader="msd",
-        preprocessing=Preprocessing(
-            spacing=tuple(round(float(m), 6) for m in median) if uneven else None,
-            patch=tuple(int(8 * np.ceil(n / 8)) for n in np.median(covered, axis=0)),
-            slice_axis=_coarsest(median) if dims == 3 else 2,
-        ),
+        preprocessing=preprocessing_for(grids, dims),
     )
 
 
-def _coarsest(spacing: np.ndarray) -> int:
-    """The axis of the largest spacing; the last of equals."""
-    return int(len(spacing) - 1 - np.argmax(np.round(spacing[::-1], 3)))
+def preprocessing_for(grids: dict[Path, Grid], dims: int) -> Preprocessing:
+    """How images on these grids are prepared, as `drafted_card` says; the files are named in errors."""
+    kept = [arranged_grid(grid, dims, path) for path, grid in grids.items()]
+    shapes, zooms = np.array([grid.shape for grid in kept]), _zooms(kept)
+    median = None if zooms is None else np.median(zooms, axis=0)
+    uneven = median is not None and bool((np.abs(zooms / median - 1) > SAME).any())
+    covered = shapes * zooms / median if uneven else shapes
+    return Preprocessing(
+        spacing=tuple(round(float(m), 6) for m in median) if median is not None and uneven else None,
+        patch=tuple(int(8 * np.ceil(n / 8)) for n in np.median(covered, axis=0)),
+        # Volumes without a spacing are stacks in TIFF, whose first axis goes through the slices.
+        slice_axis=2 if dims == 2 else 0 if median is None else coarsest(median),
+    )
+
+
+def folder_doubts(folder: Path) -> tuple[tuple[str, str], ...]:
+    """What a person should look at before the folder is used: where, and what.
+
+    That is what `dataset.json` leaves out or states wrongly (`Layout.doubts`), and label files whose grid is
+    unlike that of the others (`grid_doubts`). A folder without `dataset.json` has no doubts.
+
+    Raises:
+        ValueError: as `drafted_card` does.
+    """
+    if not (folder / "dataset.json").is_file():
+        return ()
+    layout = read_layout(folder)
+    grids = {case: read_grid(files.labels[0]) for case, files in layout.files.items()}
+    return (*layout.doubts, *grid_doubts(grids))
+
+
+def _zooms(grids: list[Grid]) -> np.ndarray | None:
+    """The spacings, `(N, S)`; None if any file has none."""
+    spacings = [grid.spacing for grid in grids if grid.spacing is not None]
+    return np.array(spacings) if len(spacings) == len(grids) else None

@@ -1,21 +1,17 @@
-"""Reader of the nnU-Net / MSD layout: NIfTI pairs, checked as they are read."""
+"""Reader of the nnU-Net / MSD layout: pairs of an image and a label, checked as they are read."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from medseg_lab.data.card import Card
-from medseg_lab.data.readers.checks import (
-    checked_image,
-    patient_of,
-    require_annotation,
-    require_same_affine,
-    require_same_shape,
-    whole_labels,
-)
-from medseg_lab.data.readers.decode.volume import read_volume
-from medseg_lab.data.readers.layout import pairs, read_layout
+from medseg_lab.data.readers.by_card import as_channels, class_labels, voxel_size
+from medseg_lab.data.readers.checks import checked_image, patient_of, require_annotation
+from medseg_lab.data.readers.decode.volume import Volume, read_mask, read_volume
+from medseg_lab.data.readers.geometry import arranged, require_same_grid
+from medseg_lab.data.readers.layout import read_layout
 from medseg_lab.data.readers.reader import FileReader, Raw
 
 
@@ -33,32 +29,41 @@ class MsdReader(FileReader):
     def open(cls, card: Card, folder: Path) -> "MsdReader":
         """The reader of `folder`; every image must have its label and every label its image."""
         layout = read_layout(folder)
-        return cls(card, pairs(folder, layout), layout.unknown)
+        return cls(card, layout.files, layout.unknown)
+
+    def digest(self, case: str) -> str:
+        """As of any reader of files; `unknown`, which `dataset.json` states, counts, too."""
+        files = super().digest(case)
+        return (
+            files if self.unknown is None else hashlib.sha256(f"{files} {self.unknown}".encode()).hexdigest()
+        )
 
     def read(self, case: str, annotation: str = "dense") -> Raw:
-        """One case, its voxels that nobody annotated as `IGNORE`; see `Reader.read` for what is raised."""
-        images, source = self.files[case].image, self.files[case].labels[0]
+        """One case, its voxels that nobody annotated as `IGNORE`; see `Reader.read` for what is raised.
+
+        Files that all have an affine are brought to the canonical orientation; see `geometry.arranged`.
+        """
+        paths, source = self.files[case].image, self.files[case].labels[0]
         require_annotation(annotation, ("dense",), source)
-        label = read_volume(source)
-        volumes = [read_volume(path) for path in images]
-        for volume, path in zip(volumes, images, strict=True):
-            require_same_shape(volume.voxels.shape[1:], label.voxels.shape[1:], path)
-            require_same_affine(volume.affine, label.affine, path)
-        image = np.concatenate([volume.voxels for volume in volumes])
-        channels, dims = len(self.card.modality), self.card.spatial_dims
-        if len(image) != channels:
-            raise ValueError(f"{images[0]}: expected {channels} channels, got {len(image)}")
-        labels = whole_labels(label.voxels[0], len(self.card.classes), source, self.unknown)[None]
-        image = checked_image(image, images[0])
-        image, labels = (_shaped(array, dims, source) for array in (image, labels))
-        return Raw(case, patient_of(case, self.card), image, labels, label.spacing[:dims])
+        label = read_mask(source)
+        volumes = [read_volume(path) for path in paths]
+        for volume, path in zip(volumes, paths, strict=True):
+            require_same_grid(volume.grid, label.grid, path)
+        image = Volume(_channels(volumes, self.card, paths[0]), volumes[0].affine, volumes[0].spacing)
+        if any(volume.affine is None for volume in (*volumes, label)):
+            image, label = (Volume(v.voxels, None, v.spacing) for v in (image, label))
+        label = arranged(label, self.card.spatial_dims, source)
+        image = arranged(image, self.card.spatial_dims, paths[0])
+        labels = class_labels(label.voxels, self.card, source, self.unknown)
+        spacing = voxel_size(label.spacing or image.spacing, self.card, paths[0])
+        return Raw(case, patient_of(case, self.card), checked_image(image.voxels, paths[0]), labels, spacing)
 
 
-def _shaped(array: np.ndarray, dims: int, path: Path) -> np.ndarray:
-    """`(C, *S)` with as many spatial axes as the card has; a slice may be stored as (X, Y, 1)."""
-    if dims == 2 and array.ndim == 4 and array.shape[-1] == 1:
-        return array[..., 0]
-    if array.ndim != dims + 1:
-        expected = "one slice: (X, Y) or (X, Y, 1)" if dims == 2 else "a volume: (X, Y, Z)"
-        raise ValueError(f"{path}: expected {expected}, got shape {array.shape[1:]}")
-    return array
+def _channels(volumes: list[Volume], card: Card, path: Path) -> np.ndarray:
+    image = np.concatenate([volume.voxels for volume in volumes])
+    if volumes[0].affine is None:
+        image = as_channels(image, len(card.modality))
+    if len(image) != (expected := len(card.modality)):
+        hint = " along a 4th axis: one volume of a time series?" if expected == len(volumes) == 1 else ""
+        raise ValueError(f"{path}: expected {expected} channels, got {len(image)}{hint}")
+    return image

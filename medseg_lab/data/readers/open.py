@@ -6,6 +6,7 @@ from pathlib import Path
 from medseg_lab.data import locate
 from medseg_lab.data.card import Card
 from medseg_lab.data.readers.acdc import AcdcReader
+from medseg_lab.data.readers.folders import FoldersReader
 from medseg_lab.data.readers.msd import MsdReader
 from medseg_lab.data.readers.pictures import ApartNucleiReader, ChaseReader, LidcReader, NucleiReader
 from medseg_lab.data.readers.reader import Reader
@@ -14,6 +15,7 @@ from medseg_lab.data.readers.virtual import VirtualReader
 OPEN: dict[str, Callable[[Card, Path], Reader]] = {
     "acdc": AcdcReader.open,
     "chase": ChaseReader.open,
+    "folders": FoldersReader.open,
     "lidc": LidcReader.open,
     "msd": MsdReader.open,
     "nuclei": NucleiReader.open,

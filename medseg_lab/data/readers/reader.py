@@ -10,6 +10,7 @@ import numpy as np
 
 from medseg_lab.data.card import Card
 from medseg_lab.data.readers.checks import patient_of
+from medseg_lab.data.readers.decode.dicom import slice_files
 from medseg_lab.data.readers.decode.file_checks import size_of, unreadable
 
 
@@ -98,11 +99,14 @@ class FileReader:
     def digest(self, case: str) -> str:
         """SHA-256 of the bytes of the case's files, the image first; names and places do not count.
 
+        Where an image or a label is a folder, all files in it count, in the order of their names.
+
         Raises:
             ValueError: naming a file that is missing, empty or unreadable.
         """
         files = self.files[case]
-        digests = [_sha256(path) for path in (*files.image, *files.labels)]
+        parts = [slice_files(p) if p.is_dir() else [p] for p in (*files.image, *files.labels)]
+        digests = [_sha256(path) for part in parts for path in part]
         return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 

@@ -121,7 +121,22 @@ def test_ignore_with_regions_is_unknown_too(make):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (NAMED | {"ignore": 3}, "expected the highest value, 4, for 'ignore', got 3"),
+        (NAMED | {"ignore": 3}, "expected a value above 3, that of the last label, for 'ignore', got 3"),
+        (
+            {"background": 0, "ignore": 1, "front": 2},
+            "expected a value above 2, .* for 'ignore', got 1: write",
+        ),
+        (NAMED | {"ignore": [4]}, r"expected one value for 'ignore', got \[4\]"),
+        (
+            NAMED | {"Ignore": 4},
+            "expected names of structures as labels, got 'Ignore' for 4: for voxels that",
+        ),
+        (NAMED | {"back": 1}, r"expected a value of its own for each label, got one for \['front', 'back'\]"),
+        (
+            {"0": "background", "1": "front", "2": "front"},
+            "a name of its own for each label, got 'front' twice",
+        ),
+        (NAMED | {"front": True}, "expected labels that are whole numbers, or lists of them, got"),
         (NAMED | {"ignore": "x"}, "expected labels that are whole numbers, or lists of them, got"),
         (NAMED | {"front": 1.5}, "expected labels that are whole numbers, or lists of them, got"),
         (NAMED | {"front": None}, "expected labels that are whole numbers, or lists of them, got"),
@@ -129,25 +144,60 @@ def test_ignore_with_regions_is_unknown_too(make):
             {str(v): v for v in range(256)},
             "expected label values 0, 1, ... without a gap, 2 to 255 of them, got",
         ),
-        ({"0": "background", "1": "ignore"}, None),
+        ({"0": "background", "1": "ignore"}, "expected names of structures as labels, got 'ignore' for 1"),
     ],
 )
 def test_a_table_of_labels_that_is_wrong(make, labels, message):
     made = make("msd-3d")
     with_labels(made, labels)
-    if message is None:  # the older generation has names that mean nothing
-        assert folder_card(made.folder).classes == ("background", "ignore")
-        return
     with pytest.raises(ValueError, match=message) as error:
         folder_card(made.folder)
     assert str(error.value).startswith(f"{made.folder / 'dataset.json'}: expected")
 
 
 @pytest.mark.parametrize(
+    "labels",
+    [
+        {"0": "background", "1": "front", "2": "back", "3": "middle"},
+        {"background": "0", "front": 1, "back": "2", "middle": 3},
+        {"background": 0, "1": "front", "back": 2, "3": "middle"},
+    ],
+)
+def test_numbers_of_labels_may_be_text_and_stand_before_or_behind_the_name(make, labels):
+    made = make("msd-3d")
+    with_labels(made, labels)
+    assert folder_card(made.folder).classes == tuple(NAMED)
+
+
+def test_another_value_for_ignore_makes_other_cases(make):
+    made = make("msd-3d")
+    digests = []
+    for labels in (NAMED, NAMED | {"ignore": 4}, NAMED | {"ignore": 5}):
+        with_labels(made, labels)
+        digests.append(choose(str(made.folder)).reader.digest("a0_x"))
+    assert len(set(digests)) == 3
+
+
+def test_ignore_may_leave_a_gap_below_it(make):
+    made = make("msd-3d")
+    with_labels(made, NAMED | {"ignore": 255})
+    label = made.labels["a0_x"][0].copy()
+    label[0] = 255
+    save_nifti(made.file("label"), label)
+    assert (choose(str(made.folder)).reader.read("a0_x").labels[0, 0] == IGNORE).all()
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"training": 3},
+        {"training": ["a0_x.nii.gz", 7]},
+        {"training": [{"image": "./imagesTr/a0_x.nii.gz", "label": None}]},
+        {"training": [[]]},
+        {"dataset": ["a0_x"]},
+        {"file_ending": 7},
         {"channel_names": {"x": "MRI"}},
+        {"channel_names": {"0": "T1", "2": "T2"}},
         {"channel_names": {"9" * 5000: "MRI"}},
         {"labels": []},
     ],

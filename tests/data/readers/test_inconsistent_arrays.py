@@ -52,11 +52,16 @@ def test_a_label_value_that_the_card_does_not_have(make, layout):
 @pytest.mark.parametrize("layout", [*NIFTI, "acdc-h5"])
 def test_fractional_negative_and_missing_labels(make, layout):
     made = make(layout)
-    for value, seen in ((0.5, "0.0, 0.5"), (-1, "-1.0, 0.0"), (np.nan, "0.0, nan")):
+    whole = r"\[(0\.0, 0\.5|0\.0, nan)\]: save labels as integers"
+    for value, message in (
+        (0.5, f"expected whole label values 0 to 3, got {whole}"),
+        (-1, r"expected label values 0 to 3, got \[-1\.0, 0\.0\]"),
+        (np.nan, f"expected whole label values 0 to 3, got {whole}"),
+    ):
         label = np.zeros(SHAPE[layout], np.float32)
         label[1, 1] = value
         write(made, layout, label=label, part="label")
-        refused(made, "label", rf"expected label values 0 to 3, got \[{seen}\]")
+        refused(made, "label", message)
 
 
 def test_255_is_no_label_unless_the_set_has_unknown_voxels(make):

@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medseg_lab.data.readers.folder import folder_card
+from medseg_lab.data.readers.folder import folder_card, folder_doubts
 from medseg_lab.data.readers.layout import read_layout
 from medseg_lab.data.readers.msd import MsdReader
 
@@ -114,7 +114,7 @@ def test_a_missing_channel_is_refused_by_name(msd_folder):
         ),
         (
             '{"channel_names": {"0": "T1"}, "labels": {"background": 0, "a": 1}, "file_ending": ".nrrd"}',
-            "expected a file_ending of .nii.gz, .nii, got '.nrrd'",
+            "expected a file_ending of .nii.gz, .nii, .*, got '.nrrd'",
         ),
     ],
 )
@@ -131,3 +131,130 @@ def test_another_number_of_channels_is_refused(msd_folder):
     with pytest.raises(ValueError, match=r"imagesTr/toy_000\.nii\.gz: expected 1 channels, got 2"):
         source.read("toy_000")
     source.read("toy_001")
+
+
+def turned(folder, case, codes):
+    """The files of a case stored along other axes, at the same place."""
+    for part in ("imagesTr", "labelsTr"):
+        path = folder / part / f"{case}.nii.gz"
+        file = nib.load(path)
+        to = nib.orientations.axcodes2ornt(codes)
+        nib.save(
+            file.as_reoriented(nib.orientations.ornt_transform(nib.io_orientation(file.affine), to)), path
+        )
+
+
+def test_volumes_that_are_stored_along_other_axes_are_read_alike(msd_folder):
+    folder = msd_folder(3)
+    for part in ("imagesTr", "labelsTr"):
+        for path in (folder / part).iterdir():
+            rewrite(path, affine=np.diag([1, 2, 3, 1]))
+    before = reader_of(folder).read("toy_001")
+    card = folder_card(folder)
+    for case, codes in (("toy_000", "PSR"), ("toy_001", "SLP"), ("toy_002", "LPI")):
+        turned(folder, case, codes)
+    assert nib.load(folder / "imagesTr" / "toy_001.nii.gz").shape == (11, 10, 10)
+    after = reader_of(folder).read("toy_001")
+    np.testing.assert_array_equal(after.image, before.image)
+    np.testing.assert_array_equal(after.labels, before.labels)
+    assert after.spacing == before.spacing == (1, 2, 3)
+    assert folder_card(folder) == card
+    assert card.preprocessing.slice_axis == 2
+    assert card.preprocessing.patch == (16, 16, 16)
+
+
+def test_an_image_that_is_flipped_against_its_label_is_refused(msd_folder):
+    folder = msd_folder(1)
+    rewrite(folder / "imagesTr" / "toy_000.nii.gz", affine=np.diag([-1, 1, 1, 1]))
+    with pytest.raises(ValueError, match=r"axes LAS, the label's RAS \(flipped\)$"):
+        reader_of(folder).read("toy_000")
+
+
+def test_a_label_of_one_more_slice_is_refused(msd_folder):
+    folder = msd_folder(1)
+    rewrite(folder / "labelsTr" / "toy_000.nii.gz", lambda a: np.concatenate([a, a[..., :1]], -1))
+    with pytest.raises(ValueError, match=r"toy_000\.nii\.gz: expected the label's shape \(9, 10, 12\), got"):
+        reader_of(folder).read("toy_000")
+
+
+def test_labels_in_several_channels_are_refused(msd_folder):
+    folder = msd_folder(1)
+    rewrite(folder / "labelsTr" / "toy_000.nii.gz", lambda a: np.stack([a == 0, a > 0], -1).astype(np.uint8))
+    with pytest.raises(ValueError, match=r"labelsTr/toy_000\.nii\.gz: expected one label a voxel, got 2"):
+        reader_of(folder).read("toy_000")
+
+
+def test_a_time_series_is_no_image_of_one_channel(msd_folder):
+    folder = msd_folder(1)
+    rewrite(folder / "imagesTr" / "toy_000.nii.gz", lambda a: np.stack([a] * 7, -1))
+    with pytest.raises(ValueError, match="expected 1 channels, got 7 along a 4th axis: one volume of a time"):
+        reader_of(folder).read("toy_000")
+
+
+def test_labels_that_are_whole_up_to_rounding_are_rounded(msd_folder):
+    folder = msd_folder(1)
+    path = folder / "labelsTr" / "toy_000.nii.gz"
+    before = reader_of(folder).read("toy_000").labels
+    file = nib.Nifti1Image(before[0].astype(float), np.eye(4))
+    file.set_data_dtype(np.uint16)
+    nib.save(file, path)
+    assert np.unique(nib.load(path).get_fdata())[1] == pytest.approx(1.0000153)
+    np.testing.assert_array_equal(reader_of(folder).read("toy_000").labels, before)
+
+
+def test_labels_that_are_not_whole_are_refused_with_the_cure(msd_folder):
+    folder = msd_folder(1)
+    rewrite(folder / "labelsTr" / "toy_000.nii.gz", lambda a: a + np.float32(0.001) * (a == 2))
+    cure = (
+        r"save labels as integers without scaling \(scl_slope 1\), and resample them to the nearest neighbour"
+    )
+    with pytest.raises(ValueError, match=rf"expected whole label values 0 to 2, got \[.*\]: {cure}$"):
+        reader_of(folder).read("toy_000")
+
+
+@pytest.mark.parametrize("lone", [0, 1, 2])
+def test_slices_are_two_dimensional_wherever_their_lone_axis_is(msd_folder, lone):
+    folder = msd_folder(2)
+    for part in ("imagesTr", "labelsTr"):
+        for path in (folder / part).iterdir():
+            edges = np.insert([2.0, 2.0], lone, 999)
+            rewrite(path, lambda a: np.expand_dims(a[:, :, 4], lone), np.diag([*edges, 1.0]))
+    card = folder_card(folder)
+    assert (card.spatial_dims, card.preprocessing.spacing, card.preprocessing.patch) == (2, None, (16, 16))
+    raw = reader_of(folder).read("toy_000")
+    assert raw.image.shape == (1, 9, 10)
+    assert raw.spacing == (2, 2)
+
+
+def test_a_folder_without_listing_or_of_like_volumes_has_no_doubts(msd_folder, tmp_path):
+    assert folder_doubts(msd_folder(3)) == ()
+    assert folder_doubts(tmp_path) == ()
+
+
+def test_slices_among_volumes_are_told(msd_folder):
+    folder = msd_folder(4)
+    for part in ("imagesTr", "labelsTr"):
+        rewrite(folder / part / "toy_002.nii.gz", lambda a: a[:, :, 4:5])
+    assert folder_card(folder).spatial_dims == 3
+    assert folder_doubts(folder) == (("toy_002", "1 of 4 cases are one slice; the others are volumes"),)
+
+
+def test_volumes_that_were_cut_along_another_axis_are_told(msd_folder):
+    folder = msd_folder(4)
+    for i, edges in enumerate([(1, 1, 3), (1, 1, 5), (4, 1, 1), (1, 1, 1)]):
+        for part in ("imagesTr", "labelsTr"):
+            rewrite(folder / part / f"toy_{i:03d}.nii.gz", affine=np.diag([*edges, 1]))
+    turned(folder, "toy_001", "SRA")
+    told = "slices are thick along another axis than axis 2, as in the other cases"
+    assert folder_doubts(folder) == (("toy_002", told),)
+
+
+def test_a_header_of_two_places_is_told(msd_folder):
+    folder = msd_folder(2)
+    for part in ("imagesTr", "labelsTr"):
+        path = folder / part / "toy_000.nii.gz"
+        file = nib.load(path)
+        file.set_qform(np.diag([1, 1, 2, 1]), code=1)
+        nib.save(file, path)
+    assert folder_doubts(folder) == (("toy_000", "sform and qform differ by up to 10 mm: sform is used"),)
+    assert reader_of(folder).read("toy_000").spacing == (1, 1, 1)

@@ -27,8 +27,8 @@ def read_series(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[float, ...]
     """The voxels `(1, X, Y, Z)`, scaled as the series says, the affine from voxels to mm, and mm along them.
 
     Raises:
-        ValueError: naming the folder or a file in it: several series, slices that are missing, there twice, or
-            of different size or orientation, several frames in a file, compression without a decoder.
+        ValueError: naming the folder or a file in it: several series, slices that are missing, there twice,
+            or of different size or orientation, several frames in a file, compression without a decoder.
         ImportError: without pydicom.
     """
     slices = {path: _parsed(path) for path in slice_files(folder)}

@@ -54,6 +54,33 @@ def read_nifti(path: Path) -> tuple[np.ndarray, Header]:
         return apply_read_scaling(volume, *header.scaling), header
 
 
+def unpacked(path: Path, folder: Path) -> Path:
+    """The file itself, or if it is packed a copy in `folder` that is not, checked to the last byte.
+
+    Raises:
+        ValueError: as `read_nifti`.
+    """
+    header = read_header(path)
+    if not path.name.lower().endswith(".gz"):
+        return path
+    there, target = 0, folder / path.name[: -len(".gz")]
+    expected = header.offset + math.prod(header.shape) * header.dtype.itemsize
+    with _opened(path) as stream, target.open("wb") as copy:
+        while piece := stream.read(PIECE):
+            there += copy.write(piece)
+            if there > expected:
+                break
+    if there != expected:
+        found = f"{there} bytes" if there < expected else f"more than {expected} bytes"
+        raise ValueError(f"{path}: expected {expected} bytes for shape {header.shape}, got {found}")
+    return target
+
+
+def mapped(path: Path, header: Header) -> np.ndarray:
+    """The voxels of an unpacked file as they are stored, not scaled; only what is looked at is read."""
+    return np.memmap(path, header.dtype, "r", header.offset, header.shape, "F")
+
+
 def _fill(array: np.ndarray, stream: IO[bytes]) -> int:
     """Read bytes into `array` until it is full or the stream ends; memory is used only as they come."""
     there = 0
@@ -68,7 +95,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked if packed; a failure becomes one clear error."""
     file_checks.size_of(path)
     try:
-        if path.name.endswith(".gz"):
+        if path.name.lower().endswith(".gz"):
             file_checks.require_format(path, "gzip")
             with gzip.open(path) as stream:
                 yield cast(IO[bytes], stream)

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from medseg_lab.data.readers.decode import file_checks
-from medseg_lab.data.readers.decode.pixels import opaque, single, upright
+from medseg_lab.data.readers.decode.pixels import TURNS, opaque, single, upright
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -83,6 +83,17 @@ def read_values(path: Path) -> np.ndarray:
         return upright(single(path, pixels), picture.getexif().get(ORIENTATION, 1))
 
 
+def is_turned(path: Path) -> bool:
+    """Whether a camera's EXIF tag turns or mirrors the picture.
+
+    Raises:
+        ValueError: as `read_colours`.
+    """
+    with _decoding(path), path.open("rb") as stream:
+        picture = _opened(stream, KINDS[path.suffix.lower()])
+        return int(picture.getexif().get(ORIENTATION, 1)) in TURNS
+
+
 def _decoding(path: Path) -> AbstractContextManager[None]:
     return file_checks.decoding(path, f"a complete, readable {KINDS[path.suffix.lower()]} picture")
 
@@ -94,7 +105,8 @@ def _decoded(path: Path, modes: tuple[str, ...]) -> "ImageFile":
     with path.open("rb") as stream:
         picture = _opened(stream, kind)
         if picture.mode not in modes:
-            raise ValueError(f"{path}: expected pixels {' or '.join(modes)}, got {picture.mode!r}")
+            known = "in grey, RGB or of a palette" if modes is MODES else " or ".join(modes)
+            raise ValueError(f"{path}: expected pixels {known}, got {picture.mode!r}")
         each = BITS.get(picture.mode, 8 * len(picture.getbands())) / 8
         file_checks.require_plausible(path, picture.size[::-1], each, size)
         _require_one_frame_of_8_bits(path, picture)

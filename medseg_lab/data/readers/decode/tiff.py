@@ -171,7 +171,14 @@ def _ordered(path: Path, voxels: np.ndarray, axes: str) -> tuple[np.ndarray, str
     space = "".join(axis for axis in SPATIAL if axis in axes)
     rest = [axis for axis in axes if axis not in space]
     if not space.endswith("YX") or rest not in ([], ["C"], ["S"]):
-        named = {"T": "time", "Z": "slices", "C": "channels", "S": "colours", "Y": "rows", "X": "columns"}
+        named = {
+            "T": "time points",
+            "Z": "slices",
+            "C": "channels",
+            "S": "colours",
+            "Y": "rows",
+            "X": "columns",
+        }
         found = ", ".join(f"{n} {named.get(a, 'pages')}" for a, n in zip(axes, voxels.shape, strict=True))
         raise ValueError(f"{path}: expected one image or stack of slices, got {found}; save them apart")
     ordered = voxels.transpose([axes.index(axis) for axis in [*rest, *space]])

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from medseg_lab.data.readers.decode.dicom import read_series
-from medseg_lab.data.readers.decode.nifti import read_nifti
-from medseg_lab.data.readers.decode.picture import read_colours, read_values
+from medseg_lab.data.readers.decode.grid import Grid
+from medseg_lab.data.readers.decode.nifti import read_header, read_nifti
+from medseg_lab.data.readers.decode.picture import KINDS, read_colours, read_values
 from medseg_lab.data.readers.decode.tiff import read_tiff
 
 
@@ -26,6 +27,11 @@ class Volume:
     voxels: np.ndarray
     affine: np.ndarray | None = None
     spacing: tuple[float, ...] | None = None
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels are."""
+        return Grid(self.voxels.shape[1:], self.affine, self.spacing)
 
 
 def _nifti(path: Path) -> Volume:
@@ -56,23 +62,21 @@ def _series(folder: Path) -> Volume:
     return Volume(*read_series(folder))
 
 
+NIFTI = (".nii.gz", ".nii")
 Read = Callable[[Path], Volume]
 
-PICTURES: dict[str, Read] = dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), _picture)
+PICTURES: dict[str, Read] = dict.fromkeys(KINDS, _picture)
 FORMATS: dict[str, Read] = {
-    ".nii.gz": _nifti,
-    ".nii": _nifti,
+    **dict.fromkeys(NIFTI, _nifti),
     **PICTURES,
-    ".tif": _tiff,
-    ".tiff": _tiff,
+    **dict.fromkeys((".tif", ".tiff"), _tiff),
 }
 """How the image files of each ending are read."""
 
 MASKS: dict[str, Read] = {
     **FORMATS,
     **dict.fromkeys(PICTURES, _picture_mask),
-    ".tif": _tiff_mask,
-    ".tiff": _tiff_mask,
+    **dict.fromkeys((".tif", ".tiff"), _tiff_mask),
 }
 """The same for masks: the indices of a palette are labels, and what changes labels is refused."""
 
@@ -111,3 +115,15 @@ def _read(path: Path, formats: dict[str, Read]) -> Volume:
     if ending is None:
         raise ValueError(f"{path}: expected a file ending of {', '.join(formats)}, got {path.name!r}")
     return formats[ending](path)
+
+
+def read_grid(path: Path) -> Grid:
+    """Where the voxels of a file are; of NIfTI only the header is read.
+
+    Raises:
+        ValueError: as `read_volume` does.
+    """
+    if ending_of(path.name) not in NIFTI:
+        return read_volume(path).grid
+    header = read_header(path)
+    return Grid(header.shape[:3], header.affine, header.spacing, header.apart)

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from medseg_lab.data.readers.decode.nifti import read_header, read_nifti
 from tests.data.readers.refusals import NIFTI, refused
 
 
@@ -92,8 +93,10 @@ def test_an_inconsistent_header(make, layout, fault, part):
 @pytest.mark.parametrize("layout", NIFTI)
 def test_an_image_that_is_elsewhere_than_its_label(make, layout):
     made = make(layout)
-    edited(made.file("image"), **diagonal(1.5, 1.25, 8.5))
-    refused(made, "image", "expected the label's affine .*, got")
+    edited(made.file("image"), **diagonal(1.5, 1.5, 8))
+    refused(
+        made, "image", r"expected the label's place, got corners 1\.75 mm from its own: spacing 1\.5 x 1\.5 x"
+    )
 
 
 def test_an_unpacked_volume_is_as_long_as_its_header_says(make):
@@ -169,3 +172,95 @@ def test_a_repaired_header_is_not_reported_on_standard_error(make, capfd):
         warnings.simplefilter("error")
         np.testing.assert_array_equal(source.read(made.first).image, made.images[made.first])
     assert capfd.readouterr() == ("", "")
+
+
+def saved(path, array, affine=None, unit=None, **fields):
+    """A NIfTI file with fields of its header overwritten."""
+    file = nib.Nifti1Image(array, np.eye(4) if affine is None else affine)
+    file.header.set_xyzt_units(unit)
+    nib.save(file, path)
+    edited(path, **fields)
+    return path
+
+
+VOXELS = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("unit", "edge", "mm"), [("meter", 0.002, 2.0), ("mm", 2, 2.0), ("micron", 250, 0.25), (None, 2, 2.0)]
+)
+@pytest.mark.parametrize("code", [0, 1])
+def test_lengths_are_in_the_unit_of_the_header(tmp_path, unit, edge, mm, code):
+    affine = np.diag([edge, edge, edge, 1.0])
+    affine[:3, 3] = 3 * edge
+    codes = {"sform_code": code, "qform_code": 1 - code}
+    header = read_header(saved(tmp_path / "a.nii.gz", VOXELS, affine, unit, **codes))
+    assert header.spacing == pytest.approx((mm, mm, mm))
+    np.testing.assert_allclose(
+        header.affine, np.diag([mm, mm, mm, 1]) + 3 * mm * np.eye(4, k=3)[[0, 0, 0, 1]]
+    )
+
+
+def test_a_spacing_is_refused_after_conversion(tmp_path):
+    path = saved(tmp_path / "a.nii.gz", VOXELS, np.diag([2.0, 2, 2, 1]), "meter")
+    with pytest.raises(
+        ValueError, match=r"100 mm along every axis, got pixdim \[2\.0, 2\.0, 2\.0\] in metres"
+    ):
+        read_header(path)
+
+
+@pytest.mark.parametrize("lone", [0, 1, 2])
+@pytest.mark.parametrize("thickness", [0, 999, np.nan, -1])
+def test_a_thickness_across_one_voxel_may_be_anything(tmp_path, lone, thickness):
+    """The affine then has 1 mm there, at a right angle to the others."""
+    edges = np.insert([2.0, 3.0], lone, thickness)
+    fields = diagonal(*edges) | {"pixdim": [1, *edges, 1, 1, 1, 1]}
+    voxels = np.expand_dims(VOXELS[0], lone)
+    header = read_header(saved(tmp_path / "a.nii.gz", voxels, **fields))
+    np.testing.assert_allclose(np.abs(header.affine), np.diag([*np.insert([2.0, 3.0], lone, 1), 1]))
+
+
+def test_two_axes_are_a_slice(tmp_path):
+    path = saved(
+        tmp_path / "a.nii.gz", VOXELS[0], pixdim=[1, 1, 1, 0, 0, 0, 0, 0], sform_code=0, qform_code=1
+    )
+    voxels, header = read_nifti(path)
+    assert header.shape == (3, 4, 1)
+    np.testing.assert_array_equal(voxels[..., 0], VOXELS[0])
+    assert np.linalg.det(header.affine) == pytest.approx(1)
+
+
+def test_the_parts_of_a_vector_are_channels(tmp_path):
+    """As ITK stores them: the fifth axis, after one point of time."""
+    vectors = np.stack([VOXELS, -VOXELS], -1)[:, :, :, None]
+    voxels, header = read_nifti(saved(tmp_path / "a.nii.gz", vectors, intent_code=1007))
+    assert header.shape == (2, 3, 4, 2)
+    np.testing.assert_array_equal(voxels[..., 1], -VOXELS)
+
+
+def test_a_time_series_of_vectors_is_refused(tmp_path):
+    path = saved(tmp_path / "a.nii.gz", np.zeros((2, 3, 4, 2, 2), np.int16))
+    with pytest.raises(
+        ValueError, match=r"one axis after the third, for channels, got shape \(2, 3, 4, 2, 2\)"
+    ):
+        read_header(path)
+
+
+def test_colours_are_refused_in_words(tmp_path):
+    colours = np.zeros((2, 3, 4), np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
+    with pytest.raises(ValueError, match=r"expected whole or real numbers, got colours \(R, G, B\)"):
+        read_header(saved(tmp_path / "a.nii.gz", colours))
+
+
+def test_how_far_sform_and_qform_are_apart(tmp_path):
+    """The sform counts; the far corner is 2 mm off in x, of two voxels, and 9 mm in z, of four."""
+    fields = diagonal(3, 1, 4) | {"qform_code": 1}
+    header = read_header(saved(tmp_path / "a.nii.gz", VOXELS, **fields))
+    assert header.spacing == (3, 1, 4)
+    assert header.apart == pytest.approx(np.hypot(2, 9))
+
+
+def test_an_ending_in_capitals_is_an_ending(tmp_path):
+    path = tmp_path / "a.NII.GZ"
+    saved(tmp_path / "a.nii.gz", VOXELS).rename(path)
+    np.testing.assert_array_equal(read_nifti(path)[0], VOXELS)
