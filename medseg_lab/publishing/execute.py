@@ -21,6 +21,7 @@ from typing import Any
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
+from medseg_lab.data.text import read_text
 from medseg_lab.publishing.house import Chapter, House, find_house
 from medseg_lab.publishing.inputs import changed, inputs, key
 from medseg_lab.publishing.parameters import checked
@@ -223,7 +224,7 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
     from medseg_lab.publishing.kernel import KERNELSPEC, LOG, this_interpreter
     from medseg_lab.show.explorer import FEW
 
-    notebook = nbformat.read(chapter.path, as_version=4)
+    notebook = nbformat.reads(read_text(chapter.path), as_version=4)
     notebook.metadata["kernelspec"] = KERNELSPEC
     defaults = checked(chapter, {})
     # drawing hundreds of frames proves no more than drawing the outermost
