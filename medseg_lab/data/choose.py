@@ -27,7 +27,8 @@ def choose(dataset: str, prefer: tuple[str, ...] = ()) -> Chosen:
 
     Args:
         dataset: a card's id, with or without variants; a path to a folder in the nnU-Net / MSD layout, or
-            with a card; or `auto`, the first of `prefer` that is available, else the embedded virtual subjects.
+            with a card; or `auto`, the first of `prefer` that is available, else the embedded virtual
+            subjects.
         prefer: ids, in order.
 
     Raises:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from medseg_lab.data.about import listed
 from medseg_lab.data.card import Card
 from medseg_lab.data.describe import WORKERS
 from medseg_lab.data.draft import NAME, Inspection, inspect, refuse_card
@@ -15,6 +14,7 @@ from medseg_lab.data.draft_doubts import Remark
 from medseg_lab.data.mask_values import Meaning, meaning_of, said, stored
 from medseg_lab.data.pairing import Pairing, propose
 from medseg_lab.data.readers.by_card import is_grey
+from medseg_lab.data.readers.checks import some
 from medseg_lab.data.readers.decode.grid import Grid
 from medseg_lab.data.readers.decode.picture import KINDS, is_turned
 from medseg_lab.data.readers.decode.volume import NIFTI, ending_of, read_volume
@@ -146,14 +146,14 @@ def _channels(looks: Iterable[Look]) -> tuple[str, ...]:
 def _unpaired(pairing: Pairing) -> Iterator[Remark]:
     for paths, other in ((pairing.lone_images, "mask"), (pairing.lone_masks, "image")):
         if paths:
-            yield listed(path.name for path in paths), f"has no {other}: left out"
+            yield some(path.name for path in paths), f"has no {other}: left out"
 
 
 def _mixed(looks: Mapping[Path, Look]) -> Iterator[Remark]:
     """Where images differ in kind: grey among colours, depths, pictures that a camera turned."""
     grey = [path.name for path, look in looks.items() if look.channels == 1]
     if grey and _channels(looks.values()) == COLOURS:
-        yield listed(grey), f"grey, as {len(grey)} of {len(looks)} images: read as equal red, green and blue"
+        yield some(grey), f"grey, as {len(grey)} of {len(looks)} images: read as equal red, green and blue"
     kinds = Counter(look.kind for look in looks.values())
     if len(kinds) > 1:
         yield (
@@ -162,6 +162,6 @@ def _mixed(looks: Mapping[Path, Look]) -> Iterator[Remark]:
         )
     if turned := [path.name for path, look in looks.items() if look.turned]:
         yield (
-            listed(turned),
+            some(turned),
             "turned by the camera's EXIF tag, as viewers show it: is the mask drawn on that?",
         )

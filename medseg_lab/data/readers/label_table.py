@@ -13,7 +13,10 @@ EXAMPLE = '{"background": 0, "organ": 1, "ignore": 2}'
 
 
 class LabelTable(NamedTuple):
-    """Names by value, regions as unions of classes, and the value of `ignore` if there is one."""
+    """Names by value, regions as unions of classes, and the value of `ignore` if there is one.
+
+    Where the table has a union, each of its entries but the background is a region, as nnU-Net scores them.
+    """
 
     classes: tuple[str, ...]
     regions: dict[str, tuple[str, ...]]
@@ -53,7 +56,8 @@ def read_label_table(labels: dict[str, Any], path: Path) -> LabelTable:
             f"got {sorted(every)[:10]}: where masks store others, `values` in card.toml says so"
         )
     classes = tuple(named.get(value, f"label {value}") for value in range(len(every)))
-    regions = {name: tuple(classes[v] for v in members) for name, members in merged.items()}
+    members = {name: tuple(classes[int(v)] for v in _listed(given)) for name, given in values.items()}
+    regions = {name: of for name, of in members.items() if merged and of != classes[:1]}
     return LabelTable(classes, regions, None if unknown is None else int(unknown))
 
 

@@ -111,7 +111,8 @@ def test_ignore_with_regions_is_unknown_too(make):
     with_labels(made, {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "tip": 3, "ignore": 4})
     card = folder_card(made.folder)
     assert card.classes == ("background", "label 1", "label 2", "tip")
-    assert card.regions["core"] == ("label 2", "tip")
+    whole = ("label 1", "label 2", "tip")
+    assert card.regions == {"whole": whole, "core": ("label 2", "tip"), "tip": ("tip",)}
     label = np.full((9, 8, 5), 5, np.uint8)
     save_nifti(made.file("label"), label)
     made.card = card
