@@ -46,7 +46,7 @@ class Parameter:
         try:
             return TypeAdapter(self.type).validate_python(value, strict=True)
         except ValidationError as error:
-            raise ValueError(f"parameter {self.name}: expected {self.annotation}, got {value!r}") from error
+            raise ValueError(f"parameter {self.name}: expected {self.annotation}, got {value!r}") from None
 
 
 def declared(chapter: Chapter) -> dict[str, Parameter]:

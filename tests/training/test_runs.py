@@ -266,3 +266,13 @@ def test_label_maps_that_are_larger_than_their_cases_are_not_unpacked(judged, tm
         np.savez_compressed(folder / "segmentations.npz", **{cases[0].id: array})
         with pytest.raises(ValueError, match=r"segmentations\.npz: c\d: expected"):
             Run(folder).segmentations(cases)
+
+
+@pytest.mark.parametrize("use", [RunStore.make, RunStore.runs, lambda store: store.lock("key").__enter__()])
+def test_a_store_that_cannot_be_used_is_one_sentence_that_names_it(tmp_path, use):
+    (tmp_path / "file").write_text("")
+    for root, reason in ((tmp_path / "file", "it is a file"), (tmp_path / "file" / "a", "Not a directory")):
+        with pytest.raises(RuntimeError) as caught:
+            use(RunStore(root))
+        said = f"run store {root}: it cannot be used ({reason}); $MEDSEG_RUNS names another folder"
+        assert str(caught.value) == said

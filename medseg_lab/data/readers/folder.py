@@ -31,6 +31,25 @@ def folder_card(folder: Path) -> Card:
     return written_card(path) if path.is_file() else drafted_card(folder)
 
 
+def folders_of(folder: Path) -> tuple[Path, ...]:
+    """The folder of a data set of one's own, and those elsewhere that its card names.
+
+    Raises:
+        ValueError: if the card is inconsistent.
+    """
+    if not (folder / "card.toml").is_file():
+        return (folder,)
+    card = written_card(folder / "card.toml")
+    home = folder / Path(card.folder).expanduser()
+    others = (
+        [home / Path(name).expanduser() for name in (card.pairs.images, card.pairs.masks)]
+        if card.pairs
+        else []
+    )
+    inside = folder.resolve()
+    return (folder, *(one for one in (home, *others) if not one.resolve().is_relative_to(inside)))
+
+
 def written_card(path: Path) -> Card:
     """The card in a file; its id is the folder's name unless it states another.
 
