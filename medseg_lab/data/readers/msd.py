@@ -54,7 +54,7 @@ class MsdReader(FileReader):
             require_same_grid(here, there, path)
         placed = label.affine is not None and all(volume.affine is not None for volume in volumes)
         alike = paths[0].is_dir() == source.is_dir()
-        # One affine for both if they are stored alike: at 45 degrees, rounding decides which axis is nearer to x.
+        # Stored alike, both have one affine: at 45 degrees, rounding decides which axis is nearer to x.
         affine = (label.affine if alike else volumes[0].affine) if placed else None
         image = Volume(_channels(volumes, self.card, paths[0]), affine, volumes[0].spacing)
         label = Volume(label.voxels, label.affine if placed else None, label.spacing)
