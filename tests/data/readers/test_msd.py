@@ -271,3 +271,16 @@ def test_a_header_of_two_places_is_told(msd_folder):
         nib.save(file, path)
     assert folder_doubts(folder) == (("toy_000", "sform and qform differ by up to 10 mm: sform is used"),)
     assert reader_of(folder).read("toy_000").spacing == (1, 1, 1)
+
+
+def test_a_header_that_does_not_say_which_way_the_axes_run_is_told_where_others_do(msd_folder):
+    folder = msd_folder(2)
+    told = []
+    for case in ("toy_000", "toy_001"):
+        path = folder / "labelsTr" / f"{case}.nii.gz"
+        file = nib.load(path)
+        file.set_sform(None, 0)
+        file.set_qform(None, 0)
+        nib.save(file, path)
+        told.append([cases for cases, what in folder_doubts(folder) if "which way the axes run" in what])
+    assert told == [["toy_000"], []]
