@@ -283,4 +283,4 @@ def test_files_that_dataset_json_does_not_list_are_told_and_not_counted(msd_fold
     (folder / "dataset.json").write_text(json.dumps(said))
     found = inspect_folder(folder)
     assert len(found.cases) == 5
-    assert ("dataset.json", "leaves out 1 cases with files here: toy_005") in found.doubts
+    assert ("dataset.json", "leaves out 1 case with files here: toy_005") in found.doubts

@@ -26,7 +26,7 @@ def coarsest(spacing: np.ndarray) -> int:
 def _flat_ones(grids: Mapping[str, Grid]) -> Iterator[tuple[str, str]]:
     flat = [case for case, grid in grids.items() if is_flat(grid)]
     if 0 < len(flat) < len(grids):
-        yield some(flat), f"{len(flat)} of {len(grids)} cases are one slice; the others are volumes"
+        yield some(flat), f"one slice each ({len(flat)} of {len(grids)} cases), where the others are volumes"
 
 
 def _cut_otherwise(grids: Mapping[str, Grid]) -> Iterator[tuple[str, str]]:

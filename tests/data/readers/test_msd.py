@@ -249,7 +249,9 @@ def test_slices_among_volumes_are_told(msd_folder):
     for part in ("imagesTr", "labelsTr"):
         rewrite(folder / part / "toy_002.nii.gz", lambda a: a[:, :, 4:5])
     assert folder_card(folder).spatial_dims == 3
-    assert folder_doubts(folder) == (("toy_002", "1 of 4 cases are one slice; the others are volumes"),)
+    assert folder_doubts(folder) == (
+        ("toy_002", "one slice each (1 of 4 cases), where the others are volumes"),
+    )
 
 
 def test_volumes_that_were_cut_along_another_axis_are_told(msd_folder):
