@@ -1,5 +1,6 @@
 """From a data set's name to its card and reader."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +53,10 @@ def own_folder(dataset: str) -> Path:
     folder = Path(dataset).expanduser()
     if not folder.is_dir():
         known = ", ".join(("auto", *catalogue.known_cards()))
+        slash = " (on this system a path is written with /)" if "\\" in dataset and os.sep == "/" else ""
         raise ValueError(
             f"data set: expected one of {known}, or a folder with a dataset.json or card.toml, "
-            f"got {dataset!r}"
+            f"got {dataset!r}{slash}"
         )
     return folder
 

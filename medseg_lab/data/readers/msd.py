@@ -52,9 +52,12 @@ class MsdReader(FileReader):
             if path.is_dir() != source.is_dir():  # a DICOM series and a file are stored in other directions
                 here, there = (arranged_grid(grid, 3, path) for grid in (here, there))
             require_same_grid(here, there, path)
-        image = Volume(_channels(volumes, self.card, paths[0]), volumes[0].affine, volumes[0].spacing)
-        if any(volume.affine is None for volume in (*volumes, label)):
-            image, label = (Volume(v.voxels, None, v.spacing) for v in (image, label))
+        placed = label.affine is not None and all(volume.affine is not None for volume in volumes)
+        alike = paths[0].is_dir() == source.is_dir()
+        # Stored alike, both have one affine: at 45 degrees, rounding decides which axis is nearer to x.
+        affine = (label.affine if alike else volumes[0].affine) if placed else None
+        image = Volume(_channels(volumes, self.card, paths[0]), affine, volumes[0].spacing)
+        label = Volume(label.voxels, label.affine if placed else None, label.spacing)
         label = arranged(label, self.card.spatial_dims, source)
         image = arranged(image, self.card.spatial_dims, paths[0])
         labels = class_labels(label.voxels, self.card, source, self.unknown)
