@@ -332,14 +332,13 @@ class Killer:
         while True:
             process = self.start(folder, row.part.work)
             row.starts += 1
-            main = psutil.Process(process.pid)
             killed = False
-            while kills and not killed:
+            while kills and not killed and psutil.pid_exists(process.pid):
                 process.join(self.chance.uniform(0, OF_THE_WORK * row.seconds))
                 if process.exitcode is not None:
                     break
-                seen |= set(_children(main))
-                if self._kill(row.part.victim, main):
+                seen |= set(_children(process.pid))
+                if self._kill(row.part.victim, process.pid):
                     row.kills, kills = row.kills + 1, kills - 1
                     killed = row.part.victim != "worker"
             process.join(600)
@@ -355,24 +354,24 @@ class Killer:
         _, alive = psutil.wait_procs(list(seen), timeout=60)
         row.left += [f"process {one.pid} of {folder}" for one in alive]
 
-    def _kill(self, victim: str, main: psutil.Process) -> bool:
+    def _kill(self, victim: str, main: int) -> bool:
         """Kill; whether there was somebody to kill."""
         try:
             if victim == "group":
-                os.killpg(main.pid, signal.SIGKILL)
+                os.killpg(main, signal.SIGKILL)
                 return True
             workers = [one for one in _children(main) if "spawn_main" in " ".join(one.cmdline())]
             if victim == "worker" and not workers:
                 return False
-            (self.chance.choice(workers) if victim == "worker" else main).kill()
+            (self.chance.choice(workers) if victim == "worker" else psutil.Process(main)).kill()
         except (psutil.Error, ProcessLookupError):
             return False
         return True
 
 
-def _children(process: psutil.Process) -> list[psutil.Process]:
+def _children(process: int) -> list[psutil.Process]:
     try:
-        return process.children(recursive=True)
+        return psutil.Process(process).children(recursive=True)
     except psutil.Error:
         return []
 

@@ -107,4 +107,5 @@ def add(
         pairing, found = inspect_pairs(folder, masks, output or home_of(folder, masks))
         print_pairing(pairing)
     print_inspection(found)
+    found.folder.mkdir(parents=True, exist_ok=True)
     print_next(found, write_card(found))

@@ -114,7 +114,10 @@ def _look(path: Path) -> Look:
 def _card(
     home: Path, pairing: Pairing, looks: Mapping[Path, Look], meaning: Meaning, grids: dict[Path, Grid]
 ) -> Card:
-    dims: Literal[2, 3] = 2 if all(map(is_flat, grids.values())) else 3
+    # By the majority: a picture among volumes, or a stack among pictures, is refused when its case is read.
+    flat = {path: is_flat(grid) for path, grid in grids.items()}
+    dims: Literal[2, 3] = 2 if 2 * sum(flat.values()) > len(flat) else 3
+    fitting = {path: g for path, g in grids.items() if (flat[path] if dims == 2 else len(g.shape) == 3)}
     names = meaning.values[1:] or tuple(range(1, meaning.classes))
     name = home.resolve().name
     return Card(
@@ -133,13 +136,14 @@ def _card(
         values=meaning.values,
         unknown=meaning.unknown,
         pairs=pairing.pairs,
-        preprocessing=preprocessing_for(grids, dims),
+        preprocessing=preprocessing_for(fitting, dims),
     )
 
 
 def _channels(looks: Iterable[Look]) -> tuple[str, ...]:
-    """Names of channels: grey unless some image has colours."""
-    most = max(look.channels for look in looks)
+    """Names of channels: as most images have, and colours if some image has them."""
+    counts = Counter(look.channels for look in looks)
+    most = 3 if set(counts) == {1, 3} else counts.most_common(1)[0][0]
     return {1: ("grey",), 3: COLOURS}.get(most, tuple(f"channel {c}" for c in range(most)))
 
 

@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from medseg_lab.data.augment import Augmentation
 from medseg_lab.training.notation import paths
+from medseg_lab.training.own_files import first_line
 from medseg_lab.training.recipe import Recipe, in_monai, load
 
 SPARE = 2**24
@@ -137,4 +138,6 @@ def stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         with safe_open(path, "pt") as stored:
             return {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path}: expected tensors (safetensors), got a damaged file ({error})") from error
+        raise ValueError(
+            f"{path}: expected tensors (safetensors), got a damaged file ({first_line(error)})"
+        ) from error

@@ -49,8 +49,7 @@ def require_sizes(archive: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
         shapes: by case.
 
     Raises:
-        ValueError: naming the archive and the case.
-        zipfile.BadZipFile: for what is no zip.
+        ValueError: naming the case; and whatever else is raised for a damaged archive.
     """
     with zipfile.ZipFile(archive) as there:
         for case in shapes.keys() & {name.removesuffix(".npy") for name in there.namelist()}:
@@ -60,9 +59,7 @@ def require_sizes(archive: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
                 read = {(1, 0): np.lib.format.read_array_header_1_0}.get(version)
                 claimed = math.prod(read(stream)[0]) if read else None
             if claimed is None or max(claimed, there.getinfo(f"{case}.npy").file_size) > most:
-                raise ValueError(
-                    f"{archive}: {case}: expected a label map of shape {shapes[case]}, got another"
-                )
+                raise ValueError(f"{case}: expected {shapes[case]}, got a larger one")
 
 
 def first_line(error: Exception) -> str:

@@ -1,7 +1,5 @@
 """One finished training, as it lies in its folder."""
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -12,7 +10,7 @@ import numpy as np
 
 from medseg_lab.data.task import Task
 from medseg_lab.training.label_maps import LabelMap, read_label_maps
-from medseg_lab.training.own_files import content, require_own, require_sizes
+from medseg_lab.training.own_files import content, first_line, require_own, require_sizes
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.record import RunRecord, read_record, title
 from medseg_lab.training.tables import read_curves, read_table
@@ -116,14 +114,14 @@ class Run:
         try:
             require_sizes(path, shapes)
             found = read_label_maps(path, list(shapes))
-        except (zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, MemoryError) as error:
-            raise ValueError(f"{path}: expected label maps, got a damaged file ({error})") from error
-        for case, label in found.items():
-            if (label.dtype, label.shape) != (np.uint8, shapes[case]):
-                raise ValueError(
-                    f"{path}: {case}: expected classes of shape {shapes[case]} as uint8, "
-                    f"got {label.shape} as {label.dtype}"
-                )
+            for case, label in found.items():
+                if (label.dtype, label.shape) != (np.uint8, shapes[case]):
+                    raise ValueError(f"{case}: expected {shapes[case]}, got {label.shape} of {label.dtype}")
+        except Exception as error:  # what zipfile, zlib and numpy raise for damaged files is not bounded
+            raise ValueError(
+                f"{path}: expected label maps of these cases, got a damaged file or others "
+                f"({first_line(error)})"
+            ) from error
         return found
 
     def rounds(self) -> "list[Run]":

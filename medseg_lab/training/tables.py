@@ -89,7 +89,7 @@ def read_tables(
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
-            broken[run] = str(error)
+            broken[run] = first_line(error)
     frames = []
     for header, tables in groups.items():
         try:
@@ -99,7 +99,7 @@ def read_tables(
                 try:
                     frames.append(_together(header, [table]))
                 except ValueError as error:
-                    broken[table.run] = " ".join(str(error).split())
+                    broken[table.run] = first_line(error)
     if not frames:
         return pd.DataFrame(columns=["run", *TEXT], dtype=str), broken
     if len(frames) == 1:

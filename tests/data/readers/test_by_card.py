@@ -54,11 +54,15 @@ def test_grey_and_colour_become_one_another_only_where_nothing_is_lost():
 
 def test_the_size_of_a_voxel_is_the_files_or_the_cards_and_no_contradiction():
     card = CARD.model_copy(update={"voxel_mm": (0.5, 0.25)})
-    assert voxel_size(None, CARD, PATH) is None
-    assert voxel_size((2.0, 2.0), CARD, PATH) == (2.0, 2.0)
-    assert voxel_size(None, card, PATH) == (0.5, 0.25)
-    assert voxel_size((0.501, 0.25), card, PATH) == (0.501, 0.25)
+    assert voxel_size(None, None, CARD, PATH) is None
+    assert voxel_size((2.0, 2.0), None, CARD, PATH) == voxel_size(None, (2.0, 2.0), CARD, PATH) == (2.0, 2.0)
+    assert voxel_size(None, None, card, PATH) == (0.5, 0.25)
+    assert voxel_size((0.501, 0.25), None, card, PATH) == (0.501, 0.25)
     with pytest.raises(
         ValueError, match=r"a\.png: expected the card's voxel_mm \(0\.5, 0\.25\), got \(0\.25, 0\.5\)"
     ):
-        voxel_size((0.25, 0.5), card, PATH)
+        voxel_size((0.25, 0.5), None, card, PATH)
+    with pytest.raises(
+        ValueError, match=r"a\.png: expected its mask's spacing \(1\.0, 1\.0\), got \(1\.0, 2\.0\)"
+    ):
+        voxel_size((1.0, 2.0), (1.0, 1.0), CARD, PATH)

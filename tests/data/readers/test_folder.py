@@ -78,10 +78,15 @@ def test_a_wrong_card_is_refused_by_file_and_field_in_one_line(folder, old, new,
     assert "\n" not in str(error.value)
 
 
-def test_a_damaged_label_is_refused_when_the_card_is_drafted(make):
+def test_a_card_is_drafted_from_the_labels_that_can_be_read(make):
     made = make("msd-3d")
-    made.file("label").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"labelsTr/a0_x\.nii\.gz: expected .*, got an empty file"):
+    whole = folder_card(made.folder)
+    first, *others = sorted((made.folder / "labelsTr").iterdir())
+    first.write_bytes(b"")
+    assert folder_card(made.folder).classes == whole.classes
+    for path in others:
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"labelsTr/.*\.nii\.gz: expected .*, got an empty file"):
         folder_card(made.folder)
 
 
