@@ -158,7 +158,8 @@ def ledger_of(runs: Sequence[Run], root: Path) -> Ledger:
     """The ledger of these runs, whose folders are in `root`; broken results are left out, with a warning."""
     runs = list({run.record.key: run for run in runs}.values())  # one that was asked for twice counts once
     judged = {run.record.key[:16]: run.folder / CASES for run in runs if run.record.judge is not None}
-    cases, broken = read_tables(judged)
+    digests = {run.record.key[:16]: run.record.files[CASES] for run in runs if CASES in run.record.files}
+    cases, broken = read_tables(judged, digests)
     if broken:
         said = a_few([f"{root / run / CASES}: {reason}" for run, reason in broken.items()])
         warnings.warn(f"ledger: left out {said}", stacklevel=2)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medseg_lab.data.text import read_text
+
 SECTION = re.compile(r"^(\d+(?:\.\d+)*)_")
 NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 PAGES = "comparison"
@@ -27,8 +29,20 @@ class Chapter:
 
     @property
     def notebook(self) -> dict[str, Any]:
-        """The notebook as plain JSON (version 4)."""
-        return json.loads(self.path.read_text(encoding="utf-8"))
+        """The notebook as plain JSON (version 4).
+
+        Raises:
+            ValueError: if the file is no notebook of that version.
+        """
+        try:
+            found = json.loads(text := read_text(self.path))
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise ValueError(f"{self.path}: expected a notebook in JSON, got the error: {error}") from None
+        if not isinstance(found, dict) or not isinstance(found.get("cells"), list):
+            raise ValueError(
+                f"{self.path}: expected a notebook with cells (version 4), got {text[:40]!r} ..."
+            )
+        return found
 
     @property
     def is_numbered(self) -> bool:

@@ -76,7 +76,7 @@ def _code(method: str, judge: tuple[str, ...]) -> tuple[dict[str, str], dict[str
         if any("." in name and not name.startswith(f"{PACKAGE}.") for name in calls):
             return None  # of another package: a record must not import at will
         found = _sources((*LOOP, *parse(method).modules)), _sources(judge)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
     return found
 

@@ -109,6 +109,7 @@ def _packed(
     facts, cases = run.record.model_dump(mode="json"), run.cases
     assert cases is not None
     home = str(Path.home())
+    del facts["files"]  # which are not on record
     facts["cohort"]["description"] = facts["cohort"]["description"].replace(home, "~")
     numbers = {
         name: tuple(files.setdefault(item, len(files)) for item in facts["parts"].pop(name, {}).items())

@@ -12,7 +12,6 @@ from lightning_fabric import Fabric
 
 from medseg_lab.training.begin import begin
 from medseg_lab.training.budget import Budget
-from medseg_lab.training.checkpoint import Checkpoints
 from medseg_lab.training.curves import Curves, joined
 from medseg_lab.training.device import hardware, make_fabric, peak_memory_mb, reproducible
 from medseg_lab.training.hardware import Hardware
@@ -26,6 +25,7 @@ from medseg_lab.training.runs import Run, RunStore
 from medseg_lab.training.seeding import JUDGE, stream
 from medseg_lab.training.segmenter import Segmenter
 from medseg_lab.training.step_flops import step_flops
+from medseg_lab.training.unfinished import SafeCheckpoints
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +76,7 @@ def fit(
 
     Raises:
         FloatingPointError: when a loss is infinite or not a number, with the step and its terms.
+        RuntimeError: naming the store, where it cannot be written to: on a full disk, perhaps.
     """
     fabric = fabric or make_fabric()
     computes_on = hardware(fabric, threads)
@@ -87,6 +88,8 @@ def fit(
     ):
         fabric.barrier()
         run = store.find(key)
+        if run is not None and fabric.is_global_zero:
+            store.settle(run.record)
         if run is None:
             job = _Job(recipe, cohort, budget, seed, judge, fabric, computes_on, parts)
             if not recipe.changes and (same := store.trained(training_key(parts))):
@@ -127,7 +130,7 @@ class _Job:
         clock = time.perf_counter()
         learner, batches = begin(self.recipe, self.cohort, self.budget, self.seed, self.fabric, teachers)
         taught = time.perf_counter() - clock  # pseudo-labels cost more than some rounds that learn them
-        checkpoints = Checkpoints(store.partial(training_key(self.parts)), self.budget.checkpoint_seconds)
+        checkpoints = SafeCheckpoints(store.partial(training_key(self.parts)), self.budget.checkpoint_seconds)
         curves = train(learner, batches, self.budget, self.seed, self.fabric, checkpoints, bar_title)
         flops = step_flops(self.fresh(batches), batches.batch(0))
         learner.forget()

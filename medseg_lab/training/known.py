@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from medseg_lab.data.augment import Augmentation
 from medseg_lab.training.notation import paths
+from medseg_lab.training.own_files import first_line
 from medseg_lab.training.recipe import Recipe, in_monai, load
 
 SPARE = 2**24
@@ -28,6 +29,9 @@ def known_recipe(data: Mapping[str, Any]) -> Recipe:
     parts of networks, augmentations and judges, functions that take a learner and return one, and networks
     and losses of MONAI. A name is looked up in the source; nothing is imported that is not in the list.
 
+    Args:
+        data: as of `Recipe.to_dict`, which a record is checked for when it is read.
+
     Raises:
         ValueError: naming the first target that is anything else.
     """
@@ -41,15 +45,13 @@ def _require_known(data: object) -> None:
             _require_known(each)
     if not isinstance(data, Mapping):
         return
-    target, arguments = data.get("target"), data.get("arguments")
-    if set(data) != {"target", "arguments"} or not isinstance(target, str) or not isinstance(arguments, dict):
-        raise ValueError(f"recipe: expected a target and its arguments, got {str(dict(data))[:100]}")
+    target = data["target"]
     if not in_monai(target) and not _is_part(target):
         raise ValueError(
             "recipe: expected a method, a network, a loss, an augmentation or a judge of this library, or a "
             f"network or loss of MONAI, got {target!r}"
         )
-    for each in arguments.values():
+    for each in data["arguments"].values():
         _require_known(each)
 
 
@@ -136,4 +138,6 @@ def stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         with safe_open(path, "pt") as stored:
             return {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path}: expected tensors (safetensors), got a damaged file ({error})") from error
+        raise ValueError(
+            f"{path}: expected tensors (safetensors), got a damaged file ({first_line(error)})"
+        ) from error

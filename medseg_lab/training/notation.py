@@ -22,6 +22,8 @@ from medseg_lab.training.recipe import MONAI, PACKAGE, Recipe, canonical, defaul
 EXAMPLE = "Supervised(network=UNet(skips=False), spatial_dims=2)"
 ROOMS = (*TABLED, "evaluation")
 """The rooms whose classes and functions are known by their name alone."""
+QUOTED = 1000
+"""Characters of a text that a message quotes."""
 FILLED = {"task", "in_channels", "out_channels", "spatial_dims"}
 """Arguments that only the caller of a constructor knows, and fills in."""
 
@@ -42,7 +44,7 @@ def parse(text: str) -> Recipe:
     try:
         return _recipe(_expression(text), outermost=True)
     except ValueError as error:
-        raise ValueError(f"recipe {text!r}: {error}") from error
+        raise ValueError(f"recipe {shortened(text)!r}: {error}") from error
 
 
 def add_own_modules(folder: Path | str) -> None:
@@ -73,7 +75,7 @@ def written(recipe: Recipe | dict[str, Any]) -> str:
     target, arguments = plain["target"], plain["arguments"]
     try:
         known = defaults(load(target))
-    except ValueError:  # a stored run of another version, or of a module that is not here
+    except (TypeError, ValueError):  # a stored run of another version, or of a module that is not here
         known = {}
     order = {name: number for number, name in enumerate(known)}
     said = [
@@ -120,7 +122,12 @@ def _found(name: str) -> tuple[str, Callable[..., Any]]:
             f"expected a class or function of {PACKAGE}, of a module of your own such as mine.py beside "
             f"the notebook or the grid, or one of {' or '.join(MONAI)}, got {name!r}"
         )
-    return name, load(name)
+    try:
+        return name, load(name)
+    except (ValueError, TypeError):
+        raise
+    except Exception as error:  # whatever is in a module of one's own
+        raise ValueError(f"{name}: cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _is_own(module: str) -> bool:
@@ -138,8 +145,13 @@ def _is_own(module: str) -> bool:
 def _expression(text: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body
-    except SyntaxError as error:
-        raise ValueError(f"expected a call such as {EXAMPLE}, got {text!r}") from error
+    except (SyntaxError, RecursionError, MemoryError) as error:  # the last two for what is nested too deep
+        raise ValueError(f"expected a call such as {EXAMPLE}, got {shortened(text)!r}") from error
+
+
+def shortened(text: str) -> str:
+    """A text as a message quotes it."""
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}..."
 
 
 def _recipe(node: ast.expr, outermost: bool = False) -> Recipe:

@@ -4,9 +4,9 @@ import json
 import math
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from medseg_lab.data.card import Preprocessing
 from medseg_lab.data.task import Task
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 SCHEMA: Literal[4] = 4
 """The version of `run.json` that is written, and read."""
 NOTED_VERSIONS = ("torch", "numpy", "lightning-fabric", "safetensors", "medseg-lab")
+
+
+Whole = Annotated[int, Field(ge=0, lt=2**63)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -39,12 +43,12 @@ class CohortFacts(_Part):
     held_out: str
     description: str
     virtual: bool
-    labelled: int
-    unlabelled: int
-    validation: int
-    test: int
-    labelled_patients: int
-    draw: int = 0
+    labelled: Whole
+    unlabelled: Whole
+    validation: Whole
+    test: Whole
+    labelled_patients: Whole
+    draw: Whole = 0
     preprocessing: Preprocessing | None = None
     channels: tuple[str, ...] = ()
     values: tuple[int, ...] = ()
@@ -91,6 +95,7 @@ class RunRecord(_Part):
         peak_memory_mb: the training process's high-water mark (on a GPU: PyTorch's on the card), in 1e6
             bytes.
         started: date and time in UTC, ISO 8601, of the process that finished the run.
+        files: SHA-256 of each file of the run but this one, by its name; empty where none were noted.
     """
 
     schema_version: Literal[4] = SCHEMA
@@ -102,21 +107,38 @@ class RunRecord(_Part):
     scoring: str
     bases: tuple[str, ...] = ()
     budget: Budget
-    seed: int
+    seed: Whole
     cohort: CohortFacts
     task: TaskFacts
     hardware: Hardware
     test_opened: tuple[str, ...]
     patch: tuple[int, ...]
-    batch_size: int
-    parameters: int
-    step_flops: int
+    batch_size: Whole
+    parameters: Whole
+    step_flops: Whole
     activity: dict[str, float] = {}
-    seconds: float
-    judge_seconds: float
-    peak_memory_mb: float
+    seconds: Amount
+    judge_seconds: Amount
+    peak_memory_mb: Amount
     versions: dict[str, str]
     started: str
+    files: dict[str, str] = {}
+
+    @field_validator("recipe", "judge")
+    @classmethod
+    def _is_a_recipe(cls, value: Any) -> Any:
+        if value is not None:
+            _require_recipe(value)
+        return value
+
+    @field_validator("parts")
+    @classmethod
+    def _has_tables(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in ("sources", "judge_sources", "versions"):
+            table = value.get(name, {})
+            if not isinstance(table, dict) or not all(isinstance(one, str) for one in table.values()):
+                raise ValueError(f"{name}: expected a table of text, got {str(table)[:40]}")
+        return value
 
     @property
     def changed(self) -> bool:
@@ -157,14 +179,33 @@ def read_record(text: str | bytes) -> RunRecord:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise ValueError(f"record: {f'{where}: ' if where else ''}{first['msg']}{more}") from error
+        said = str(first["msg"]).removeprefix("Value error, ")
+        raise ValueError(f"record: {f'{where}: ' if where else ''}{said}{more}") from error
+
+
+def _require_recipe(value: Any) -> None:
+    """Check that plain data is a recipe, as of `Recipe.to_dict`, and so are those in it."""
+    if not isinstance(value, dict) or value.keys() != {"target", "arguments"}:
+        raise ValueError(f"expected a recipe, as target and arguments, got {str(value)[:40]}")
+    target, arguments = value["target"], value["arguments"]
+    if not isinstance(target, str) or not isinstance(arguments, dict):
+        raise ValueError(f"expected a recipe's target as text, its arguments as a table, got {target!r:.40}")
+    for one in arguments.values():
+        _require_recipes(one)
+
+
+def _require_recipes(value: Any) -> None:
+    if isinstance(value, dict):
+        _require_recipe(value)
+    for one in value if isinstance(value, list) else ():
+        _require_recipes(one)
 
 
 def _version(text: str | bytes) -> object:
     """What stands there as `schema_version`; None where that cannot be read."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found.get("schema_version") if isinstance(found, dict) else None
 

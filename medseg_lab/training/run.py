@@ -1,17 +1,19 @@
 """One finished training, as it lies in its folder."""
 
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from medseg_lab.data.task import Task
 from medseg_lab.training.label_maps import LabelMap, read_label_maps
+from medseg_lab.training.own_files import content, first_line, require_own, require_sizes
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.record import RunRecord, read_record, title
-from medseg_lab.training.tables import read_table
+from medseg_lab.training.tables import read_curves, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,26 +51,45 @@ class Run:
         Raises:
             ValueError: if the folder is incomplete or its record is not one of this version.
         """
+        self._require(RECORD, CURVES, WEIGHTS)
+        record = read_record(content(self.folder / RECORD))
+        self._require(*record.files)
+        return record
+
+    def _require(self, *names: str) -> None:
         there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
-        missing = [name for name in (RECORD, CURVES, WEIGHTS) if name not in there]
-        if missing:
+        if missing := [name for name in names if name not in there]:
             raise ValueError(
                 f"run {self.folder.name}: expected a whole run, got none of {', '.join(missing)}"
             )
-        return read_record((self.folder / RECORD).read_bytes())
+
+    def own(self, name: str) -> Path:
+        """One of its files, which is as it was written.
+
+        Raises:
+            ValueError: naming the file, if it was changed since, or is of another run.
+        """
+        path = self.folder / name
+        require_own(path, self.record.files.get(name))
+        return path
 
     @cached_property
     def curves(self) -> "pd.DataFrame":
-        """A row a step: step, seconds, lr, and the losses."""
-        import pandas as pd
+        """A row a step: step, seconds, lr, and the losses.
 
-        return pd.read_csv(self.folder / CURVES)
+        Raises:
+            ValueError: if the file is damaged, or not the run's own.
+        """
+        return read_curves(self.own(CURVES))
 
     @cached_property
     def cases(self) -> "pd.DataFrame | None":
-        """The judge's table; None for a run without a judge."""
-        path = self.folder / CASES
-        return read_table(path) if path.is_file() else None
+        """The judge's table; None for a run without a judge.
+
+        Raises:
+            ValueError: if the file is damaged, or not the run's own.
+        """
+        return read_table(self.own(CASES)) if (self.folder / CASES).is_file() else None
 
     def segmentations(self, cases: "Sequence[Case]") -> dict[str, LabelMap]:
         """What it predicted while it was judged: classes `(*S)`, uint8, by the ids of the cases that were.
@@ -87,11 +108,21 @@ class Run:
         return self._label_maps(PSEUDO_LABELS, cases)
 
     def _label_maps(self, name: str, cases: "Sequence[Case]") -> dict[str, LabelMap]:
-        path = self.folder / name
+        if not (self.folder / name).is_file():
+            return {}
+        path, shapes = self.own(name), {case.id: tuple(case.image.shape[1:]) for case in cases}
         try:
-            return read_label_maps(path, [case.id for case in cases]) if path.is_file() else {}
-        except zlib.error as error:  # which is neither an OSError nor a ValueError
-            raise ValueError(f"{path}: expected label maps, got a damaged file ({error})") from error
+            require_sizes(path, shapes)
+            found = read_label_maps(path, list(shapes))
+            for case, label in found.items():
+                if (label.dtype, label.shape) != (np.uint8, shapes[case]):
+                    raise ValueError(f"{case}: expected {shapes[case]}, got {label.shape} of {label.dtype}")
+        except Exception as error:  # what zipfile, zlib and numpy raise for damaged files is not bounded
+            raise ValueError(
+                f"{path}: expected label maps of these cases, got a damaged file or others "
+                f"({first_line(error)})"
+            ) from error
+        return found
 
     def rounds(self) -> "list[Run]":
         """The runs that it rests on, first the earliest, then itself; of several bases the first is followed.
@@ -125,8 +156,8 @@ class Run:
 
         Raises:
             ValueError: if another recipe is given, or none where one is needed; if the recorded one names
-                anything but known parts of learners (`medseg_lab.training.known`), or is not that of the
-                stored weights.
+                anything but known parts of learners (`medseg_lab.training.known`); or if the weights are not
+                the run's own.
         """
         import torch
 
@@ -176,7 +207,7 @@ class Run:
         from medseg_lab.training.known import stored_shapes
 
         try:
-            load_model(learner, self.folder / WEIGHTS)
+            load_model(learner, self.own(WEIGHTS))
         except RuntimeError as error:  # PyTorch's has a line for each tensor
             stored = stored_shapes(self.folder / WEIGHTS)
             built = {name: tuple(tensor.shape) for name, tensor in learner.state_dict().items()}

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
+from medseg_lab.data.whole_file import write_whole
 from medseg_lab.training.durable import whole_folder
 from medseg_lab.training.key import training_key
 from medseg_lab.training.left_out import a_few, of_other_versions, reason
+from medseg_lab.training.own_files import digests
 from medseg_lab.training.record import OtherVersion, RunRecord
 from medseg_lab.training.run import CASES, CURVES, LABEL_MAPS, PSEUDO_LABELS, RECORD, WEIGHTS, Run
 
@@ -81,9 +83,9 @@ class RunStore:
             RuntimeError: if the store cannot be written to.
         """
         path = self.root / ".locks" / f"{key}.lock"
+        lock = FileLock(path)
         with self._in_use():
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
@@ -142,31 +144,41 @@ class RunStore:
         """Write a finished run, whole or not at all, and drop its unfinished work.
 
         Raises:
-            RuntimeError: if the store cannot be written to.
+            RuntimeError: naming the store, if it cannot be written to.
         """
         from safetensors.torch import save_model
+
+        from medseg_lab.training.unfinished import whole_or_nothing
 
         target = self.folder(record.key)
         with self._in_use():
             if target.exists():
                 self._set_aside(target)
-            with whole_folder(target) as folder:
-                save_model(learner, str(folder / WEIGHTS))
-                curves.write(folder / CURVES)
-                if cases is not None:
-                    cases.to_csv(folder / CASES, index=False)
-                if label_maps:
-                    label_maps.write(folder / LABEL_MAPS)
-                if pseudo_labels:
-                    (folder / PSEUDO_LABELS).write_bytes(pseudo_labels)
-                (folder / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
-            trained = self.root / TRAINED / training_key(record.parts)
-            trained.parent.mkdir(exist_ok=True)
-            aside = trained.with_suffix(".part")
-            aside.write_text(record.key, encoding="ascii")
-            aside.replace(trained)
-        shutil.rmtree(self.partial(trained.name), ignore_errors=True)
+        with whole_or_nothing(target), whole_folder(target) as folder:
+            save_model(learner, str(folder / WEIGHTS))
+            curves.write(folder / CURVES)
+            if cases is not None:
+                cases.to_csv(folder / CASES, index=False)
+            if label_maps:
+                label_maps.write(folder / LABEL_MAPS)
+            if pseudo_labels:
+                (folder / PSEUDO_LABELS).write_bytes(pseudo_labels)
+            record = record.model_copy(update={"files": digests(folder)})
+            (folder / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
+        self.settle(record)
         return Run(target)
+
+    def settle(self, record: RunRecord) -> None:
+        """What follows once a run is there: its training is known by it, its unfinished work is dropped.
+
+        Again when it is replayed, for the process that published it may have been killed before.
+        """
+        trained = self.root / TRAINED / training_key(record.parts)
+        if self.trained(trained.name) is None:
+            with self._in_use():
+                trained.parent.mkdir(exist_ok=True)
+            write_whole(trained, record.key.encode())
+        shutil.rmtree(self.partial(trained.name), ignore_errors=True)
 
     def runs(self) -> list[Run]:
         """The finished runs, oldest first; what is left out is a warning that names it, and stays there.

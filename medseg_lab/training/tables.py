@@ -5,17 +5,22 @@ end and parsed as one; only where that fails is each parsed alone, to find the b
 """
 
 import csv
+import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medseg_lab.training.own_files import NOT_ITS_OWN, content, first_line
+
 if TYPE_CHECKING:
     import pandas as pd
 
 TEXT = ("part", "case", "patient", "class")
 """The columns that are text, whatever stands in them: a patient "007" or "None" keeps its name."""
+STEPPED = ("step", "seconds", "lr")
+"""The columns that all curves have."""
 NEEDED = frozenset({"case", "patient", "class"})
 
 
@@ -27,16 +32,43 @@ class _Table:
 
 
 def read_table(path: Path) -> "pd.DataFrame":
-    """One `cases.csv`."""
-    header, _, body = path.read_bytes().partition(b"\n")
-    return _parsed(header, body)
+    """One `cases.csv`.
+
+    Raises:
+        ValueError: naming the file, if it is no whole table.
+    """
+    header, _, body = content(path).partition(b"\n")
+    try:
+        _rows(header, body)
+        return _parsed(header, body)
+    except ValueError as error:
+        raise ValueError(f"{path}: {first_line(error)}") from error
 
 
-def read_tables(files: Mapping[str, Path]) -> "tuple[pd.DataFrame, dict[str, str]]":
+def read_curves(path: Path) -> "pd.DataFrame":
+    """One `curves.csv`: numbers alone; a loss that a step did not have is NaN.
+
+    Raises:
+        ValueError: naming the file, if it is no whole table.
+    """
+    header, _, body = content(path).partition(b"\n")
+    try:
+        found = _parsed(header, body, strict=True)
+        if missing := [name for name in STEPPED if name not in found]:
+            raise ValueError(f"expected the columns {', '.join(STEPPED)}, got no {', '.join(missing)}")
+        return found.astype({"step": int})
+    except ValueError as error:
+        raise ValueError(f"{path}: {first_line(error)}") from error
+
+
+def read_tables(
+    files: Mapping[str, Path], digests: Mapping[str, str] | None = None
+) -> "tuple[pd.DataFrame, dict[str, str]]":
     """Many tables as one.
 
     Args:
         files: a run's name to its `cases.csv`.
+        digests: by the same name the SHA-256 that the file must have, where that is known.
 
     Returns:
         All rows, with the run's name in a first column `run`, run by run in the order of `files`; and why a
@@ -49,12 +81,15 @@ def read_tables(files: Mapping[str, Path]) -> "tuple[pd.DataFrame, dict[str, str
     broken: dict[str, str] = {}
     for run, path in files.items():
         try:
-            header, _, body = path.read_bytes().partition(b"\n")
+            whole, expected = content(path), (digests or {}).get(run)
+            if expected and hashlib.sha256(whole).hexdigest() != expected:
+                raise ValueError(NOT_ITS_OWN)
+            header, _, body = whole.partition(b"\n")
             groups.setdefault(header.strip(), []).append(_Table(run, _rows(header, body), body))
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
-            broken[run] = str(error)
+            broken[run] = first_line(error)
     frames = []
     for header, tables in groups.items():
         try:
@@ -64,7 +99,7 @@ def read_tables(files: Mapping[str, Path]) -> "tuple[pd.DataFrame, dict[str, str
                 try:
                     frames.append(_together(header, [table]))
                 except ValueError as error:
-                    broken[table.run] = " ".join(str(error).split())
+                    broken[table.run] = first_line(error)
     if not frames:
         return pd.DataFrame(columns=["run", *TEXT], dtype=str), broken
     if len(frames) == 1:
@@ -88,7 +123,10 @@ def _rows(header: bytes, body: bytes) -> int:
     if body and not body.endswith(b"\n"):
         raise ValueError("expected whole rows, got a last one that is cut off")
     if b'"' in body:
-        lengths = [len(row) for row in csv.reader(io.StringIO(body.decode(), newline=""))]
+        try:
+            lengths = [len(row) for row in csv.reader(io.StringIO(body.decode(), newline=""))]
+        except csv.Error as error:
+            raise ValueError(f"expected rows of values, got other text: {error}") from error
     else:
         lengths = [line.count(b",") + 1 for line in body.splitlines()]
     if not lengths:

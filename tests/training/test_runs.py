@@ -2,13 +2,18 @@
 
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from learning_toys import Peeking, Voxelwise, tiny_budget, tiny_cohort, train_tiny
 from toys import SMALL
 from toys import tiny_cohort as balls
 
+from medseg_lab.evaluation.judge import Judge
+from medseg_lab.evaluation.ledger import read_ledger
 from medseg_lab.training.durable import whole_folder
 from medseg_lab.training.fit import fit
 from medseg_lab.training.key import key_of
@@ -151,3 +156,95 @@ def test_a_stored_learner_is_laid_out_as_its_device_wants_it(tmp_path, monkeypat
     for device, wanted in formats.items():
         kernels = [p for p in run.learner(device).parameters() if p.ndim == 5]
         assert all(kernel.is_contiguous(memory_format=wanted) for kernel in kernels)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    """Two runs with all files, of seeds 0 and 1."""
+    folder = tmp_path_factory.mktemp("judged")
+    method = recipe(Supervised, network=SMALL)
+    more = {"store": RunStore(folder), "judge": recipe(Judge), "progress": False}
+    return [fit(method, replace(balls(2), unlabelled=()), tiny_budget(), seed, **more) for seed in (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "use"),
+    [
+        ("cases.csv", lambda run: run.cases),
+        ("curves.csv", lambda run: run.curves),
+        ("weights.safetensors", lambda run: run.learner()),
+        ("segmentations.npz", lambda run: run.segmentations(balls(2).validation)),
+    ],
+)
+def test_a_file_of_another_run_is_told_apart_in_one_line(judged, tmp_path, name, use):
+    one, other = judged
+    mine = Run(shutil.copytree(one.folder, tmp_path / one.folder.name))
+    use(mine)
+    shutil.copyfile(other.folder / name, mine.folder / name)
+    with pytest.raises(
+        ValueError, match=rf"{name}: expected the file that this run wrote, got another"
+    ) as said:
+        use(Run(mine.folder))
+    assert "\n" not in str(said.value)
+
+
+def test_a_table_of_another_run_is_in_no_comparison(judged, tmp_path):
+    for run in judged:
+        shutil.copytree(run.folder, tmp_path / run.folder.name)
+    one, other = (tmp_path / run.folder.name for run in judged)
+    shutil.copyfile(other / "cases.csv", one / "cases.csv")
+    with pytest.warns(UserWarning, match=rf"{one.name}/cases.csv: expected the file that this run wrote"):
+        assert list(read_ledger(tmp_path).runs.index) == [other.name]
+
+
+def test_a_run_without_one_of_its_files_is_made_anew(judged, tmp_path):
+    folder = shutil.copytree(judged[0].folder, tmp_path / judged[0].folder.name)
+    (folder / "cases.csv").unlink()
+    with pytest.warns(UserWarning, match="expected a whole run, got none of cases.csv"):
+        assert RunStore(tmp_path).find(judged[0].record.key) is None
+
+
+def edited(run: Run, folder: Path, change: dict) -> Run:
+    """A copy of a run whose weights nobody vouches for, with other facts."""
+    shutil.copytree(run.folder, folder)
+    facts = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(facts | {"files": {}} | change))
+    return Run(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seconds": float("nan")},
+        {"seconds": float("inf")},
+        {"seconds": -1.0},
+        {"step_flops": 10**30},
+        {"recipe": {"target": 7, "arguments": {}}},
+        {"recipe": {"target": "a", "arguments": {"network": {"target": "b"}}}},
+        {"parts": {"sources": ["a"]}},
+    ],
+)
+def test_facts_that_cannot_be_are_refused_in_one_line(judged, tmp_path, change):
+    with pytest.raises(ValueError, match=f"record: {next(iter(change))}") as said:
+        _ = edited(judged[0], tmp_path / "run", change).record
+    assert "\n" not in str(said.value)
+
+
+def test_label_maps_that_are_larger_than_their_cases_are_not_unpacked(judged, tmp_path):
+    folder, cases = edited(judged[0], tmp_path / "run", {}).folder, balls(2).validation
+    for array in (np.zeros((4000, 4000), np.uint8), np.zeros((10, 9)), np.zeros((9, 10), np.uint8)):
+        np.savez_compressed(folder / "segmentations.npz", **{cases[0].id: array})
+        with pytest.raises(
+            ValueError, match=r"segmentations\.npz: expected label maps of these cases.*c\d: expected"
+        ):
+            Run(folder).segmentations(cases)
+
+
+@pytest.mark.parametrize("use", [RunStore.make, RunStore.runs, lambda store: store.lock("key").__enter__()])
+def test_a_store_that_cannot_be_used_is_one_sentence_that_names_it(tmp_path, use):
+    (tmp_path / "file").write_text("")
+    for root, reason in ((tmp_path / "file", "it is a file"), (tmp_path / "file" / "a", "Not a directory")):
+        with pytest.raises(RuntimeError) as caught:
+            use(RunStore(root))
+        said = f"run store {root}: it cannot be used ({reason}); $MEDSEG_RUNS names another folder"
+        assert str(caught.value) == said

@@ -1,9 +1,15 @@
 """Files damaged at random, as bytes or inside their packing, where every checksum is then right."""
 
 import gzip
+import io
+import lzma
 import random
+import re
 import struct
+import zipfile
 import zlib
+
+import numpy as np
 
 EDITS = ("flip", "cut", "swap", "zero", "ones", "repeat", "insert")
 
@@ -75,3 +81,81 @@ def png_file(chunks: list[tuple[bytes, bytes]]) -> bytes:
     """A PNG file of these chunks, with right checksums."""
     packed = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+ODD = (
+    *("NaN", "Infinity", "-Infinity", "nan", "inf", "1e999", "-1", "0", "1e308", "0.1", "null", "true", "[]"),
+    *("{}", '""', '"\\u0000"', '"x"', "7" * 5000, "9" * 400, "18446744073709551616", "1979-05-27", "'", '"'),
+    "\ufeff",
+)
+"""What may stand in the place of a value."""
+DEEP = 100_000
+"""So many brackets are opened, one in the other."""
+
+
+def odd_text(content: bytes, rng: random.Random) -> bytes:
+    """JSON, TOML, CSV or a notebook with one or two values replaced, removed or nested, or bytes damaged."""
+    for _ in range(rng.choice((1, 1, 2))):
+        found = list(re.finditer(rb'"[^"\n]*"|[-\w.]+', content))
+        chance = rng.random()
+        if chance < 0.3 or not found:
+            content = damaged(content, rng, 400)
+            continue
+        at = rng.choice(found)
+        if chance < 0.75:
+            value = rng.choice(ODD).encode()
+        elif chance < 0.85:
+            value = rng.choice(found)[0]
+        elif chance < 0.9:
+            value = b""
+        elif chance < 0.95:
+            value = rng.choice((b"[", b'{"a":', b"(", b"-")) * DEEP
+        else:
+            value = b'"' + b"a" * rng.choice((10**4, 10**6)) + b'"'
+        content = content[: at.start()] + value + content[at.end() :]
+    return content
+
+
+def inside_npz(content: bytes, rng: random.Random) -> bytes:
+    """An array of a zip damaged, its header above all, or another kind of array; zipped anew."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = rng.choice(sorted(members))
+    chance = rng.random()
+    if chance < 0.7:
+        members[name] = damaged(members[name], rng, 128)
+    elif chance < 0.8:  # larger in its header than in its bytes
+        shape = (rng.choice((10**3, 10**6, 10**12)), rng.choice((1, 10**4, 10**9)))
+        head = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+        members[name] = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + bytes(99)
+    elif chance < 0.9:  # thousands of times its size
+        members[name] = members[name][:128] + bytes(rng.choice((10**5, 5 * 10**7)))
+    else:
+        packed = io.BytesIO()
+        np.save(packed, np.array([{"a": 1}], dtype=object))
+        members[name] = packed.getvalue()
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", rng.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED))) as archive:
+        for each, data in members.items():
+            archive.writestr(each, data)
+    return made.getvalue() if rng.random() < 0.8 else damaged(made.getvalue(), rng, 64)
+
+
+def inside_xz(content: bytes, rng: random.Random) -> bytes:
+    """Text compressed by xz: other values in it, or far more of it."""
+    text = lzma.decompress(content)
+    if rng.random() < 0.03:
+        return lzma.compress(b"[" + b"0," * rng.choice((10**6, 10**8)) + b"0]", preset=1)
+    return lzma.compress(odd_text(text, rng), preset=0) if rng.random() < 0.85 else damaged(content, rng, 32)
+
+
+def inside_safetensors(content: bytes, rng: random.Random) -> bytes:
+    """The header of a safetensors file, which is JSON, or its length, or its bytes."""
+    (length,) = struct.unpack("<Q", content[:8])
+    chance = rng.random()
+    if chance < 0.2:
+        return struct.pack("<Q", rng.choice((0, 1, length + 1, 2**31, 2**63, 10**8))) + content[8:]
+    if chance < 0.6:
+        header = odd_text(content[8 : 8 + length], rng)
+        return struct.pack("<Q", len(header)) + header + content[8 + length :]
+    return damaged(content, rng, 8 + length)
