@@ -77,7 +77,10 @@ def test_other_networks_and_methods_compute_the_same(tmp_path, target, dims):
 
 @pytest.mark.parametrize(
     ("target", "said"),
-    [(recipe(MCDropout, learner=SMALL), "samples"), (recipe(SmallComponents, learner=SMALL), "a step on the whole")],
+    [
+        (recipe(MCDropout, learner=SMALL), "samples"),
+        (recipe(SmallComponents, learner=SMALL), "a step on the whole case"),
+    ],
 )
 def test_a_method_that_is_more_than_its_prediction_of_patches_is_refused(tmp_path, target, said):
     with pytest.raises(ValueError, match=f"no more than its prediction of patches, got one with {said}"):
