@@ -10,6 +10,8 @@ from toys import tiny_budget, tiny_cohort
 from typer.testing import CliRunner, Result
 
 from medseg_lab.cli.app import app
+from medseg_lab.inference import onnx_file
+from medseg_lab.inference.onnx_file import Exported
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.fit import fit
 from medseg_lab.training.recipe import recipe
@@ -62,6 +64,18 @@ def test_an_image_that_fails_is_named_and_the_others_are_segmented(run, images, 
     assert f"error: b: {images / 'b_0000.nii.gz'}: expected" in found.output
     assert "1 of 3 images have no mask: b" in found.output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.nii.gz", "c.nii.gz"]
+
+
+def test_an_export_says_what_it_made_and_refuses_another_ending(run, tmp_path, monkeypatch):
+    refused = medseg("export", run.record.key[:8], "-o", tmp_path / "model.pt")
+    assert refused.exit_code == 2
+    assert "expected a name that ends in .onnx" in refused.output
+    made = Exported(tmp_path / "model.onnx", {}, "image: float32 (batch, 1, height, width)", 2e-6, 0.2)
+    monkeypatch.setattr(onnx_file, "export_run", lambda *_, **__: made)
+    found = medseg("export", run.record.key[:8], "-o", tmp_path / "model.onnx")
+    assert found.exit_code == 0
+    assert "0.2 MB, input image: float32 (batch, 1, height, width)" in found.output
+    assert "differ by at most 2.0e-06" in found.output
 
 
 def test_a_run_or_an_image_that_is_not_there_is_wrong_use(run, images, tmp_path):

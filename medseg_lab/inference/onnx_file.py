@@ -146,6 +146,8 @@ class _InstanceNorm(nn.Module):
         self.weight, self.bias = ours.weight, ours.bias
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:].numel() == 1:
+            return x
         return nn.functional.instance_norm(x, weight=self.weight, bias=self.bias)
 
 
