@@ -7,10 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from medseg_lab.training.own_files import first_line
+
 SECTION = re.compile(r"^(\d+(?:\.\d+)*)_")
 NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 PAGES = "comparison"
 """The folder of the notebooks that follow no section of the survey; each is called by its file's name."""
+
+
+class _Metadata(BaseModel):
+    tags: list[str] = []
+
+
+class _Cell(BaseModel):
+    cell_type: str
+    source: str | list[str]
+    metadata: _Metadata = _Metadata()
+
+
+class _Notebook(BaseModel):
+    cells: list[_Cell]
 
 
 @dataclass(frozen=True)
@@ -27,8 +45,17 @@ class Chapter:
 
     @property
     def notebook(self) -> dict[str, Any]:
-        """The notebook as plain JSON (version 4)."""
-        return json.loads(self.path.read_text(encoding="utf-8"))
+        """The notebook as plain JSON (version 4).
+
+        Raises:
+            ValueError: naming the file, for what is none.
+        """
+        try:
+            found = json.loads(self.path.read_bytes())
+            _Notebook.model_validate(found)
+        except (OSError, RecursionError, ValueError) as error:
+            raise ValueError(f"{self.path.name}: expected a notebook, got {first_line(error)}") from error
+        return dict(found)
 
     @property
     def is_numbered(self) -> bool:
