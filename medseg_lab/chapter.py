@@ -472,4 +472,4 @@ def _checked(**arguments: Any) -> Opening:
             f"got {problem['input']!r}"
             for problem in error.errors()
         ]
-        raise ValueError("; ".join(said)) from error
+        raise ValueError("; ".join(said)) from None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from traceback import format_exception, format_exception_only
 from typing import Any
 
 import pytest
@@ -103,6 +104,7 @@ def test_the_chapter_and_the_page_of_claims_judge_the_same_runs_alike(lesson: ch
     ("argument", "said"),
     [
         ({"section": "7"}, r"section: expected one of .*2\.1\.1.*got '7'"),
+        ({"dataset": "..\\mars"}, r"on this system a path is written with /"),
         ({"dataset": "mars"}, "data set: expected one of .*virtual-brain.*, got 'mars'"),
         ({"budget": "huge"}, "budget: expected one of smoke, class, full, got 'huge'"),
         ({"parts": ("train",)}, "parts: expected some of validation, test.*got"),
@@ -117,8 +119,10 @@ def test_the_chapter_and_the_page_of_claims_judge_the_same_runs_alike(lesson: ch
     ],
 )
 def test_wrong_arguments_are_refused_with_what_is_known(argument: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=said) as caught:
         chapter.open(**({"section": "2.1.1", "dataset": "virtual-brain", "budget": "smoke"} | argument))
+    assert len("".join(format_exception_only(caught.value)).splitlines()) == 1
+    assert "ValidationError" not in "".join(format_exception(caught.value))
 
 
 def test_note_is_text_and_escaped_html() -> None:

@@ -14,7 +14,7 @@ from medseg_lab.cli.app import app
 from medseg_lab.cli.tables import show as table
 from medseg_lab.data.catalogue import known_cards, load_card
 from tests.data.conftest import msd_folder, own_cache  # noqa: F401
-from tests.data.readers.layouts import build
+from tests.data.readers.layouts import build, save_picture
 
 
 def medseg(*arguments: str) -> Result:
@@ -160,6 +160,26 @@ def test_show_of_ones_own_folder(msd_folder: Callable[..., Path], tmp_path: Path
     assert "a folder of your own (6 cases of" in plain(result.output)
     with Image.open(tmp_path / "own.png") as image:
         assert np.asarray(image.convert("L")).std() > 10
+
+
+def test_add_of_two_folders_prints_how_they_pair_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(10):
+        save_picture(
+            tmp_path / "cells" / "pictures" / f"{i}.png", rng.integers(0, 255, (16, 16)).astype(np.uint8)
+        )
+        save_picture(tmp_path / "cells" / "drawn" / f"{i}_mask.png", np.eye(16, dtype=np.uint8) * 255)
+    monkeypatch.chdir(tmp_path)
+    result = medseg("add", "cells/pictures", "cells/drawn")
+    out = " ".join(plain(result.output).split())
+    assert result.exit_code == 0, out
+    assert "10 pairs" in out
+    assert "the image <case> belongs to the mask <case>_mask. Left over: 0 images, 0 masks" in out
+    assert "masks store 0 and 255: taken as background and foreground" in out
+    assert tomllib.loads((tmp_path / "cells" / "card.toml").read_text())["pairs"]["images"] == "pictures"
+    again = medseg("add", "cells/pictures", "cells/drawn", "-o", "elsewhere")
+    assert again.exit_code == 0, again.output
+    assert Path(tomllib.loads(Path("elsewhere/card.toml").read_text())["pairs"]["images"]).is_absolute()
 
 
 def test_add_of_no_folder_is_one_error(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from medseg_lab.cli.tables import show
 from medseg_lab.data import catalogue, describe, locate
-from medseg_lab.data.about import listed
 from medseg_lab.data.card import Card
 from medseg_lab.data.choose import choose
+from medseg_lab.data.readers.checks import some
 
 if TYPE_CHECKING:
     from medseg_lab.data.draft import Inspection
@@ -153,7 +153,7 @@ def print_next(found: "Inspection", card: Path) -> None:
     """What to do next with a folder that has a draft card: mend what is named, or train, at what cost."""
     typer.echo(f"draft card: {card}; read it through.")
     if found.faults:
-        where = listed(dict.fromkeys(where for where, _ in found.faults))
+        where = some(dict.fromkeys(where for where, _ in found.faults))
         typer.echo(
             f"Training reads every case, and refuses this folder until what is wrong with {where} is mended, "
             "in the files or in the card, or those cases are removed."

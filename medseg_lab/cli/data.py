@@ -90,7 +90,9 @@ def add(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="With MASKS: the folder for the card; by default the one with both."
+            "-o",
+            "--output",
+            help="A folder for the card; by default that of the images, or the one with both.",
         ),
     ] = None,
 ) -> None:
@@ -100,9 +102,10 @@ def add(
     from medseg_lab.data.draft_pairs import home_of, inspect_pairs
 
     if masks is None:
-        found = inspect_folder(folder)
+        found = inspect_folder(folder, output)
     else:
         pairing, found = inspect_pairs(folder, masks, output or home_of(folder, masks))
         print_pairing(pairing)
     print_inspection(found)
+    found.folder.mkdir(parents=True, exist_ok=True)
     print_next(found, write_card(found))

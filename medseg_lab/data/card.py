@@ -161,6 +161,7 @@ class Card(_Part):
         values: the values that the masks store for `classes`, in their order: (0, 255); empty for 0, 1, ...
         unknown: the value that masks store where nobody annotated, if there is one.
         voxel_mm: mm along each axis of the files' voxels, where the files do not say it.
+        folder: where the data set's files are, absolute or from the card's folder on, if not beside the card.
         pairs: where images and masks are, for the reader `folders`.
         variants: changes to this card, by name, for `<id>+<name>`.
     """
@@ -190,6 +191,7 @@ class Card(_Part):
     values: tuple[NonNegativeInt, ...] = ()
     unknown: NonNegativeInt | None = None
     voxel_mm: tuple[PositiveFloat, ...] | None = None
+    folder: str = ""
     pairs: Pairs | None = None
     preprocessing: Preprocessing
     parts: Parts = Parts()

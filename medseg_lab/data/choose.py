@@ -1,5 +1,6 @@
 """From a data set's name to its card and reader."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +26,9 @@ def choose(dataset: str, prefer: tuple[str, ...] = ()) -> Chosen:
     """The data set of this name.
 
     Args:
-        dataset: a card's id, with or without variants; a path to a folder in the nnU-Net / MSD layout; or
-            `auto`, the first of `prefer` that is available, else the embedded virtual subjects.
+        dataset: a card's id, with or without variants; a path to a folder in the nnU-Net / MSD layout, or
+            with a card; or `auto`, the first of `prefer` that is available, else the embedded virtual
+            subjects.
         prefer: ids, in order.
 
     Raises:
@@ -51,8 +53,10 @@ def own_folder(dataset: str) -> Path:
     folder = Path(dataset).expanduser()
     if not folder.is_dir():
         known = ", ".join(("auto", *catalogue.known_cards()))
+        slash = " (on this system a path is written with /)" if "\\" in dataset and os.sep == "/" else ""
         raise ValueError(
-            f"data set: expected one of {known}, or a folder with a dataset.json, got {dataset!r}"
+            f"data set: expected one of {known}, or a folder with a dataset.json or card.toml, "
+            f"got {dataset!r}{slash}"
         )
     return folder
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from statistics import median
 
 from medseg_lab.data import prepared, splits
-from medseg_lab.data.about import about, listed
+from medseg_lab.data.about import about
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.choose import Chosen, choose
 from medseg_lab.data.fingerprint import fingerprint, refuse_duplicates
 from medseg_lab.data.loading import Loader
 from medseg_lab.data.mapped import MappedCase
+from medseg_lab.data.readers.checks import some
 from medseg_lab.data.task import Task
 
 
@@ -223,7 +224,7 @@ def _refuse_open(cases: list[Case]) -> None:
     found = [case.id for case in cases if _is_open(case)]
     if found:
         raise ValueError(
-            f"every voxel is left open (`ignore`) in {listed(found)}: expected labels in each case "
+            f"every voxel is left open (`ignore`) in {some(found)}: expected labels in each case "
             "whose labels are used"
         )
 

@@ -24,6 +24,7 @@ from medseg_lab.data.draft_card import card_toml
 from medseg_lab.data.draft_case import CaseSummary, summary
 from medseg_lab.data.draft_doubts import Remark, by, doubts, faults
 from medseg_lab.data.mask_values import picture_values, said
+from medseg_lab.data.obtain.disk import writing
 from medseg_lab.data.preprocess import prepare
 from medseg_lab.data.readers.checks import patient_of
 from medseg_lab.data.readers.folder import folder_card, folder_doubts
@@ -117,8 +118,12 @@ class Inspection:
         return rows
 
 
-def inspect_folder(folder: Path) -> Inspection:
+def inspect_folder(folder: Path, output: Path | None = None) -> Inspection:
     """Read every case of a folder in the MSD or nnU-Net layout, a few at a time.
+
+    Args:
+        folder: with the files.
+        output: the folder for the card, which names the other; None for that folder itself.
 
     Raises:
         ValueError: if the folder is not in the layout, has a card already, or no case can be read. A single
@@ -126,11 +131,14 @@ def inspect_folder(folder: Path) -> Inspection:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; expected one with dataset.json, imagesTr and labelsTr")
-    refuse_card(folder / NAME, (folder / NAME).exists())
+    home = output or folder
+    for place in (folder, home):
+        refuse_card(place / NAME, (place / NAME).exists())
     card = folder_card(folder)
     values = picture_values(open_reader(card, folder), card)
-    card = card.model_copy(update={"values": values})
-    found = inspect(folder, card, open_reader(card, folder))
+    elsewhere = {} if home.resolve() == folder.resolve() else {"folder": str(folder.resolve())}
+    card = card.model_copy(update={"values": values, **elsewhere})
+    found = inspect(home, card, open_reader(card, home))
     return replace(found, doubts=[*said(values, card.classes), *folder_doubts(folder), *found.doubts])
 
 
@@ -181,7 +189,7 @@ def guess_patient(cases: Sequence[str]) -> tuple[str, str]:
 
 
 def write_card(found: Inspection) -> Path:
-    """Write the draft as `card.toml` into the folder; an existing one is never overwritten.
+    """Write the draft as `card.toml` into its folder, which is made; an existing one is never overwritten.
 
     Raises:
         ValueError: if there is one.
@@ -190,6 +198,8 @@ def write_card(found: Inspection) -> Path:
     path, text = found.folder / NAME, card_toml(found.card, found.warnings)
     Card.model_validate(tomllib.loads(text))
     refuse_card(path, path.exists())
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode(), replace=False)
     return path
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from medseg_lab.data import splits
-from medseg_lab.data.about import listed
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE
 from medseg_lab.data.draft_case import CaseSummary
+from medseg_lab.data.readers.checks import some
 
 FAR = 3.0
 """Spacings so many times larger or smaller than the median get a warning."""
@@ -43,7 +43,7 @@ def doubts(cases: Cases, card: Card, whose: Mapping[str, str]) -> list[Remark]:
     if empty := [
         name for name, case in cases.items() if set(case.counts) <= {0, IGNORE} and 0 in case.counts
     ]:
-        found.append((listed(empty), "nothing is marked"))
+        found.append((some(empty), "nothing is marked"))
     return [*found, *_absent_from_parts(cases, card, whose), *_odd_spacings(cases)]
 
 
@@ -71,7 +71,7 @@ def _too_few(card: Card, whose: Mapping[str, str]) -> Iterator[Remark]:
 
 def _open(cases: Cases) -> Iterator[Remark]:
     if found := [name for name, case in cases.items() if set(case.counts) == {IGNORE}]:
-        yield listed(found), "every voxel is left open (`ignore`): nothing to learn from or to score"
+        yield some(found), "every voxel is left open (`ignore`): nothing to learn from or to score"
 
 
 def _duplicates(cases: Cases, whose: Mapping[str, str]) -> Iterator[Remark]:
@@ -81,7 +81,7 @@ def _duplicates(cases: Cases, whose: Mapping[str, str]) -> Iterator[Remark]:
         same[case.digest].append(name)
     for names in same.values():
         if len(patients := dict.fromkeys(whose[name] for name in names)) > 1:
-            yield listed(names), f"the same image belongs to {len(patients)} patients, {listed(patients)}"
+            yield some(names), f"the same image belongs to {len(patients)} patients, {some(patients)}"
 
 
 def _absent_from_parts(cases: Cases, card: Card, whose: Mapping[str, str]) -> Iterator[Remark]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from medseg_lab.data.about import listed
 from medseg_lab.data.card import Card
 from medseg_lab.data.describe import WORKERS
 from medseg_lab.data.draft import NAME, Inspection, inspect, refuse_card
@@ -15,9 +14,10 @@ from medseg_lab.data.draft_doubts import Remark
 from medseg_lab.data.mask_values import Meaning, meaning_of, said, stored
 from medseg_lab.data.pairing import Pairing, propose
 from medseg_lab.data.readers.by_card import is_grey
+from medseg_lab.data.readers.checks import some
 from medseg_lab.data.readers.decode.grid import Grid
 from medseg_lab.data.readers.decode.picture import KINDS, is_turned
-from medseg_lab.data.readers.decode.volume import ending_of, read_volume
+from medseg_lab.data.readers.decode.volume import NIFTI, ending_of, read_volume
 from medseg_lab.data.readers.folder import preprocessing_for
 from medseg_lab.data.readers.geometry import is_flat
 from medseg_lab.data.readers.open import open_reader
@@ -74,6 +74,10 @@ def inspect_pairs(images: Path, masks: Path, home: Path) -> tuple[Pairing, Inspe
     card = _card(home, pairing, looks, meaning, grids)
     found = inspect(home, card, open_reader(card, home))
     doubts = [*_unpaired(pairing), *said(meaning.values, card.classes), *meaning.doubts, *_mixed(looks)]
+    if card.spatial_dims == 3 and any(grid.spacing is None for grid in grids.values()):
+        doubts.append(
+            ("all images", "mm a voxel are not stated; if you know them, `voxel_mm` in the card says so")
+        )
     return pairing, replace(found, doubts=[*doubts, *found.doubts])
 
 
@@ -83,7 +87,7 @@ def _looks(images: list[Path]) -> dict[Path, Look]:
     Raises:
         ValueError: if none can be read: the first reason.
     """
-    pictures = [path for path in images if ending_of(path.name) not in (None, ".nii", ".nii.gz")]
+    pictures = [path for path in images if ending_of(path.name) not in (None, *NIFTI)]
 
     def one(path: Path) -> Look | str:
         try:
@@ -110,7 +114,10 @@ def _look(path: Path) -> Look:
 def _card(
     home: Path, pairing: Pairing, looks: Mapping[Path, Look], meaning: Meaning, grids: dict[Path, Grid]
 ) -> Card:
-    dims: Literal[2, 3] = 2 if all(map(is_flat, grids.values())) else 3
+    # By the majority: a picture among volumes, or a stack among pictures, is refused when its case is read.
+    flat = {path: is_flat(grid) for path, grid in grids.items()}
+    dims: Literal[2, 3] = 2 if 2 * sum(flat.values()) > len(flat) else 3
+    fitting = {path: g for path, g in grids.items() if (flat[path] if dims == 2 else len(g.shape) == 3)}
     names = meaning.values[1:] or tuple(range(1, meaning.classes))
     name = home.resolve().name
     return Card(
@@ -129,27 +136,28 @@ def _card(
         values=meaning.values,
         unknown=meaning.unknown,
         pairs=pairing.pairs,
-        preprocessing=preprocessing_for(grids, dims),
+        preprocessing=preprocessing_for(fitting, dims),
     )
 
 
 def _channels(looks: Iterable[Look]) -> tuple[str, ...]:
-    """Names of channels: grey unless some image has colours."""
-    most = max(look.channels for look in looks)
+    """Names of channels: as most images have, and colours if some image has them."""
+    counts = Counter(look.channels for look in looks)
+    most = 3 if set(counts) == {1, 3} else counts.most_common(1)[0][0]
     return {1: ("grey",), 3: COLOURS}.get(most, tuple(f"channel {c}" for c in range(most)))
 
 
 def _unpaired(pairing: Pairing) -> Iterator[Remark]:
     for paths, other in ((pairing.lone_images, "mask"), (pairing.lone_masks, "image")):
         if paths:
-            yield listed(path.name for path in paths), f"has no {other}: left out"
+            yield some(path.name for path in paths), f"has no {other}: left out"
 
 
 def _mixed(looks: Mapping[Path, Look]) -> Iterator[Remark]:
     """Where images differ in kind: grey among colours, depths, pictures that a camera turned."""
     grey = [path.name for path, look in looks.items() if look.channels == 1]
     if grey and _channels(looks.values()) == COLOURS:
-        yield listed(grey), f"grey, as {len(grey)} of {len(looks)} images: read as equal red, green and blue"
+        yield some(grey), f"grey, as {len(grey)} of {len(looks)} images: read as equal red, green and blue"
     kinds = Counter(look.kind for look in looks.values())
     if len(kinds) > 1:
         yield (
@@ -158,6 +166,6 @@ def _mixed(looks: Mapping[Path, Look]) -> Iterator[Remark]:
         )
     if turned := [path.name for path, look in looks.items() if look.turned]:
         yield (
-            listed(turned),
+            some(turned),
             "turned by the camera's EXIF tag, as viewers show it: is the mask drawn on that?",
         )

@@ -12,7 +12,7 @@ from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE
 from medseg_lab.data.describe import WORKERS
 from medseg_lab.data.readers.decode.grid import Grid
-from medseg_lab.data.readers.decode.volume import ending_of, read_mask
+from medseg_lab.data.readers.decode.volume import NIFTI, ending_of, read_mask
 from medseg_lab.data.readers.reader import FileReader, Reader
 
 MOST = 32
@@ -121,7 +121,7 @@ def picture_values(reader: Reader, card: Card) -> tuple[int, ...]:
     """What the masks of a folder of pictures store for the card's classes (`for_classes`)."""
     files = reader.files.values() if isinstance(reader, FileReader) else ()
     masks = [path for case in files for path in case.labels]
-    if not masks or any(ending_of(path.name) in (None, ".nii", ".nii.gz") for path in masks):
+    if not masks or any(ending_of(path.name) in (None, *NIFTI) for path in masks):
         return ()
     return for_classes(stored(masks), len(card.classes), getattr(reader, "unknown", None))
 

@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 
 from medseg_lab.evaluation.crossed import estimate
 from medseg_lab.evaluation.ranking import Ranking, rank_stability
-from medseg_lab.evaluation.results import Results, collect, grid, per_patient, with_penalty
+from medseg_lab.evaluation.results import Absent, Results, collect, grid, per_patient, with_penalty
 from medseg_lab.evaluation.statistics import Resampling, holm, signed_rank
 from medseg_lab.evaluation.wording import counted, joined, p_text, with_interval
 from medseg_lab.survey.measures import measure
 
 DECIMALS = 12
 """Differences are rounded to so many: what is smaller is the noise of summation, and not to be tested."""
+NAMED = 3
+"""So many methods that predicted what no case has are named; the rest are counted."""
 TRAININGS = "trainings and patients; another training by itself may well fall outside"
 
 
@@ -45,6 +47,7 @@ class Comparison:
             (`medseg_lab.evaluation.results`).
         judged: all cases that were judged; in those of `cases` a class counts.
         penalised: how many infinite distances stand in `values` as the image's diagonal.
+        absent: the classes that no case has, which are left out.
     """
 
     metric: str
@@ -58,6 +61,7 @@ class Comparison:
     values: NDArray
     judged: tuple[str, ...]
     penalised: int
+    absent: tuple[Absent, ...] = ()
 
     def of(self, method: str) -> NDArray:
         """A method's values, `(seeds, cases)`, as the mean over the classes."""
@@ -168,6 +172,7 @@ class Comparison:
                 " A case counts for a class that is there or that a method predicted: of"
                 f" {len(self.judged)} judged, {joined(of)}."
             )
+        said += "".join(f" {self._said(one)}" for one in self.absent)
         if n > 1:
             said += f" Brackets: 95% interval of the mean over {'patients' if seeds == 1 else TRAININGS}."
         if seeds > 1 and n > 1:
@@ -189,6 +194,14 @@ class Comparison:
             said = f"{with_interval(row, signed=True)}, Holm p {p_text(row['holm'])}"
             lines.append(f"{row['first']} - {row['second']}: {said}")
         return "\n".join(lines)
+
+    def _said(self, one: Absent) -> str:
+        """A sentence on a class that no case has."""
+        drawn = sorted(one.drawn.items(), key=lambda item: -item[1])
+        by = [f"{method} ({number})" for method, number in drawn[:NAMED]]
+        by += [f"{counted(len(drawn) - NAMED, 'more method')}"] if len(drawn) > NAMED else []
+        said = f"{one.name} is in no {self.part} case, and left out of the mean"
+        return f"{said}; cases in which it was predicted: {joined(by)}." if by else f"{said}."
 
     def _place(self, method: str) -> int:
         if method not in self.methods:
@@ -223,10 +236,12 @@ def compare(
         ValueError: where the comparison would not be fair or not possible, with the reason: other cohort,
             budget or judging, other cases or seeds, a metric that was not measured.
     """
-    frame, penalised = with_penalty(collect(results, metric, part, across_labels), metric)
+    frame, absent = collect(results, metric, part, across_labels)
+    frame, penalised = with_penalty(frame, metric)
     methods = tuple(results)
     baseline = methods[0] if baseline is None else baseline
     if baseline not in methods:
         raise ValueError(f"baseline: expected one of {', '.join(methods)}, got {baseline!r}")
     part = str(frame["part"].iloc[0])
-    return Comparison(metric, part, baseline, methods, penalised=penalised, **grid(frame, metric))
+    found = grid(frame, metric)
+    return Comparison(metric, part, baseline, methods, penalised=penalised, absent=absent, **found)

@@ -6,10 +6,15 @@ enters no mean of this class. Where only some predicted it, the others were righ
 that the measure can take: a Dice of 1 beside the 0 of the one that drew. So all methods of a comparison are
 held against each other on the same cases, and which these are depends on who is compared: a method that draws
 where nothing is brings a case in. A case in which no class counts is left out.
+
+**Which classes count.** Those that some case has. A class that is in none of them could only reward whoever
+draws nothing: it is left out of all means, and named (`Absent`). Scores tell it: where the class is, every
+run has a value. Where every run drew a class that is not there, all have 0, as if all had missed it.
 """
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,7 +22,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from medseg_lab.evaluation.metrics import DISTANCES, OVERLAPS, UNBOUNDED
+from medseg_lab.evaluation.metrics import DISTANCES, METRICS, OVERLAPS, UNBOUNDED
+from medseg_lab.evaluation.wording import joined
 from medseg_lab.survey.measures import measure, measures
 
 if TYPE_CHECKING:
@@ -30,13 +36,26 @@ Results = Sequence["Run"] | pd.DataFrame
 """Runs, one a seed, or a table of their cases with a column `seed`."""
 
 
+@dataclass(frozen=True)
+class Absent:
+    """A class that no scored case has.
+
+    Args:
+        name: of the class.
+        drawn: by method, in how many cases it was predicted all the same; of those that did.
+    """
+
+    name: str
+    drawn: Mapping[str, int]
+
+
 def collect(
     results: Mapping[str, Results], metric: str, part: str | None = None, across_labels: bool = False
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, tuple[Absent, ...]]:
     """All methods' results on one part: a table with method, seed, part, case, patient, class and metrics.
 
     A metric that has values for some classes only (`rarest_dice`) keeps the rows of these. Values are missing
-    (NaN) where a class is neither there nor predicted.
+    (NaN) where a class is neither there nor predicted. Classes that no case has are returned beside it.
 
     Args:
         results: a method's name to its runs, or to a table of their cases.
@@ -60,10 +79,15 @@ def collect(
     if metric not in frame or _unmeasured(frame, metric):
         why = ": a distance needs the case's spacing in mm" if metric in DISTANCES else ""
         raise ValueError(f"{metric}: not measured on every case{why}")
-    frame = frame[frame[metric].groupby(frame["class"]).transform("count") > 0]
-    if frame.empty:
+    if not frame[metric].notna().any():
         raise ValueError(f"{metric}: no class is in any case, and no method predicted one")
-    return frame
+    absent = _absent(frame, metric)
+    frame = frame[frame[metric].groupby(frame["class"]).transform("count") > 0]
+    frame = frame[~frame["class"].isin([one.name for one in absent])]
+    if frame.empty:
+        names = joined([one.name for one in absent])
+        raise ValueError(f"{metric}: no {part or 'scored'} case has {names}, so methods cannot be told apart")
+    return frame, absent
 
 
 def with_penalty(frame: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, int]:
@@ -121,6 +145,22 @@ def per_patient(values: NDArray, patients: Sequence[str]) -> NDArray:
     share = (codes[:, None] == np.arange(len(names))).astype(float)
     means: NDArray = values @ (share / share.sum(axis=0))
     return means
+
+
+def _absent(frame: pd.DataFrame, metric: str) -> tuple[Absent, ...]:
+    """The classes that no case has: in every case some run has no value, since it rightly drew nothing."""
+    if measure(metric).empty is None:
+        return ()
+    scored = frame[metric].notna()
+    everywhere = scored.groupby([frame["class"], frame["case"]], sort=False).all()
+    there = everywhere.groupby(level=0, sort=False).any()
+    found = []
+    for name in there.index[~there]:
+        drew = frame[scored & (frame["class"] == name)].groupby("method", sort=False)["case"].nunique()
+        # what has values for some classes only lacks the others by design
+        if metric in METRICS or len(drew):
+            found.append(Absent(str(name), {str(method): int(number) for method, number in drew.items()}))
+    return tuple(found)
 
 
 def _unmeasured(frame: pd.DataFrame, metric: str) -> bool:

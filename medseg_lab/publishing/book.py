@@ -103,7 +103,7 @@ class Book:
 
     def _is_made_of(self, made: str) -> bool:
         stamp = self.html / MADE_OF
-        return self.index.is_file() and stamp.is_file() and stamp.read_text() == made
+        return self.index.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == made
 
     def build(self, pages: list[Page], stop: Event | None = None, nice: int = 0) -> Path:
         """Assemble and build the book, unless it is there already; a warning is an error.
@@ -134,7 +134,7 @@ class Book:
                 new = aside / "_build" / "html"
                 if (new / "searchindex.js").is_file():  # Sphinx came to its end
                     if not faults:
-                        (new / MADE_OF).write_text(made)
+                        (new / MADE_OF).write_text(made, encoding="utf-8")
                     replace(self.html, new)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
@@ -151,7 +151,8 @@ def _run_sphinx(sources: Path, output: Path, stop: Event, nice: int) -> str:
         [*command, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         env={**os.environ, "NO_COLOR": "1", "PYTHONWARNINGS": "ignore"},
         start_new_session=True,  # Ctrl-C is for this process, which then ends that one
     )

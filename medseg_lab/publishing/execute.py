@@ -10,6 +10,8 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,12 +21,14 @@ from typing import Any
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
+from medseg_lab.data.text import read_text
 from medseg_lab.publishing.house import Chapter, House, find_house
 from medseg_lab.publishing.inputs import changed, inputs, key
 from medseg_lab.publishing.parameters import checked
 from medseg_lab.training.durable import whole_folder
 
 NOTEBOOK, RECORD = "notebook.ipynb", "record.json"
+LOGS = ("asyncio", "papermill", "traitlets")
 VERSIONS = ("medseg-lab", "torch", "numpy")
 
 # The last cell in the chapter's kernel, removed afterwards: what the process used, on what data it worked.
@@ -141,6 +145,7 @@ def run_chapter(
         ValueError: for an unknown chapter, parameter, budget or data set, naming the known ones.
         ChapterError: if a cell fails; the partial notebook stays in `build/chapters/<section>/failed.ipynb`,
             what a process wrote that died in `kernel.log` there.
+        KeyboardInterrupt: on Ctrl-C: what becomes of the chapter.
     """
     house = house or find_house()
     chapter, values, depends, folder = _place(section, parameters, house)
@@ -219,7 +224,7 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
     from medseg_lab.publishing.kernel import KERNELSPEC, LOG, this_interpreter
     from medseg_lab.show.explorer import FEW
 
-    notebook = nbformat.read(chapter.path, as_version=4)
+    notebook = nbformat.reads(read_text(chapter.path), as_version=4)
     notebook.metadata["kernelspec"] = KERNELSPEC
     defaults = checked(chapter, {})
     # drawing hundreds of frames proves no more than drawing the outermost
@@ -229,27 +234,29 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
         aside = Path(scratch)
         nbformat.write(notebook, aside / "source.ipynb")
         started = time.monotonic()
+        stopped = f"stopped: {chapter.path.name} begins anew with the same command; its runs are kept"
         try:
-            papermill.execute_notebook(
-                aside / "source.ipynb",
-                aside / NOTEBOOK,
-                # only what differs, so that a page shows no cell that repeats the defaults
-                {name: value for name, value in values.items() if value != defaults[name]},
-                kernel_name=KERNELSPEC["name"],
-                language="python",
-                progress_bar=sys.stderr.isatty(),
-                request_save_on_cell_execute=False,  # twice a cell, with all pictures so far
-                kernel_manager_class=this_interpreter(aside, **few),
-            )
+            with _unheard():
+                papermill.execute_notebook(
+                    aside / "source.ipynb",
+                    aside / NOTEBOOK,
+                    # only what differs, so that a page shows no cell that repeats the defaults
+                    {name: value for name, value in values.items() if value != defaults[name]},
+                    kernel_name=KERNELSPEC["name"],
+                    language="python",
+                    progress_bar=sys.stderr.isatty(),
+                    request_save_on_cell_execute=False,  # twice a cell, with all pictures so far
+                    kernel_manager_class=this_interpreter(aside, **few),
+                )
         except PapermillExecutionError as error:
+            if error.ename == KeyboardInterrupt.__name__:  # the signal was sent to the kernel
+                raise KeyboardInterrupt(stopped) from None
             kept = folder.parent / "failed.ipynb"
             (aside / NOTEBOOK).replace(kept)
             said = f"{error.ename}: {error.evalue}".splitlines()[0]
             raise ChapterError(chapter, f"cell {error.cell_index}: {said}", kept) from error
         except KeyboardInterrupt:
-            # the cell ends with that, too; asyncio would report at exit that nobody asked for its result
-            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-            raise
+            raise KeyboardInterrupt(stopped) from None
         except DeadKernelError as error:
             kept = folder.parent / LOG
             (aside / LOG).replace(kept)
@@ -272,6 +279,27 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
             nbformat.write(tidied(executed), whole / NOTEBOOK)
             (whole / RECORD).write_text(record.model_dump_json(indent=1), encoding="utf-8")
     return record
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Inside, what executes notebooks logs nothing; nor afterwards, up to the exit, where Ctrl-C ended it.
+
+    The cell that waits ends with that, too, and its sockets are closed: all of which would be reported.
+    """
+    before = {logging.getLogger(name): logging.getLogger(name).level for name in LOGS}
+    for logger in before:
+        logger.setLevel(logging.CRITICAL + 1)
+    stopped = False
+    try:
+        yield
+    except KeyboardInterrupt:
+        stopped = True
+        raise
+    finally:
+        if not stopped:
+            for logger, level in before.items():
+                logger.setLevel(level)
 
 
 def tidied(notebook: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from medseg_lab.data.text import read_text
 from medseg_lab.training.own_files import first_line
 
 SECTION = re.compile(r"^(\d+(?:\.\d+)*)_")
@@ -48,14 +49,16 @@ class Chapter:
         """The notebook as plain JSON (version 4).
 
         Raises:
-            ValueError: naming the file, for what is none.
+            ValueError: naming the file, if it is no notebook of that version.
         """
+        text = read_text(self.path)
         try:
-            found = json.loads(self.path.read_bytes())
+            found: dict[str, Any] = json.loads(text)
             _Notebook.model_validate(found)
-        except (OSError, RecursionError, ValueError) as error:
-            raise ValueError(f"{self.path.name}: expected a notebook, got {first_line(error)}") from error
-        return dict(found)
+        except (RecursionError, ValueError) as error:
+            said = first_line(error)
+            raise ValueError(f"{self.path}: expected a notebook (version 4), got the error: {said}") from None
+        return found
 
     @property
     def is_numbered(self) -> bool:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from medseg_lab.data.catalogue import is_known, known_cards, load_card
 from medseg_lab.data.choose import own_folder
 from medseg_lab.data.locate import find, require
+from medseg_lab.data.readers.folder import folders_of
 from medseg_lab.publishing.house import Chapter, House, source, tags
 from medseg_lab.record.store import read_entries
 from medseg_lab.survey.claims import claims
@@ -160,7 +161,8 @@ def data_identity(dataset: str) -> dict[str, str]:
     if is_known(dataset):
         card = load_card(dataset)
         return {} if card.reader == "virtual" else {dataset: files_digest(require(card))}
-    return {dataset: files_digest(own_folder(dataset))}
+    folder, *others = folders_of(own_folder(dataset))
+    return {dataset: files_digest(folder), **{str(other): files_digest(other) for other in others}}
 
 
 def _data(chapter: Chapter, parameters: dict[str, Any]) -> dict[str, str]:

@@ -38,7 +38,7 @@ def this_interpreter(scratch: Path, **environment: str) -> type[AsyncKernelManag
             return "auto"
 
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
-            with (scratch / LOG).open("w") as log:
+            with (scratch / LOG).open("w", encoding="utf-8") as log:
                 await super().start_kernel(stderr=log, **options)
 
         @property

@@ -45,8 +45,8 @@ class Parameter:
             value = _literal(value)
         try:
             return TypeAdapter(self.type).validate_python(value, strict=True)
-        except ValidationError as error:
-            raise ValueError(f"parameter {self.name}: expected {self.annotation}, got {value!r}") from error
+        except ValidationError:
+            raise ValueError(f"parameter {self.name}: expected {self.annotation}, got {value!r}") from None
 
 
 def declared(chapter: Chapter) -> dict[str, Parameter]:

@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from medseg_lab.survey.terms import Terms, all_terms, terms_of
 from medseg_lab.sweeps.grid import ALL, OWN, ChapterGrid, Grid, read_grid
-from medseg_lab.sweeps.resolve import check_parameters, dataset_called, methods_of, unfit
+from medseg_lab.sweeps.resolve import check_parameters, dataset_called, dimensions, methods_of, unfit
+from medseg_lab.sweeps.summary import Failure
 from medseg_lab.training.budget import budget_on
 from medseg_lab.training.notation import add_own_modules
 from medseg_lab.workers.jobs import Job
@@ -30,6 +31,7 @@ class Training(Job):
         seed: random seed.
         parts: the cases that are scored.
         modules: the folder of the user's own modules that the recipe names; empty where it names none.
+        method, data: what the grid calls the method, and the data set with its labels.
     """
 
     dataset: str
@@ -43,6 +45,8 @@ class Training(Job):
     samples: int | None = None
     attack: float | None = None
     thin: float | None = None
+    method: str = field(default="", compare=False)
+    data: str = field(default="", compare=False)
 
     @property
     def cohort(self) -> tuple[str, int | None, int | None, int]:
@@ -68,12 +72,14 @@ class Plan:
         jobs: in the order in which they begin: one data set after the other, so that a worker seldom changes
             its cohort, and seed by seed, so that early results compare all methods.
         left_out: titles of what does not apply, each with the reason.
+        failures: data sets that cannot be had.
     """
 
     path: Path
     grid: Grid
     jobs: tuple[Job, ...]
     left_out: tuple[tuple[str, str], ...] = ()
+    failures: tuple[Failure, ...] = ()
 
     @property
     def trainings(self) -> tuple[Training, ...]:
@@ -89,28 +95,34 @@ class Plan:
 def read_plan(path: Path | str) -> Plan:
     """The plan of a grid file.
 
+    What the grid itself says wrong is an error, before anything runs: a key, type, method, data set's id or
+    parameter that is unknown. What this machine lacks or cannot read, a folder or a known data set, is a
+    failure of that data set, and the others are trained.
+
     Raises:
-        ValueError: for whatever in it is unknown, ill-typed or not at hand, with the file, the value
-            and the known ones.
+        ValueError: for whatever in it is unknown or ill-typed, with the file, the value and the known ones.
     """
     path = Path(path)
     grid = read_grid(path)
     left_out: list[tuple[str, str]] = []
+    failures: list[Failure] = []
     jobs: dict[str, Job] = {}
     try:
         chapters = (run for chapter in grid.chapters for run in _executions(chapter, grid))
-        for job in itertools.chain(_trainings(grid, path.parent, left_out), chapters):
+        for job in itertools.chain(_trainings(grid, path.parent, left_out, failures), chapters):
             if job.id in jobs:
                 raise ValueError(f"jobs: expected each once, got {job.title!r} twice")
             jobs[job.id] = job
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    if not jobs and not left_out:
+    if not jobs and not left_out and not failures:
         raise ValueError(f"{path}: nothing to run: expected methods or recipes with datasets, or chapters")
-    return Plan(path, grid, tuple(jobs.values()), tuple(left_out))
+    return Plan(path, grid, tuple(jobs.values()), tuple(left_out), tuple(failures))
 
 
-def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Iterator[Training]:
+def _trainings(
+    grid: Grid, base: Path, left_out: list[tuple[str, str]], failures: list[Failure]
+) -> Iterator[Training]:
     add_own_modules(base.resolve())
     methods = methods_of(grid)
     if bool(methods) != bool(grid.datasets):
@@ -120,7 +132,7 @@ def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Itera
     if len(set(grid.datasets)) < len(grid.datasets):
         raise ValueError(f"datasets: expected each once, got {grid.datasets}")
     for given, amount, draw in itertools.product(grid.datasets, grid.labelled, grid.draws):
-        dataset, dims = dataset_called(given, base)
+        dataset = dataset_called(given, base)
         own = _terms(grid, dataset)
         labelled = own.labelled if own and amount == OWN else None if amount == ALL else int(amount)
         cohort = dataset, labelled, draw if labelled else 0
@@ -129,6 +141,11 @@ def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Itera
         seen.add(cohort)
         where = Path(dataset).name + (f", {labelled or ALL} labelled" if len(grid.labelled) > 1 else "")
         where += f", draw {draw}" if len(grid.draws) > 1 and labelled else ""
+        try:
+            dims = dimensions(dataset)
+        except ValueError as error:
+            failures.append(Failure(where, str(error), jobs=len(methods) * len(grid.seed_numbers)))
+            continue
         reasons = {name: unfit(name, recipe, grid, dims) for name, (recipe, _) in methods.items()}
         left_out += [(f"{name}, {where}", reason) for name, reason in reasons.items() if reason]
         fit = {name: each for name, each in methods.items() if not reasons[name]}
@@ -148,6 +165,8 @@ def _trainings(grid: Grid, base: Path, left_out: list[tuple[str, str]]) -> Itera
                 seed=seed,
                 parts=tuple(grid.parts),
                 modules=str(base.resolve()) if recipe.is_own else "",
+                method=name,
+                data=where,
             )
 
 

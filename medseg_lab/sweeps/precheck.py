@@ -32,6 +32,8 @@ class Check:
         parts: digests of what the key is made of, by name.
         mapped: whether the cohort is to be read from disk, so that all workers' share fits the memory.
         unfit: why the method cannot be trained on this data; "" where it can.
+        failed: why the data cannot be loaded, or the method cannot be built for them; "" where they can.
+        of_data: whether that is the data's fault, so that it holds for all methods.
     """
 
     key: str = ""
@@ -40,10 +42,14 @@ class Check:
     parts: dict[str, str] = field(default_factory=dict)
     mapped: bool | None = None
     unfit: str = ""
+    failed: str = ""
+    of_data: bool = False
 
 
 def precheck(jobs: Sequence[Training], environment: Mapping[str, str], neighbours: int) -> dict[str, Check]:
     """By job, what can be known of trainings on one cohort before they begin.
+
+    A cohort that cannot be loaded, and a method that cannot be built for it, are noted: others can.
 
     Args:
         jobs: the trainings.
@@ -51,7 +57,6 @@ def precheck(jobs: Sequence[Training], environment: Mapping[str, str], neighbour
         neighbours: how many workers share a machine's memory.
 
     Raises:
-        ValueError: if the cohort cannot be loaded, or a method cannot be built for it.
         RuntimeError: if this worker does not see the store, or lacks the card that the grid wants.
     """
     from medseg_lab.training.key import key_of
@@ -59,18 +64,29 @@ def precheck(jobs: Sequence[Training], environment: Mapping[str, str], neighbour
 
     with conditions(jobs[0], environment):
         check_store()
-        mapped = must_be_mapped(shared_cohort(jobs[0].cohort, None), neighbours)
-        seen: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {}
+        check_card(jobs[0])
+        try:
+            mapped = must_be_mapped(shared_cohort(jobs[0].cohort, None), neighbours)
+        except Exception as error:  # whatever is in a folder of a user's own
+            return {job.id: Check(failed=in_words(error), of_data=True) for job in jobs}
+        seen: dict[str, tuple[dict[str, Any], dict[str, Any], str] | Check] = {}
         checks = {}
         for job in jobs:
             if job.recipe not in seen:  # all seeds of a recipe share the rest
-                given = fit_arguments(job, None)
-                recipe = root = given["recipe"]
-                while root.changes:
-                    root = root.bases[0]
-                reason = unfit(recipe, given["cohort"])
-                seen[job.recipe] = key_parts_of(given), key_parts_of(given | {"recipe": root}), reason
-            own, base, reason = seen[job.recipe]
+                try:
+                    given = fit_arguments(job, None)
+                    recipe = root = given["recipe"]
+                    while root.changes:
+                        root = root.bases[0]
+                    reason = unfit(recipe, given["cohort"])
+                    seen[job.recipe] = key_parts_of(given), key_parts_of(given | {"recipe": root}), reason
+                except Exception as error:  # whatever is in a class of a user's own
+                    seen[job.recipe] = Check(failed=in_words(error))
+            found = seen[job.recipe]
+            if isinstance(found, Check):
+                checks[job.id] = found
+                continue
+            own, base, reason = found
             key, trained = (key_of(parts | {"seed": job.seed}) for parts in (own, base))
             done = run_store().find(key) is not None
             checks[job.id] = Check(key, trained, done, digests(own), mapped, reason)
@@ -90,6 +106,24 @@ def check_store() -> None:
         )
 
 
+def check_card(job: Training) -> None:
+    """Check that this worker has the card that the grid wants.
+
+    Raises:
+        RuntimeError: naming this machine.
+    """
+    import torch
+
+    if job.gpus and not torch.cuda.is_available():
+        raise RuntimeError(f"gpus: expected {job.gpus}, got no CUDA card on {socket.gethostname()}")
+
+
+def in_words(error: Exception) -> str:
+    """An error in one line; a sentence of this library needs no type."""
+    said = " ".join(str(error).split())
+    return said if type(error) in (ValueError, RuntimeError) else f"{type(error).__name__}: {said}"
+
+
 def fit_arguments(job: Training, mapped: bool | None) -> dict[str, Any]:
     """What `fit` is called with for a training.
 
@@ -97,14 +131,11 @@ def fit_arguments(job: Training, mapped: bool | None) -> dict[str, Any]:
         ValueError: if the cohort cannot be loaded.
         RuntimeError: if the grid wants a card and this worker sees none.
     """
-    import torch
-
     from medseg_lab.evaluation.protocol import judge_of
     from medseg_lab.training.budget import Budget
     from medseg_lab.training.device import make_fabric
 
-    if job.gpus and not torch.cuda.is_available():
-        raise RuntimeError(f"gpus: expected {job.gpus}, got no CUDA card on {socket.gethostname()}")
+    check_card(job)
     if job.modules:
         add_own_modules(job.modules)
     cohort = shared_cohort(job.cohort, mapped)

@@ -33,41 +33,57 @@ def methods_of(grid: Grid) -> dict[str, tuple[Recipe, str]]:
     return {name: (recipe, written(recipe)) for name, recipe in recipes.items()}
 
 
-def dataset_called(name: str, base: Path) -> tuple[str, int]:
-    """The data set as a worker finds it (an id or an absolute folder), and its dimension.
+def dataset_called(name: str, base: Path) -> str:
+    """The data set as a worker finds it: an id, or an absolute folder, which may be missing.
 
     Raises:
-        ValueError: if it is unknown or not at hand.
+        ValueError: for an unknown id or variant.
     """
-    from medseg_lab.data import catalogue, locate
+    from medseg_lab.data import catalogue
+    from medseg_lab.data.choose import own_folder
 
     if name == "auto":
         raise ValueError("datasets: expected data sets by name, got 'auto': a sweep substitutes nothing")
     if catalogue.is_known(name):
-        card = catalogue.load_card(name)
-        if card.virtual is None:
-            locate.require(card)
-        return name, card.spatial_dims
-    from medseg_lab.data.choose import own_folder
+        catalogue.load_card(name)
+        return name
+    folder = base / Path(name).expanduser()
+    if folder.is_dir() or "/" in name:  # a path, and no id that is misspelt
+        return str(folder.resolve())
+    return str(own_folder(name).resolve())
+
+
+def dimensions(dataset: str) -> int:
+    """The spatial dimensions of a data set that `dataset_called` found.
+
+    Raises:
+        ValueError: if it is not at hand, or is not in a known layout.
+    """
+    from medseg_lab.data import catalogue, locate
     from medseg_lab.data.readers.folder import folder_card
 
-    folder = base / Path(name).expanduser()
-    found = own_folder(str(folder) if folder.is_dir() else name).resolve()
-    return str(found), folder_card(found).spatial_dims
+    if catalogue.is_known(dataset):
+        card = catalogue.load_card(dataset)
+        if card.virtual is None:
+            locate.require(card)
+        return card.spatial_dims
+    if not Path(dataset).is_dir():
+        raise ValueError(f"{dataset}: no such folder")
+    return folder_card(Path(dataset)).spatial_dims
 
 
 def check_parameters(values: dict[str, Any]) -> None:
     """Check the budget and the data set among a chapter's parameters.
 
     Raises:
-        ValueError: for one that is unknown.
+        ValueError: for one that is unknown, or a data set that is not at hand.
     """
     from medseg_lab.training.budget import budget
 
     if "budget" in values:
         budget(values["budget"])
     if values.get("dataset", "auto") != "auto":
-        dataset_called(values["dataset"], Path())
+        dimensions(dataset_called(values["dataset"], Path()))
 
 
 def unfit(name: str, recipe: Recipe, grid: Grid, dims: int) -> str:

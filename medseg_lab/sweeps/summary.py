@@ -10,11 +10,23 @@ from medseg_lab.workers.progress import spelled
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that failed: its title, the last line of its traceback, and the file with all of it."""
+    """What failed.
+
+    Args:
+        title: of the job; of a data set, or of a method on it, where that is at fault.
+        error: the last line of the traceback, or why the data or the method cannot be had.
+        path: the file with the traceback; None for what failed before anything was trained.
+        jobs: how many jobs this is.
+    """
 
     title: str
     error: str
-    path: Path
+    path: Path | None = None
+    jobs: int = 1
+
+    def __str__(self) -> str:
+        named = self.error.startswith(f"{self.title}: ")
+        return f"failed: {self.error}" if named else f"failed: {self.title}: {self.error}"
 
 
 @dataclass(frozen=True)
@@ -63,14 +75,17 @@ class Summary:
 
     def describe(self) -> str:
         """Counts, what failed and where its traceback is, what was left out and why."""
+        failed = sum(failure.jobs for failure in self.failures)
         lines = [
             f"{self.grid.name}: {counted(self.total, 'job')} in {spelled(self.seconds)}: "
-            f"{self.made} done now, {self.replayed} were there already, {len(self.failures)} failed"
+            f"{self.made} done now, {self.replayed} were there already, {failed} failed"
             f"{f', {len(self.waiting)} to do' if self.waiting else ''}"
         ]
         lines += [f"left out: {title}: {reason}" for title, reason in self.left_out]
         for failure in self.failures:
-            lines += [f"failed: {failure.title}: {failure.error}", f"        {homely(failure.path)}"]
+            lines.append(str(failure))
+            if failure.path:
+                lines.append(f"        {homely(failure.path)}")
         return "\n".join(lines)
 
 

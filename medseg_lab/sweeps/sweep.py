@@ -38,9 +38,10 @@ def sweep(
 ) -> Summary:
     """Do all that a grid file stands for and that is not done yet; prints how it is getting on.
 
-    What fails is recorded, with its traceback, and the rest go on. A job whose worker was killed is tried
-    once more (on a cluster, as often as its scheduler's `allowed-failures` says); its training goes on from
-    its last checkpoint. Called again, it does only what is missing.
+    What fails is recorded, with its traceback, and the rest go on. So they do where a data set cannot be
+    loaded, or a method cannot be built for it, which is found before anything is trained. A job whose worker
+    was killed is tried once more (on a cluster, as often as its scheduler's `allowed-failures` says); its
+    training goes on from its last checkpoint. Called again, it does only what is missing.
 
     In a script this belongs under `if __name__ == "__main__":`, as all that starts processes.
 
@@ -62,7 +63,7 @@ def sweep(
     plan = read_plan(grid)
     root = (run_store().root if store is None else Path(store).expanduser()).resolve()
     left_out, missing = list(plan.left_out), list[Job]()
-    outcomes, failures = list[Outcome](), list[Failure]()
+    outcomes, failures = list[Outcome](), list(plan.failures)
     with shown() as progress, _marked(root) as marker:
         environment = _environment(plan, root) | {MARKER: str(marker)}
         progress.total = len(plan.jobs)
@@ -78,7 +79,12 @@ def sweep(
                 jobs = counted(len(plan.jobs), "job")
                 progress.write(f"{plan.path.name}: {jobs} on {found.description}; runs in {homely(root)}")
                 checks = _prechecked(plan, environment, found)
+                failures += _failed(plan, checks)
+                for failure in failures:
+                    progress.write(str(failure))
                 for job in plan.jobs:
+                    if checks[job.id].failed:
+                        continue
                     if checks[job.id].unfit:
                         left_out.append((job.title, checks[job.id].unfit))
                     elif checks[job.id].done:
@@ -87,6 +93,7 @@ def sweep(
                     else:
                         missing.append(job)
                 progress.before, progress.total = len(outcomes), len(outcomes) + len(missing)
+                total = progress.total + sum(failure.jobs for failure in failures)
                 if outcomes:
                     progress.write(f"{len(outcomes)} of {counted(progress.total, 'job')} done already")
                 folder = root / FAILED
@@ -108,7 +115,7 @@ def sweep(
             raise KeyboardInterrupt(progress.stopped(keep_on=bool(scheduler or executor))) from None
     seconds, waiting = time.monotonic() - start, tuple(job.title for job in missing) if dry_run else ()
     done, failed, out = tuple(outcomes), tuple(failures), tuple(left_out)
-    return Summary(plan.path, root, progress.total, done, failed, out, seconds, waiting)
+    return Summary(plan.path, root, total, done, failed, out, seconds, waiting)
 
 
 @contextmanager
@@ -133,30 +140,41 @@ def _prechecked(plan: Plan, environment: Mapping[str, str], workers: Workers) ->
     """By job, what is known before it begins: a worker loads each cohort once, where training will be.
 
     Raises:
-        ValueError: as `precheck`, with the grid file.
         RuntimeError: as `precheck`, or if a worker was lost.
     """
     cohorts: dict[object, list[Training]] = defaultdict(list)
     for job in plan.trainings:
         cohorts[job.cohort].append(job)
-    pending: list[Future[dict[str, Check]]] = [
-        workers.executor.submit(precheck, tuple(jobs), environment, workers.neighbours)
+    pending: dict[Future[dict[str, Check]], list[Training]] = {
+        workers.executor.submit(precheck, tuple(jobs), environment, workers.neighbours): jobs
         for jobs in cohorts.values()
-    ]
+    }
     checks = {job.id: Check() for job in plan.chapters}
-    try:
-        while pending:
-            for future in settled(pending):
+    while pending:
+        for future in settled(pending):
+            jobs = pending.pop(future)
+            try:
                 checks |= future.result()
-                pending.remove(future)
-    except ValueError as error:
-        raise ValueError(f"{plan.path}: {error}") from error
-    except Exception as error:
-        if type(error) is RuntimeError:  # a sentence already
-            raise
-        said = f"{type(error).__name__}: {error}"
-        raise RuntimeError(f"{plan.path}: a worker failed to check the data: {said}") from error
+            except Exception as error:
+                if type(error) is RuntimeError:  # a sentence already
+                    raise
+                if not hasattr(error, "last_worker"):  # of Dask's KilledWorker
+                    said = f"{type(error).__name__}: {error}"
+                    raise RuntimeError(f"{plan.path}: a worker failed to check the data: {said}") from error
+                said = "the worker that loaded it was killed, and so was the next: out of memory, perhaps"
+                checks |= {job.id: Check(failed=said, of_data=True) for job in jobs}
     return checks
+
+
+def _failed(plan: Plan, checks: Mapping[str, Check]) -> Iterator[Failure]:
+    """The data sets that cannot be loaded, and the methods that cannot be built, each once."""
+    found: dict[tuple[str, str], int] = defaultdict(int)
+    for job in plan.trainings:
+        if check := checks[job.id].failed:
+            title = job.data if checks[job.id].of_data else f"{job.method}, {job.data}"
+            found[title, check] += 1
+    for (title, error), jobs in found.items():
+        yield Failure(title, error, jobs=jobs)
 
 
 def _after(jobs: list[Job], checks: Mapping[str, Check]) -> dict[str, set[str]]:

@@ -122,7 +122,12 @@ def _found(name: str) -> tuple[str, Callable[..., Any]]:
             f"expected a class or function of {PACKAGE}, of a module of your own such as mine.py beside "
             f"the notebook or the grid, or one of {' or '.join(MONAI)}, got {name!r}"
         )
-    return name, load(name)
+    try:
+        return name, load(name)
+    except (ValueError, TypeError):
+        raise
+    except Exception as error:  # whatever is in a module of one's own
+        raise ValueError(f"{name}: cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _is_own(module: str) -> bool:

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ _one_at_a_time = threading.Lock()
 
 @dataclass(frozen=True)
 class Job:
-    """What one call does, as plain data; a subclass adds its fields.
+    """What one call does, as plain data; a subclass adds its fields. Those that do not compare are words.
 
     Args:
         title: what people read; not part of the identity.
@@ -38,8 +38,9 @@ class Job:
     @cached_property
     def id(self) -> str:
         """16 hexadecimal digits, the same for the same job."""
-        fields = {name: value for name, value in asdict(self).items() if name != "title"}
-        return digest([type(self).__name__, fields])[:16]
+        compared = {one.name for one in fields(self) if one.compare}
+        said = {name: value for name, value in asdict(self).items() if name in compared}
+        return digest([type(self).__name__, said])[:16]
 
 
 @dataclass(frozen=True)

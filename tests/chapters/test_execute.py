@@ -1,11 +1,15 @@
 """A chapter is executed when anything it depends on has changed, and only then."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 import pytest
 
 from medseg_lab.publishing import inputs as inputs_module
@@ -14,6 +18,7 @@ from medseg_lab.publishing.house import House
 from medseg_lab.publishing.inputs import data_identity, inputs, key
 from medseg_lab.publishing.parameters import checked, declared, of_book
 from tests.chapters.small import cell, small_house
+from tests.sweeps.sweep_toys import until
 
 
 @pytest.fixture
@@ -142,6 +147,39 @@ def test_a_process_that_dies_is_a_failed_chapter_with_its_last_words(tmp_path: P
     assert str(caught.value).endswith(f"; see {kept}")
     assert "Fatal Python error: Segmentation fault" in kept.read_text()
     assert "died" in caught.value.line
+
+
+COMMAND = """
+import signal
+from medseg_lab.cli.app import app
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may have it ignored
+app()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_in_a_cell_is_one_line_and_no_process_survives(tmp_path: Path, root: Path) -> None:
+    small_house(tmp_path, cell("import time; open('began', 'w'); time.sleep(100)"))
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, "run", "2.1.1"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root), "MEDSEG_HOME": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # as in a terminal
+    )
+    try:
+        until((tmp_path / "began").exists)
+        kernels = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert said == "stopped: 2.1.1_small.ipynb begins anew with the same command; its runs are kept\n"
+    assert kernels
+    assert psutil.wait_procs(kernels, timeout=10)[1] == []
 
 
 @pytest.mark.parametrize(

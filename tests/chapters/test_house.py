@@ -119,3 +119,17 @@ def test_a_page_depends_on_the_methods_that_it_names_and_on_no_others(tmp_path: 
     rows = inputs(page, checked(page, {}), house)["survey"]
     assert {"U-Net++ pruned", "Mean Teacher"} <= rows.keys()
     assert "UA-MT" not in rows
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"worksheets": []}', "[" * 10_000])
+def test_what_is_no_notebook_is_named(house: House, text: str) -> None:
+    path = house.root / "mine.ipynb"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"mine\.ipynb: expected a notebook"):
+        run_chapter(path, house=house)
+
+
+def test_a_notebook_may_begin_with_a_byte_order_mark(house: House) -> None:
+    path = house.notebooks / "comparison" / "a_page.ipynb"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert house.chapter("a_page").title == "A page"

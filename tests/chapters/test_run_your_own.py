@@ -51,10 +51,9 @@ def text_of(executed: Executed) -> str:
     return "\n".join([*(cell.source for cell in cells), *said])
 
 
-def records_of(own: Path) -> list[dict[str, Any]]:
-    """The records of all runs that were trained on a folder."""
-    runs = own.with_name(f"{own.name}-study") / "runs"
-    return [json.loads(path.read_text()) for path in runs.glob("*/run.json")]
+def records_of(study: Path) -> list[dict[str, Any]]:
+    """The records of all runs of a study."""
+    return [json.loads(path.read_text()) for path in study.glob("runs/*/run.json")]
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +82,7 @@ def test_a_folder_of_ones_own_is_compared_and_replayed_with_its_card(house: Hous
     assert "10 read" in text
     assert "'patient00': 'patient00_a, patient00_b, patient00_c'" in text
     assert "VIRTUAL" not in text.partition("## Step 1")[2]
-    records = records_of(own)
+    records = records_of(own.with_name("my images-study"))
     assert sorted(record["seed"] for record in records) == [0, 0, 0, 1, 1, 1]
     assert {record["cohort"]["id"] for record in records} == {"my images"}
     assert all(not record["test_opened"] for record in records), "the test part stays sealed"
@@ -91,7 +90,12 @@ def test_a_folder_of_ones_own_is_compared_and_replayed_with_its_card(house: Hous
     assert "mirror = []" in card, "a reader's card is left as it was drafted"
     assert (executed.record.lessons[0]["trained"], executed.record.lessons[0]["replayed"]) == (6, 0)
 
+    grid = own.with_name("my images-study") / "grid.toml"
+    mine = f"# mine\n{grid.read_text()}"
+    grid.write_text(mine)
     again = run_chapter(PAGE, given, house=house)
+    assert grid.read_text() == mine
+    assert "grid.toml is there already: it is used as it is." in text_of(again)
     assert not again.replayed, "the folder has a card now"
     assert again.reasons == (str(own),)
     assert (own / "card.toml").read_text() == card
@@ -99,13 +103,20 @@ def test_a_folder_of_ones_own_is_compared_and_replayed_with_its_card(house: Hous
 
 
 @pytest.mark.chapter
-def test_slices_are_compared_with_one_seed_which_has_no_differences(house: House, tmp_path: Path) -> None:
-    own = made_folder(tmp_path / "mine", (24, 24, 1), channels=1)
-    executed = run_chapter(PAGE, {"folder": str(own), "budget": "smoke", "seeds": 1}, house=house)
+def test_slices_are_compared_with_one_seed_and_nothing_is_written_among_the_images(
+    house: House, tmp_path: Path
+) -> None:
+    own, study = made_folder(tmp_path / "mine", (24, 24, 1), channels=1), tmp_path / "elsewhere" / "study"
+    before = sorted(tmp_path.rglob("*"))
+    given = {"folder": str(own), "output": str(study), "budget": "smoke", "seeds": 1}
+    executed = run_chapter(PAGE, given, house=house)
     text = text_of(executed)
+    assert sorted(path for path in own.parent.rglob("*") if path in before or own in path.parents) == before
+    assert f'folder = "{own}"' in (study / "mine" / "card.toml").read_text()
     assert '["FCN-8s", "U-Net", "U-Net++"]' in text
     assert "U-Net++ - U-Net: " not in text
-    assert [record["seed"] for record in records_of(own)] == [0, 0, 0]
+    assert [record["seed"] for record in records_of(study)] == [0, 0, 0]
+    assert {record["cohort"]["id"] for record in records_of(study)} == {"mine"}
 
 
 @pytest.mark.chapter

@@ -246,6 +246,17 @@ def test_a_damaged_case_is_named_in_the_draft_on_one_line(msd_folder):
     assert line.startswith("# Looks wrong: toy_002: ")
 
 
+def test_damaged_images_and_labels_are_named_one_by_one(msd_folder):
+    folder = msd_folder(8)
+    (folder / "imagesTr" / "toy_002.nii.gz").write_bytes(b"no volume")
+    for case in ("toy_004", "toy_005"):
+        (folder / "labelsTr" / f"{case}.nii.gz").write_bytes(b"no volume")
+    found = inspect_folder(folder)
+    assert [case for case, _ in found.faults] == ["toy_002", "toy_004", "toy_005"]
+    with pytest.raises(ValueError, match=r"Task99_Toy: case toy_00[245]: .*toy_00[245]\.nii\.gz: expected"):
+        load_cohort(str(folder))
+
+
 def test_no_folder_and_no_readable_case_are_errors(msd_folder, tmp_path):
     with pytest.raises(ValueError, match="nowhere: no such folder"):
         inspect_folder(tmp_path / "nowhere")

@@ -136,7 +136,7 @@ def slice_along(axis: int, monkeypatch) -> None:
     """Folders of one's own are cut across their coarsest axis: here, across this one."""
     from medseg_lab.data.readers import folder
 
-    monkeypatch.setattr(folder, "_coarsest", lambda spacing: axis)
+    monkeypatch.setattr(folder, "coarsest", lambda spacing: axis)
 
 
 def test_of_an_unlabelled_case_no_label_is_reached(toy):
@@ -247,7 +247,7 @@ def test_a_damaged_file_is_named_and_deleting_its_entry_makes_it_anew(toy, one_i
         ValueError, match=r"expected a complete array, .*; delete .* to prepare it again"
     ) as error:
         load_cohort(toy, mapped=True)
-    assert str(error.value).startswith(f"{one_image}: expected a complete array, got ")
+    assert str(error.value).startswith(f"{Path(toy).name}: {one_image}: expected a complete array, got ")
     assert "\n" not in str(error.value)
     shutil.rmtree(one_image.parent)
     load_cohort(toy, mapped=True)

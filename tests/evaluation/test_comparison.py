@@ -141,6 +141,33 @@ def test_a_network_that_draws_nothing_is_not_lifted_by_what_is_not_there():
     assert compared.by_class["mean"].tolist() == [0, 0]
 
 
+def test_a_class_that_no_case_has_rewards_nobody_who_draws_nothing():
+    """The absent class would give `calm` (0.2 + 1) / 2 in the two cases where `rash` draws it."""
+    calm = results([[[0.2, NOTHING], [0.4, NOTHING], [0.6, NOTHING]]])
+    rash = results([[[0.5, 0.0], [0.7, 0.0], [0.9, NOTHING]]])
+    compared = compare({"calm": calm, "rash": rash})
+    assert compared.classes == ("k0",)
+    assert compared.table["mean"].tolist() == pytest.approx([0.4, 0.7])
+    said = compared.describe()
+    assert "Dice, mean of k0;" in said
+    assert (
+        "k1 is in no validation case, and left out of the mean; cases in which it was predicted: rash (2)."
+        in said
+    )
+    assert "k1 is in no validation case, and left out of the mean." in compare({"calm": calm}).describe()
+
+
+def test_a_class_that_one_case_has_counts_and_has_no_remark():
+    compared = compare({"a": results([[[0.2, NOTHING], [0.4, 0.3]]])})
+    assert compared.classes == ("k0", "k1")
+    assert "left out" not in compared.describe()
+
+
+def test_where_no_case_has_any_class_methods_cannot_be_told_apart():
+    with pytest.raises(ValueError, match="dice: no validation case has k0, so methods cannot be told apart"):
+        compare({"a": results([[[NOTHING]]]), "b": results([[[0.0]]])}, part="validation")
+
+
 def test_what_is_there_for_no_class_has_no_comparison():
     with pytest.raises(ValueError, match="dice: no class is in any case, and no method predicted one"):
         compare({"a": results([[[NOTHING], [NOTHING]]])})

@@ -121,7 +121,6 @@ def test_a_volume_method_is_left_out_on_slices_with_the_reason(tmp_path):
     [
         ({"datasets": ["no-such-set"]}, "'no-such-set'"),
         ({"datasets": ["virtual-brain+moon"]}, "'moon'"),
-        ({"datasets": ["msd-hippocampus"]}, "data set msd-hippocampus: "),
         ({"datasets": ["auto"]}, "datasets: expected data sets by name, got 'auto'"),
         ({"datasets": []}, "datasets: expected some for the methods, got none"),
         ({"recipes": {}}, "methods or recipes: expected some for the datasets, got none"),
@@ -150,6 +149,22 @@ def test_what_is_unknown_is_named_with_the_file_and_what_is_known(tmp_path, monk
         read_plan(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert said in str(caught.value)
+
+
+def test_a_data_set_that_is_not_at_hand_is_a_failure_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDSEG_DATA", str(tmp_path))
+    (tmp_path / "empty").mkdir()
+    plan = read_plan(grid_file(tmp_path, datasets=["msd-hippocampus", "./gone", "empty", "toy"], seeds=2))
+    assert [job.title for job in plan.jobs] == ["tiny, toy, seed 0", "tiny, toy, seed 1"]
+    assert [(one.title, one.jobs) for one in plan.failures] == [
+        ("msd-hippocampus", 2),
+        ("gone", 2),
+        ("empty", 2),
+    ]
+    hippocampus, gone, empty = (one.error for one in plan.failures)
+    assert hippocampus.startswith("data set msd-hippocampus: expected dataset.json in one of these folders")
+    assert gone == f"{tmp_path / 'gone'}: no such folder"
+    assert empty.startswith(f"{tmp_path / 'empty'}: expected a dataset.json")
 
 
 def test_what_changes_a_trained_learner_has_that_learners_dimension(tmp_path):

@@ -2,14 +2,14 @@
 
 import json
 import socket
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
 
 import pytest
 from toys import OWN_MODULE
 
 from medseg_lab.evaluation.ledger import read_ledger
-from medseg_lab.sweeps import execute
+from medseg_lab.sweeps import execute, precheck
 from medseg_lab.sweeps.precheck import check_store
 from medseg_lab.sweeps.sweep import sweep
 from medseg_lab.training.runs import RunStore
@@ -165,22 +165,67 @@ def test_what_wants_unlabelled_cases_is_left_out_where_there_are_none(tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "failed"),
     [
-        ({"labelled": [7]}, r"grid\.toml: labelled: .*7"),
+        ({"labelled": [7, "all"]}, ("toy, 7 labelled", "toy: labelled: ", 1)),
         (
             {"recipes": {"tiny": TINY, "odd": "Supervised(network=UNet(), loss='odd')"}},
-            "'odd'",
+            ("odd, toy", "recipe ", 1),
         ),
-        ({"gpus": 1}, "gpus: expected 1, got no CUDA card on"),
+        ({"datasets": ["bad", "toy"]}, ("bad", "bad: ", 1)),
+        ({"datasets": ["few", "toy"]}, ("few", "few: ", 1)),
+        ({"datasets": ["../gone", "toy"]}, ("gone", "", 1)),
     ],
 )
-def test_what_only_a_worker_can_see_is_refused_before_anything_trains(tmp_path, change, said, monkeypatch):
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_one_bad_data_set_or_method_is_a_failure_and_the_rest_are_trained(tmp_path, change, failed, dry_run):
+    toy_folder(tmp_path / "few", cases=2)
+    damaged = toy_folder(tmp_path / "bad") / "imagesTr" / "toy_003.nii.gz"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    summary = swept(grid_file(tmp_path, seeds=1, **change), dry_run=dry_run)
+    (failure,) = summary.failures
+    assert (failure.title, failure.error[: len(failed[1])], failure.jobs) == failed
+    assert (summary.total, summary.made, len(summary.waiting)) == (2, not dry_run, dry_run)
+    assert f"{failure}" in summary.describe().splitlines()
+    assert len(run_folders(tmp_path / "store")) == (not dry_run)
+
+
+def test_a_data_set_that_kills_its_workers_fails_alone(tmp_path, monkeypatch):
+    class Killed(Exception):
+        last_worker = None
+
+    toy_folder(tmp_path / "huge")
+    real = precheck.shared_cohort
+
+    def loading(which, mapped):
+        if which[0].endswith("huge"):
+            raise SystemExit
+        return real(which, mapped)
+
+    class Dying(AtOnce):
+        def submit(self, fn, /, *args, **kwargs):
+            try:
+                return super().submit(fn, *args, **kwargs)
+            except SystemExit:
+                future = Future()
+                future.set_exception(Killed())
+                return future
+
+    monkeypatch.setattr(precheck, "shared_cohort", loading)
+    grid = grid_file(tmp_path, datasets=["huge", "toy"], seeds=1)
+    summary = sweep(grid, executor=Dying(), store=tmp_path / "store")
+    assert [(one.title, one.error.rpartition(": ")[2]) for one in summary.failures] == [
+        ("huge", "out of memory, perhaps")
+    ]
+    assert summary.made == 1
+
+
+def test_a_card_that_is_not_there_is_an_error_before_anything_trains(tmp_path, monkeypatch):
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises((ValueError, RuntimeError), match=said):
-        swept(grid_file(tmp_path, **change))
+    with pytest.raises(RuntimeError, match="gpus: expected 1, got no CUDA card on"):
+        swept(grid_file(tmp_path, gpus=1))
     assert run_folders(tmp_path / "store") == []
 
 

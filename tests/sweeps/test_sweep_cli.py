@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from medseg_lab.cli.app import app
 from medseg_lab.sweeps.plan import read_plan
-from tests.sweeps.sweep_toys import TINY, grid_file, run_folders
+from tests.sweeps.sweep_toys import TINY, grid_file, run_folders, toy_folder
 from tests.sweeps.test_sweep import DIVERGING
 
 
@@ -44,6 +44,16 @@ def test_what_fails_is_listed_with_its_file_and_the_exit_code_is_1(tmp_path):
     (file,) = (tmp_path / "store" / ".failed").iterdir()
     assert f"failed: bad, toy, seed 0: {json.loads(file.read_text())['error']}" in result.output
     assert str(file) in result.output
+
+
+def test_a_dry_run_tells_of_a_bad_data_set_and_the_exit_code_is_1(tmp_path):
+    toy_folder(tmp_path / "few", cases=2)
+    grid = grid_file(tmp_path, datasets=["few", "toy"], seeds=1)
+    result = medseg(grid, "--store", tmp_path / "store", "--workers", 1, "--dry-run")
+    assert result.exit_code == 1
+    assert "to do: tiny, toy, seed 0" in result.output
+    assert "failed: few: split: " in result.output
+    assert result.stderr == ""
 
 
 @pytest.mark.parametrize(

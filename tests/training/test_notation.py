@@ -143,3 +143,10 @@ def test_the_names_of_the_tables_are_known_without_torch():
         check=True,
     )
     assert done.stdout.strip() == "False"
+
+
+def test_a_module_of_ones_own_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "half.py").write_text("def f(:")
+    with pytest.raises(ValueError, match=r"half\.Net: cannot be imported: SyntaxError: .*half\.py, line 1"):
+        recipe_called("Supervised(network=half.Net())")

@@ -11,6 +11,11 @@ from medseg_lab.data.readers.checks import whole_labels
 SAME = 0.01
 """A file's spacing and the card's may differ by this share: rounding, no more."""
 
+Edges = tuple[float, ...] | None
+"""mm along each axis; None where it is not known."""
+
+CURE = "; `values` in card.toml says what others stand for: `medseg data add` proposes it"
+
 
 def as_channels(picture: np.ndarray, channels: int) -> np.ndarray:
     """`(C, *S)` with so many channels, where a picture in grey is to be one in colour or is stored as one.
@@ -38,13 +43,7 @@ def class_labels(label: np.ndarray, card: Card, path: Path, unknown: int | None 
         ValueError: naming the file, for a value that stands for nothing.
     """
     if not card.values:
-        try:
-            return whole_labels(label, len(card.classes), path, unknown)
-        except ValueError as error:
-            raise ValueError(
-                f"{error}; `values` in card.toml says what other values stand for, and `medseg data add` "
-                "proposes it"
-            ) from None
+        return whole_labels(label, len(card.classes), path, unknown, cure=CURE)
     if label.dtype == bool and len(card.values) == 2:
         return label.astype(np.uint8)
     found = np.unique(label)
@@ -58,14 +57,13 @@ def class_labels(label: np.ndarray, card: Card, path: Path, unknown: int | None 
     return labels
 
 
-def voxel_size(stated: tuple[float, ...] | None, card: Card, path: Path) -> tuple[float, ...] | None:
-    """mm along each axis: what the file states, else the card's `voxel_mm`.
+def voxel_size(image: Edges, mask: Edges, card: Card, path: Path) -> Edges:
+    """mm along each axis: what the mask's file states, else the image's, else the card's `voxel_mm`.
 
     Raises:
-        ValueError: naming the file, if the two contradict one another.
+        ValueError: naming the image's `path`, if two of them contradict one another.
     """
-    if stated is None or card.voxel_mm is None:
-        return stated or card.voxel_mm
-    if not np.allclose(stated, card.voxel_mm, rtol=SAME, atol=0):
-        raise ValueError(f"{path}: expected the card's voxel_mm {card.voxel_mm}, got {stated} in the file")
-    return stated
+    for other, whose in ((mask, "its mask's spacing"), (card.voxel_mm, "the card's voxel_mm")):
+        if image and other and not np.allclose(image, other, rtol=SAME, atol=0):
+            raise ValueError(f"{path}: expected {whose} {other}, got {image} in the file")
+    return mask or image or card.voxel_mm

@@ -73,8 +73,13 @@ def checked_image(image: np.ndarray, path: Path) -> np.ndarray:
     return image
 
 
-def whole_labels(label: np.ndarray, classes: int, path: Path, unknown: int | None = None) -> np.ndarray:
+def whole_labels(
+    label: np.ndarray, classes: int, path: Path, unknown: int | None = None, cure: str = ""
+) -> np.ndarray:
     """Labels 0 to `classes` - 1 as uint8, `unknown` as `IGNORE`; some are published as floating point.
+
+    Args:
+        cure: what to do about other values: the end of the message.
 
     Raises:
         ValueError: naming the file: other values, or numbers that are not whole (up to `ROUNDING`).
@@ -94,7 +99,7 @@ def whole_labels(label: np.ndarray, classes: int, path: Path, unknown: int | Non
     if not np.isin(values, allowed).all():
         open_value = "" if unknown is None else f", or {unknown} where nobody annotated"
         raise ValueError(
-            f"{path}: expected label values 0 to {classes - 1}{open_value}, got {values[:10].tolist()}"
+            f"{path}: expected label values 0 to {classes - 1}{open_value}, got {values[:10].tolist()}{cure}"
         )
     if unknown is None or unknown not in values:
         return np.ascontiguousarray(label, dtype=np.uint8)

@@ -1,6 +1,7 @@
 """The card of a folder of your own: its `card.toml`, or what the nnU-Net / MSD layout tells."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ from medseg_lab.data.readers.decode.volume import read_grid
 from medseg_lab.data.readers.geometry import arranged_grid, is_flat
 from medseg_lab.data.readers.grid_doubts import coarsest, grid_doubts
 from medseg_lab.data.readers.layout import read_layout
+from medseg_lab.data.readers.reader import Files
 from medseg_lab.data.text import read_toml
 
 SAME = 0.01
@@ -27,6 +29,25 @@ def folder_card(folder: Path) -> Card:
     """
     path = folder / "card.toml"
     return written_card(path) if path.is_file() else drafted_card(folder)
+
+
+def folders_of(folder: Path) -> tuple[Path, ...]:
+    """The folder of a data set of one's own, and those elsewhere that its card names.
+
+    Raises:
+        ValueError: if the card is inconsistent.
+    """
+    if not (folder / "card.toml").is_file():
+        return (folder,)
+    card = written_card(folder / "card.toml")
+    home = folder / Path(card.folder).expanduser()
+    others = (
+        [home / Path(name).expanduser() for name in (card.pairs.images, card.pairs.masks)]
+        if card.pairs
+        else []
+    )
+    inside = folder.resolve()
+    return (folder, *(one for one in (home, *others) if not one.resolve().is_relative_to(inside)))
 
 
 def written_card(path: Path) -> Card:
@@ -52,10 +73,10 @@ def drafted_card(folder: Path) -> Card:
     coarsest axis. No axis is mirrored: the anatomy is not known.
 
     Raises:
-        ValueError: if the folder is not in the layout, or a pair is incomplete.
+        ValueError: if the folder is not in the layout, a pair is incomplete, or no label can be read.
     """
     layout = read_layout(folder)
-    grids = {files.labels[0]: read_grid(files.labels[0]) for files in layout.files.values()}
+    grids = {layout.files[case].labels[0]: grid for case, grid in _label_grids(layout.files).items()}
     dims: Literal[2, 3] = 2 if all(map(is_flat, grids.values())) else 3
     table = layout.table
     return Card(
@@ -87,7 +108,8 @@ def preprocessing_for(grids: dict[Path, Grid], dims: int) -> Preprocessing:
     return Preprocessing(
         spacing=tuple(round(float(m), 6) for m in median) if median is not None and uneven else None,
         patch=tuple(int(8 * np.ceil(n / 8)) for n in np.median(covered, axis=0)),
-        slice_axis=2 if dims == 2 or median is None else coarsest(median),
+        # Volumes without a spacing are stacks in TIFF, whose first axis goes through the slices.
+        slice_axis=2 if dims == 2 else 0 if median is None else coarsest(median),
     )
 
 
@@ -103,8 +125,24 @@ def folder_doubts(folder: Path) -> tuple[tuple[str, str], ...]:
     if not (folder / "dataset.json").is_file():
         return ()
     layout = read_layout(folder)
-    grids = {case: read_grid(files.labels[0]) for case, files in layout.files.items()}
-    return (*layout.doubts, *grid_doubts(grids))
+    return (*layout.doubts, *grid_doubts(_label_grids(layout.files)))
+
+
+def _label_grids(files: Mapping[str, Files]) -> dict[str, Grid]:
+    """The grid of each case's label; one that cannot be read is left out: whoever reads the case is told why.
+
+    Raises:
+        ValueError: if none can be read: the first reason.
+    """
+    grids, reasons = {}, []
+    for case, of in files.items():
+        try:
+            grids[case] = read_grid(of.labels[0])
+        except ValueError as error:
+            reasons.append(str(error))
+    if not grids:
+        raise ValueError(reasons[0])
+    return grids
 
 
 def _zooms(grids: list[Grid]) -> np.ndarray | None:

@@ -95,7 +95,10 @@ def require_same_grid(image: Grid, label: Grid, path: Path) -> None:
     """
     if image.shape != label.shape:
         exchanged = sorted(image.shape) == sorted(label.shape)
-        cause = ": the same axes in another order" if exchanged else ""
+        turned = (
+            " (is one turned? a camera's EXIF tag is applied, as viewers do)" if image.affine is None else ""
+        )
+        cause = f": the same axes in another order{turned}" if exchanged else ""
         raise ValueError(f"{path}: expected the label's shape {label.shape}, got {image.shape}{cause}")
     if image.affine is None or label.affine is None:
         return

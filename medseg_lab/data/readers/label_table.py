@@ -13,7 +13,10 @@ EXAMPLE = '{"background": 0, "organ": 1, "ignore": 2}'
 
 
 class LabelTable(NamedTuple):
-    """Names by value, regions as unions of classes, and the value of `ignore` if there is one."""
+    """Names by value, regions as unions of classes, and the value of `ignore` if there is one.
+
+    Where the table has a union, each of its entries but the background is a region, as nnU-Net scores them.
+    """
 
     classes: tuple[str, ...]
     regions: dict[str, tuple[str, ...]]
@@ -28,7 +31,9 @@ def read_label_table(labels: dict[str, Any], path: Path) -> LabelTable:
     """
     values = _by_name(labels, path)
     if not all(is_number(v) for given in values.values() for v in _listed(given)):
-        raise ValueError(f"{path}: expected labels that are whole numbers, or lists of them, got {values}")
+        raise ValueError(
+            f"{path}: expected labels that are whole numbers, or lists of them, got {str(values)[:200]}"
+        )
     unknown = values.pop(IGNORE_NAME, None)
     if isinstance(unknown, list):
         raise ValueError(f"{path}: expected one value for 'ignore', got {unknown}")
@@ -48,10 +53,11 @@ def read_label_table(labels: dict[str, Any], path: Path) -> LabelTable:
     if every != set(range(len(every))) or not 2 <= len(every) <= MAX_CLASSES:
         raise ValueError(
             f"{path}: expected label values 0, 1, ... without a gap, 2 to {MAX_CLASSES} of them, "
-            f"got {sorted(every)[:10]}"
+            f"got {sorted(every)[:10]}: where masks store others, `values` in card.toml says so"
         )
     classes = tuple(named.get(value, f"label {value}") for value in range(len(every)))
-    regions = {name: tuple(classes[v] for v in members) for name, members in merged.items()}
+    members = {name: tuple(classes[int(v)] for v in _listed(given)) for name, given in values.items()}
+    regions = {name: of for name, of in members.items() if merged and of != classes[:1]}
     return LabelTable(classes, regions, None if unknown is None else int(unknown))
 
 

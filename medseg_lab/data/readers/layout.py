@@ -16,6 +16,7 @@ from medseg_lab.data.readers.label_table import is_number, read_label_table
 from medseg_lab.data.readers.leftovers import Doubt, doubts_of
 from medseg_lab.data.readers.listing import list_cases
 from medseg_lab.data.readers.reader import Files
+from medseg_lab.data.text import read_text
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,10 @@ def read_layout(folder: Path) -> Layout:
     """
     path = folder / "dataset.json"
     if not path.is_file():
-        raise ValueError(f"{folder}: expected a dataset.json beside imagesTr and labelsTr, got none")
+        raise ValueError(
+            f"{folder}: expected a dataset.json beside imagesTr and labelsTr, got none; a folder of "
+            "images and one of masks are added by: medseg data add IMAGES MASKS"
+        )
     table = _table(path)
     names = table.get("channel_names", table.get("modality"))
     if not isinstance(names, dict) or not names or not isinstance(table.get("labels"), dict):
@@ -67,14 +71,10 @@ def read_layout(folder: Path) -> Layout:
 
 
 def _table(path: Path) -> dict[str, Any]:
+    text = read_text(path)
     try:
-        table = json.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: expected text in UTF-8, got another encoding (byte {error.start} is "
-            f"0x{error.object[error.start]:02x}): save it as UTF-8"
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
+        table = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected a JSON object, got the error: {error}") from None
     if not isinstance(table, dict):
         raise ValueError(f"{path}: expected a JSON object, got {type(table).__name__}")

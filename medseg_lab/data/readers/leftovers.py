@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from medseg_lab.data.readers.checks import some
-from medseg_lab.data.readers.listing import CHANNEL, by_stem, is_absolute, is_there, stem_of
+from medseg_lab.data.readers.file_names import (
+    CHANNEL,
+    by_stem,
+    is_absolute,
+    is_file,
+    stem_of,
+    with_slashes,
+)
 from medseg_lab.data.readers.reader import Files
 
 Doubt = tuple[str, str]
@@ -53,15 +60,15 @@ def _unused(folder: Path, files: Mapping[str, Files], channels: int, ending: str
     if further:
         yield f"names {channels} channels: the files of others are left out: {some(sorted(further))}"
     if cases:
-        yield f"does not list {len(cases)} cases with files here, which are left out: {some(sorted(cases))}"
+        yield f"leaves out {len(cases)} cases with files here: {some(sorted(cases))}"
 
 
 def _bases(case: Files) -> Iterator[Path]:
-    """What the names of a case's images have in common: all of a name, or what comes before `_0000`."""
+    """What the names of a case's images have in common: the label's name before `_0000`, or a whole name."""
+    label = stem_of(case.labels[0].name)
     for path in case.image:
         stem = stem_of(path.name)
-        own = stem == stem_of(case.labels[0].name)
-        yield path.with_name(stem if own else CHANNEL.sub("", stem))
+        yield path.with_name(label if CHANNEL.sub("", stem) == label else stem)
 
 
 def _other_label_folders(folder: Path, files: Mapping[str, Files]) -> Iterator[str]:
@@ -71,7 +78,7 @@ def _other_label_folders(folder: Path, files: Mapping[str, Files]) -> Iterator[s
 
 
 def _moved(table: dict[str, Any]) -> Iterator[str]:
-    moved = sum(is_absolute(text) and not is_there(text) for text in _texts(table))
+    moved = sum(is_absolute(text) and not is_file(text) for text in _texts(table))
     if moved:
         yield f"has {moved} paths of another machine: files of the same names in this folder are read"
 
@@ -83,4 +90,4 @@ def _texts(table: dict[str, Any]) -> Iterator[str]:
         for value in entry.values() if isinstance(entry, dict) else [entry]:
             for text in value if isinstance(value, list) else [value]:
                 if isinstance(text, str):
-                    yield text.replace("\\", "/")
+                    yield with_slashes(text)

@@ -3,17 +3,22 @@
 A list is kept to: what it names has to be there, and what it does not name is left out (`leftovers`).
 """
 
-import os
-import re
-from pathlib import Path, PureWindowsPath
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from medseg_lab.data.readers.checks import by_name, visible
-from medseg_lab.data.readers.decode.volume import ending_of
+from medseg_lab.data.readers.checks import visible
+from medseg_lab.data.readers.decode.volume import FORMATS, NIFTI, ending_of
+from medseg_lab.data.readers.file_names import (
+    ANNOTATION,
+    CHANNEL,
+    by_stem,
+    is_absolute,
+    is_file,
+    stem_of,
+    with_slashes,
+)
 from medseg_lab.data.readers.reader import Files
-
-CHANNEL = re.compile(r"_(\d{4})$")
-"""How nnU-Net ends the name of a file that has one channel."""
 
 
 class Entry(NamedTuple):
@@ -63,12 +68,18 @@ def _entry(folder: Path, case: str | None, entry: Any, key: str, ending: str) ->
     given = entry if isinstance(entry, dict) else {key: entry}
     images = given.get(key, given.get("image"))
     images = images if isinstance(images, list) else [images]
-    label = given.get("label", f"labelsTr/{_name(str(images[0]))}" if images else None)
+    label = given.get(
+        "label", f"labelsTr/{with_slashes(str(images[0])).rpartition('/')[2]}" if images else None
+    )
     texts = [text for text in (*images, label) if isinstance(text, str) and text]
     if not images or len(texts) <= len(images):
         raise ValueError(
             f"{folder / 'dataset.json'}: expected the paths of an image and its label in each entry, "
             f"got {str(entry)[:200]}"
+        )
+    if other := next((text for text in texts if ending_of(with_slashes(text)) is None), None):
+        raise ValueError(
+            f"{folder / 'dataset.json'}: expected files ending in {', '.join(FORMATS)}, got {other[:200]!r}"
         )
     *found, place = (_place(folder, text) for text in texts)
     return Entry(stem_of(place.name, ending) if case is None else case, tuple(found), place)
@@ -76,20 +87,10 @@ def _entry(folder: Path, case: str | None, entry: Any, key: str, ending: str) ->
 
 def _place(folder: Path, text: str) -> Path:
     r"""The file that a path means: `./a/b`, `a\b`, or an absolute one, of this machine or of another."""
-    plain = text.replace("\\", "/")
+    plain = with_slashes(text)
     if is_absolute(plain):
-        return Path(plain) if is_there(plain) else folder.joinpath(*plain.split("/")[-2:])
+        return Path(plain) if is_file(plain) else folder.joinpath(*plain.split("/")[-2:])
     return folder / plain
-
-
-def is_there(path: Path | str) -> bool:
-    """Whether this exists; a name that no system allows does not."""
-    return os.path.exists(path)  # noqa: PTH110  (`Path.exists` raises for it)
-
-
-def is_absolute(text: str) -> bool:
-    """Whether a path with slashes begins at the root, or at a drive of Windows."""
-    return text.startswith("/") or bool(PureWindowsPath(text).drive)
 
 
 def _listed(entries: list[Entry], channels: int, folder: Path) -> dict[str, Files]:
@@ -100,7 +101,7 @@ def _listed(entries: list[Entry], channels: int, folder: Path) -> dict[str, File
     for entry in entries:
         images = _images(entry, channels)
         for file, what in (*((image, "an image") for image in images), (entry.label, "a label")):
-            if not is_there(file):
+            if not is_file(file):
                 raise ValueError(f"{file}: no such file; {what} is missing, which {path.name} lists")
             if file in used:
                 raise ValueError(f"{path}: expected each file once in the list of cases, got {file} again")
@@ -113,63 +114,60 @@ def _listed(entries: list[Entry], channels: int, folder: Path) -> dict[str, File
 
 def _images(entry: Entry, channels: int) -> tuple[Path, ...]:
     """The image files of an entry: as listed, or one a channel where the list leaves out their numbers."""
-    image = entry.images[0]
-    ending = image.name[len(stem_of(image.name)) :]
-    stem = stem_of(image.name)
-    split = [image.with_name(f"{stem}_{channel:04d}{ending}") for channel in range(channels)]
     if len(entry.images) > 1:
         return entry.images
-    if stem.endswith("_0000") and stem != stem_of(entry.label.name):
-        return tuple(image.with_name(f"{stem[:-5]}_{channel:04d}{ending}") for channel in range(channels))
-    return tuple(split) if not is_there(image) and any(map(is_there, split)) else (image,)
+    image = entry.images[0]
+    stem = stem_of(image.name)
+    ending = image.name[len(stem) :]
+    if is_first := stem == f"{stem_of(entry.label.name)}_0000":
+        stem = CHANNEL.sub("", stem)
+    names = _numbered(stem, channels, ending, lambda name: is_file(image.with_name(name + ending)))
+    split = tuple(image.with_name(name + ending) for name in names)
+    return split if is_first or (not is_file(image) and any(map(is_file, split))) else (image,)
+
+
+def _numbered(stem: str, channels: int, ending: str, is_here: Callable[[str], bool]) -> list[str]:
+    """The names of one file a channel, without ending; a picture may have all its colours in the first."""
+    names = [f"{stem}_{channel:04d}" for channel in range(channels)]
+    in_one = ending.lower() not in NIFTI and not any(map(is_here, names[1:]))
+    return names[:1] if in_one else names
 
 
 def _found(folder: Path, channels: int, ending: str) -> dict[str, Files]:
     """All pairs of `imagesTr` and `labelsTr`."""
     labels, images = (by_stem(folder / part, ending) for part in ("labelsTr", "imagesTr"))
+    images = {stem: path for stem, path in images.items() if not _annotates(stem, labels)}
     owned = {_owner(stem, labels) for stem in images}
     # Where no image is named after a channel, a missing one would be named after its case.
     whole = bool(images) and owned == set(images)
     found: dict[str, Files] = {}
     for case in sorted(set(labels) | owned):
-        split = [f"{case}_{channel:04d}" for channel in range(channels)]
+        split = _numbered(case, channels, ending, images.__contains__)
         stems = [case] if whole or (case in images and split[0] not in images) else split
-        for part, present, needed in (("labelsTr", labels, [case]), ("imagesTr", images, stems)):
-            for stem in needed:
-                if stem not in present:
-                    kind = "a label" if part == "labelsTr" else "an image"
-                    raise ValueError(f"{folder / part / (stem + ending)}: no such file; {kind} is missing")
+        for stem in [case] if case not in labels else [stem for stem in stems if stem not in images]:
+            part, kind = ("imagesTr", "an image") if case in labels else ("labelsTr", "a label")
+            hint = next(
+                (f": is it {name}?" for name in labels if ANNOTATION.sub("", name) == case != name), ""
+            )
+            raise ValueError(f"{folder / part / (stem + ending)}: no such file; {kind} is missing{hint}")
         found[case] = Files(tuple(images[stem] for stem in stems), (labels[case],))
     return found
 
 
 def _others(folder: Path) -> str:
     """Which files of other known endings there are."""
-    parts = [folder / part for part in ("imagesTr", "labelsTr")]
-    endings = {ending_of(path.name) for part in parts for path in visible(part, "*")} - {None}
-    return (
-        f"; there are files in {', '.join(sorted(filter(None, endings)))}: is file_ending right?"
-        if endings
-        else ""
+    found = (
+        ending_of(path.name) for part in ("imagesTr", "labelsTr") for path in visible(folder / part, "*")
     )
+    endings = sorted({ending for ending in found if ending})
+    return f"; there are files in {', '.join(endings)}: is file_ending right?" if endings else ""
 
 
-def by_stem(folder: Path, ending: str) -> dict[str, Path]:
-    """The files of this ending, in any case of letters, by the name before it."""
-    found = (path for path in visible(folder, "*") if path.name.lower().endswith(ending))
-    return by_name((path.name[: -len(ending)], path) for path in found)
+def _annotates(stem: str, labels: dict[str, Path]) -> bool:
+    """Whether this file is beside the images, but named as an annotation of a labelled case."""
+    return stem not in labels and ANNOTATION.sub("", stem) in labels
 
 
 def _owner(stem: str, labels: dict[str, Path]) -> str:
     """The case an image file belongs to: its own name where a label has it, else the name before `_0000`."""
     return stem if stem in labels else CHANNEL.sub("", stem)
-
-
-def stem_of(name: str, ending: str | None = None) -> str:
-    """A file's name without the ending."""
-    known = ending if ending and name.lower().endswith(ending) else ending_of(name)
-    return name[: -len(known)] if known else name
-
-
-def _name(text: str) -> str:
-    return text.replace("\\", "/").rpartition("/")[2]

@@ -24,11 +24,11 @@ OPEN: dict[str, Callable[[Card, Path], Reader]] = {
 
 
 def open_reader(card: Card, folder: Path | None = None) -> Reader:
-    """The reader of `card`, on `folder` or where the data set is found.
+    """The reader of `card`, in `folder`, where the card is that may name another, or where the set is found.
 
     Raises:
         ValueError: if it is not available, or its listing is inconsistent.
     """
     if card.reader == "virtual":
         return VirtualReader.open(card)
-    return OPEN[card.reader](card, folder or locate.require(card))
+    return OPEN[card.reader](card, (folder or locate.require(card)) / Path(card.folder).expanduser())

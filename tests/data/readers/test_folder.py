@@ -78,10 +78,15 @@ def test_a_wrong_card_is_refused_by_file_and_field_in_one_line(folder, old, new,
     assert "\n" not in str(error.value)
 
 
-def test_a_damaged_label_is_refused_when_the_card_is_drafted(make):
+def test_a_card_is_drafted_from_the_labels_that_can_be_read(make):
     made = make("msd-3d")
-    made.file("label").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"labelsTr/a0_x\.nii\.gz: expected .*, got an empty file"):
+    whole = folder_card(made.folder)
+    first, *others = sorted((made.folder / "labelsTr").iterdir())
+    first.write_bytes(b"")
+    assert folder_card(made.folder).classes == whole.classes
+    for path in others:
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"labelsTr/.*\.nii\.gz: expected .*, got an empty file"):
         folder_card(made.folder)
 
 
@@ -111,7 +116,8 @@ def test_ignore_with_regions_is_unknown_too(make):
     with_labels(made, {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "tip": 3, "ignore": 4})
     card = folder_card(made.folder)
     assert card.classes == ("background", "label 1", "label 2", "tip")
-    assert card.regions["core"] == ("label 2", "tip")
+    whole = ("label 1", "label 2", "tip")
+    assert card.regions == {"whole": whole, "core": ("label 2", "tip"), "tip": ("tip",)}
     label = np.full((9, 8, 5), 5, np.uint8)
     save_nifti(made.file("label"), label)
     made.card = card
@@ -167,6 +173,15 @@ def test_numbers_of_labels_may_be_text_and_stand_before_or_behind_the_name(make,
     made = make("msd-3d")
     with_labels(made, labels)
     assert folder_card(made.folder).classes == tuple(NAMED)
+
+
+def test_another_value_for_ignore_makes_other_cases(make):
+    made = make("msd-3d")
+    digests = []
+    for labels in (NAMED, NAMED | {"ignore": 4}, NAMED | {"ignore": 5}):
+        with_labels(made, labels)
+        digests.append(choose(str(made.folder)).reader.digest("a0_x"))
+    assert len(set(digests)) == 3
 
 
 def test_ignore_may_leave_a_gap_below_it(make):

@@ -9,7 +9,7 @@ import pytest
 from medseg_lab.data.choose import choose
 from medseg_lab.data.readers.folder import folder_doubts
 from medseg_lab.data.readers.layout import read_layout
-from tests.data.readers.layouts import save_nifti
+from tests.data.readers.layouts import save_nifti, save_picture
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_only_listed_cases_count_and_the_others_are_told(folder):
     say(folder, training=[pair("a1_x")])
     layout = read_layout(folder)
     assert list(layout.files) == ["a1_x"]
-    assert doubts(folder) == ["does not list 2 cases with files here, which are left out: a0_x, a2_x"]
+    assert doubts(folder) == ["leaves out 2 cases with files here: a0_x, a2_x"]
 
 
 def test_a_wrong_number_of_cases_is_told(folder):
@@ -121,6 +121,13 @@ def test_a_listed_file_that_is_not_there_is_refused_by_name(folder, part):
         read_layout(folder)
 
 
+@pytest.mark.parametrize("path", ["../../..", "/", "imagesTr", "imagesTr/a0_x.txt", "a\0.nrrd"])
+def test_what_is_no_image_file_is_refused_as_it_is_listed(folder, path):
+    say(folder, training=[pair("a0_x") | {"image": path}])
+    with pytest.raises(ValueError, match=r"dataset\.json: expected files ending in \.nii\.gz, .*, got '"):
+        read_layout(folder)
+
+
 def test_a_name_that_no_system_allows_is_no_file(folder):
     say(folder, training=[pair("a" * 500)])
     with pytest.raises(ValueError, match="no such file; an image is missing"):
@@ -164,9 +171,7 @@ def test_numbers_at_the_end_of_a_case_are_no_channels(folder):
         f"case_{i:04d}.nii.gz" for i in range(3)
     ]
     say(folder, training=[pair("case_0000")])
-    assert doubts(folder) == [
-        "does not list 2 cases with files here, which are left out: case_0001, case_0002"
-    ]
+    assert doubts(folder) == ["leaves out 2 cases with files here: case_0001, case_0002"]
 
 
 def test_a_case_and_a_channel_of_another_case_may_have_the_same_name(folder):
@@ -221,6 +226,62 @@ def test_another_encoding_is_one_clear_error(folder, encoding, byte):
     said = json.loads(path.read_text()) | {"name": "Hérz"}
     path.write_text(json.dumps(said, ensure_ascii=False), encoding=encoding)
     with pytest.raises(
-        ValueError, match=rf"dataset\.json: expected text in UTF-8, .* is {byte}\): save it as"
+        ValueError, match=rf"dataset\.json: expected text in UTF-8, got byte {byte} at .* save it as"
     ):
         read_layout(folder)
+
+
+@pytest.mark.parametrize("ending", ["_seg", "-label", "_GT"])
+def test_annotations_beside_images_are_no_cases(folder, ending):
+    shutil.copy(folder / "labelsTr" / "a0_x.nii.gz", folder / "imagesTr" / f"a0_x{ending}.nii.gz")
+    assert list(read_layout(folder).files) == ["a0_x", "a1_x", "a2_x"]
+    assert doubts(folder) == [f"leaves out 1 cases with files here: a0_x{ending}"]
+
+
+def test_a_label_that_is_not_named_as_its_case_is_pointed_at(folder):
+    (folder / "labelsTr" / "a0_x.nii.gz").rename(folder / "labelsTr" / "a0_x_seg.nii.gz")
+    with pytest.raises(
+        ValueError, match=r"labelsTr/a0_x\.nii\.gz: .*; a label is missing: is it a0_x_seg\?$"
+    ):
+        read_layout(folder)
+
+
+def test_images_and_labels_with_numbers_are_listed_as_they_are(folder):
+    """Neither img_0001 nor img_0002 is a channel of a case `img`."""
+    for i in range(3):
+        (folder / "imagesTr" / f"a{i}_x.nii.gz").rename(folder / "imagesTr" / f"img_{i:04d}.nii.gz")
+        (folder / "labelsTr" / f"a{i}_x.nii.gz").rename(folder / "labelsTr" / f"label_{i:04d}.nii.gz")
+    pairs = [
+        {"image": f"imagesTr/img_{i:04d}.nii.gz", "label": f"labelsTr/label_{i:04d}.nii.gz"} for i in (0, 1)
+    ]
+    say(folder, training=pairs)
+    assert [files.image[0].name for files in read_layout(folder).files.values()] == [
+        "img_0000.nii.gz",
+        "img_0001.nii.gz",
+    ]
+    assert doubts(folder) == ["leaves out 2 cases with files here: img_0002, label_0002"]
+
+
+def test_the_first_channel_stands_for_all(folder):
+    split(folder, 2)
+    say(
+        folder,
+        channel_names={"0": "T1", "1": "T2"},
+        training=[pair("a0_x") | {"image": "imagesTr/a0_x_0000.nii.gz"}],
+    )
+    assert len(read_layout(folder).files["a0_x"].image) == 2
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_picture_may_have_all_its_colours_in_its_first_file(tmp_path, listed):
+    """So nnU-Net 2 keeps natural images: three channels have names, and there is one file, _0000."""
+    colours = np.random.default_rng(0).integers(0, 255, (5, 6, 3)).astype(np.uint8)
+    save_picture(tmp_path / "imagesTr" / "a_0000.PNG", colours)
+    save_picture(tmp_path / "labelsTr" / "a.PNG", np.eye(5, 6, dtype=np.uint8))
+    said = {"channel_names": dict(enumerate("RGB")), "labels": {"background": 0, "line": 1}}
+    said |= {"file_ending": ".png", "numTraining": 1}
+    said |= {"training": [{"image": "imagesTr/a_0000.PNG", "label": "labelsTr/a.PNG"}]} if listed else {}
+    (tmp_path / "dataset.json").write_text(json.dumps(said))
+    raw = choose(str(tmp_path)).reader.read("a")
+    np.testing.assert_array_equal(raw.image, np.moveaxis(colours, -1, 0))
+    assert folder_doubts(tmp_path) == ()

@@ -163,6 +163,19 @@ def test_volumes_that_are_stored_along_other_axes_are_read_alike(msd_folder):
     assert card.preprocessing.patch == (16, 16, 16)
 
 
+@pytest.mark.parametrize("degrees", [44.9999, 45, 45.0001])
+def test_image_and_label_are_turned_alike_though_rounding_decides_how(msd_folder, degrees):
+    folder = msd_folder(1)
+    for part, angle in (("imagesTr", np.deg2rad(degrees)), ("labelsTr", np.deg2rad(45))):
+        affine = np.eye(4)
+        affine[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        rewrite(folder / part / "toy_000.nii.gz", lambda a: a[:9, :9], affine)
+    stored = nib.load(folder / "imagesTr" / "toy_000.nii.gz").get_fdata()
+    raw = reader_of(folder).read("toy_000")
+    marked = np.asanyarray(nib.load(folder / "labelsTr" / "toy_000.nii.gz").dataobj) == 2
+    np.testing.assert_allclose(np.sort(raw.image[raw.labels == 2]), np.sort(stored[marked]), rtol=1e-6)
+
+
 def test_an_image_that_is_flipped_against_its_label_is_refused(msd_folder):
     folder = msd_folder(1)
     rewrite(folder / "imagesTr" / "toy_000.nii.gz", affine=np.diag([-1, 1, 1, 1]))

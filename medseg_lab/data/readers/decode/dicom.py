@@ -71,7 +71,8 @@ def _parsed(path: Path) -> "Dataset":
         import pydicom
     except ImportError:
         raise ImportError(
-            f'{path.parent}: DICOM needs pydicom, which is not installed: pip install "medseg-lab[dicom]"'
+            f'{path.parent}: DICOM needs pydicom, which is not installed: pip install "medseg-lab[dicom]"',
+            name="pydicom",
         ) from None
     size = file_checks.size_of(path)
     with file_checks.decoding(path, "a complete, readable DICOM file"):

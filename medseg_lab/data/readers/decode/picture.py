@@ -105,7 +105,8 @@ def _decoded(path: Path, modes: tuple[str, ...]) -> "ImageFile":
     with path.open("rb") as stream:
         picture = _opened(stream, kind)
         if picture.mode not in modes:
-            raise ValueError(f"{path}: expected pixels {' or '.join(modes)}, got {picture.mode!r}")
+            known = "in grey, RGB or of a palette" if modes is MODES else " or ".join(modes)
+            raise ValueError(f"{path}: expected pixels {known}, got {picture.mode!r}")
         each = BITS.get(picture.mode, 8 * len(picture.getbands())) / 8
         file_checks.require_plausible(path, picture.size[::-1], each, size)
         _require_one_frame_of_8_bits(path, picture)

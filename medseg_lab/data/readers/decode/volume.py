@@ -9,7 +9,7 @@ import numpy as np
 from medseg_lab.data.readers.decode.dicom import read_series
 from medseg_lab.data.readers.decode.grid import Grid
 from medseg_lab.data.readers.decode.nifti import read_header, read_nifti
-from medseg_lab.data.readers.decode.picture import read_colours, read_values
+from medseg_lab.data.readers.decode.picture import KINDS, read_colours, read_values
 from medseg_lab.data.readers.decode.tiff import read_tiff
 
 
@@ -62,23 +62,21 @@ def _series(folder: Path) -> Volume:
     return Volume(*read_series(folder))
 
 
+NIFTI = (".nii.gz", ".nii")
 Read = Callable[[Path], Volume]
 
-PICTURES: dict[str, Read] = dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp"), _picture)
+PICTURES: dict[str, Read] = dict.fromkeys(KINDS, _picture)
 FORMATS: dict[str, Read] = {
-    ".nii.gz": _nifti,
-    ".nii": _nifti,
+    **dict.fromkeys(NIFTI, _nifti),
     **PICTURES,
-    ".tif": _tiff,
-    ".tiff": _tiff,
+    **dict.fromkeys((".tif", ".tiff"), _tiff),
 }
 """How the image files of each ending are read."""
 
 MASKS: dict[str, Read] = {
     **FORMATS,
     **dict.fromkeys(PICTURES, _picture_mask),
-    ".tif": _tiff_mask,
-    ".tiff": _tiff_mask,
+    **dict.fromkeys((".tif", ".tiff"), _tiff_mask),
 }
 """The same for masks: the indices of a palette are labels, and what changes labels is refused."""
 
@@ -111,9 +109,9 @@ def read_mask(path: Path) -> Volume:
 
 
 def _read(path: Path, formats: dict[str, Read]) -> Volume:
-    if path.is_dir():
-        return _series(path)
     ending = ending_of(path.name)
+    if ending is None and path.is_dir():
+        return _series(path)
     if ending is None:
         raise ValueError(f"{path}: expected a file ending of {', '.join(formats)}, got {path.name!r}")
     return formats[ending](path)
@@ -125,7 +123,7 @@ def read_grid(path: Path) -> Grid:
     Raises:
         ValueError: as `read_volume` does.
     """
-    if ending_of(path.name) not in (".nii.gz", ".nii"):
+    if ending_of(path.name) not in NIFTI:
         return read_volume(path).grid
     header = read_header(path)
     return Grid(header.shape[:3], header.affine, header.spacing, header.apart)
