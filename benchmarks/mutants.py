@@ -545,6 +545,27 @@ def measured(reader: str, mutants: int, folder: Path, seed: int) -> Row:
     return row
 
 
+def sample(reader: str, numbers: range, folder: Path, seed: int = 0) -> Row:
+    """The row of a few mutants, in this process."""
+    subject, row = readers()[reader][1](folder), Row(reader)
+    write, whole = subject.write or subject.path.write_bytes, subject.path.read_bytes()
+    write(whole)
+    good = subject.read()
+    for number in numbers:
+        write(subject.harm(whole, random.Random(f"{seed} {reader} {number}")))
+        begin = time.monotonic()
+        said = outcome(subject, good)
+        row.slowest = max(row.slowest, time.monotonic() - begin)
+        row.outcomes[said.partition(":")[0]] += 1
+        if said.startswith("fault"):
+            row.faults.append(f"mutant {number}: {said}")
+            write(whole)
+    write(whole)
+    if outcome(subject, good) != "as before":
+        row.faults.append("the whole file is not read as before")
+    return row
+
+
 def rows(mutants: int, only: list[str] | None, seed: int) -> Iterator[Row]:
     """Each reader's share of the mutants."""
     chosen = {name: one for name, one in readers().items() if not only or name.startswith(tuple(only))}
