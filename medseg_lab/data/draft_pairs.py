@@ -42,14 +42,13 @@ def home_of(images: Path, masks: Path) -> Path:
     """The folder for the card of two folders: the one that both are in.
 
     Raises:
-        ValueError: if they are not in one, or it has a card already.
+        ValueError: if they are not in one.
     """
-    parents = {images.resolve().parent, masks.resolve().parent}
-    home = parents.pop()
-    if parents or (home / NAME).exists():
+    home = images.resolve().parent
+    if home != masks.resolve().parent:
         raise ValueError(
-            f"{images} and {masks}: expected two folders inside one without a {NAME}, to be theirs; "
-            "say with -o FOLDER where it is to be written"
+            f"{images} and {masks}: expected two folders inside one, which would get their {NAME}; say with "
+            "-o FOLDER where it is to be written"
         )
     return home
 
@@ -114,7 +113,10 @@ def _look(path: Path) -> Look:
 def _card(
     home: Path, pairing: Pairing, looks: Mapping[Path, Look], meaning: Meaning, grids: dict[Path, Grid]
 ) -> Card:
-    dims: Literal[2, 3] = 2 if all(map(is_flat, grids.values())) else 3
+    # By the majority: a picture among volumes, or a stack among pictures, is refused when its case is read.
+    flat = {path: is_flat(grid) for path, grid in grids.items()}
+    dims: Literal[2, 3] = 2 if 2 * sum(flat.values()) > len(flat) else 3
+    fitting = {path: g for path, g in grids.items() if (flat[path] if dims == 2 else len(g.shape) == 3)}
     names = meaning.values[1:] or tuple(range(1, meaning.classes))
     name = home.resolve().name
     return Card(
@@ -133,13 +135,14 @@ def _card(
         values=meaning.values,
         unknown=meaning.unknown,
         pairs=pairing.pairs,
-        preprocessing=preprocessing_for(grids, dims),
+        preprocessing=preprocessing_for(fitting, dims),
     )
 
 
 def _channels(looks: Iterable[Look]) -> tuple[str, ...]:
-    """Names of channels: grey unless some image has colours."""
-    most = max(look.channels for look in looks)
+    """Names of channels: as most images have, and colours if some image has them."""
+    counts = Counter(look.channels for look in looks)
+    most = 3 if set(counts) == {1, 3} else counts.most_common(1)[0][0]
     return {1: ("grey",), 3: COLOURS}.get(most, tuple(f"channel {c}" for c in range(most)))
 
 

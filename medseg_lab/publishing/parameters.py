@@ -45,7 +45,7 @@ class Parameter:
             value = _literal(value)
         try:
             return TypeAdapter(self.type).validate_python(value, strict=True)
-        except ValidationError as error:
+        except ValidationError:
             raise ValueError(f"parameter {self.name}: expected {self.annotation}, got {value!r}") from None
 
 

@@ -133,6 +133,17 @@ def test_a_case_that_cannot_be_read_is_a_fault_and_the_others_are_found(home):
     assert "img_6.png: expected a PNG file, got JPEG" in faults["6"]
 
 
+def test_a_stack_among_pictures_is_a_fault_of_its_case(home):
+    for i in range(CASES):
+        (home / "images" / f"img_{i}.png").unlink()
+        stack = np.stack([image(i)] * 5) if i == 3 else image(i)
+        tifffile.imwrite(home / "images" / f"img_{i}.tif", stack)
+    found = added(home)
+    assert found.card.spatial_dims == 2
+    assert [case for case, _ in found.faults] == ["3"]
+    assert "img_3.tif: expected the label's shape (16, 24), got (5, 16, 24)" in dict(found.faults)["3"]
+
+
 def test_a_stack_has_its_spacing_from_its_tags_and_is_cut_across_its_first_axis(tmp_path):
     how = {"resolution": (2, 2), "imagej": True, "metadata": {"axes": "ZYX", "spacing": 3, "unit": "mm"}}
     for i in range(CASES):
@@ -200,11 +211,11 @@ def test_the_digest_of_a_series_is_of_all_its_files(tmp_path):
 def test_the_card_is_written_where_both_folders_are_or_where_told(home, tmp_path):
     assert home_of(home / "images", home / "masks") == home
     (tmp_path / "other").mkdir()
-    with pytest.raises(ValueError, match=r"expected two folders inside one without a card\.toml"):
+    with pytest.raises(ValueError, match=r"expected two folders inside one, .* say with -o FOLDER where"):
         home_of(home / "images", tmp_path / "other")
     added(home)
-    with pytest.raises(ValueError, match="say with -o FOLDER where"):
-        home_of(home / "images", home / "masks")
+    with pytest.raises(ValueError, match=r"nuclei/card\.toml: there is a card already"):
+        inspect_pairs(home / "images", home / "masks", home)
 
 
 @pytest.fixture

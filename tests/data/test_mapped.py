@@ -247,7 +247,7 @@ def test_a_damaged_file_is_named_and_deleting_its_entry_makes_it_anew(toy, one_i
         ValueError, match=r"expected a complete array, .*; delete .* to prepare it again"
     ) as error:
         load_cohort(toy, mapped=True)
-    assert str(error.value).startswith(f"{one_image}: expected a complete array, got ")
+    assert str(error.value).startswith(f"{Path(toy).name}: {one_image}: expected a complete array, got ")
     assert "\n" not in str(error.value)
     shutil.rmtree(one_image.parent)
     load_cohort(toy, mapped=True)

@@ -50,6 +50,19 @@ def test_a_pipe_is_not_waited_on(make, layout):
     refused(made, "image", "expected a plain file, got something else")
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("part", ["image", "label"])
+def test_a_folder_with_the_name_of_a_file_is_none(make, layout, part):
+    """As some programs unpack `a.nii.gz`: into a folder of this name."""
+    made = make(layout)
+    source = made.reader
+    made.file(part).unlink()
+    made.file(part).mkdir()
+    with pytest.raises(ValueError, match="expected a plain file, got a folder") as error:
+        source.read(made.first)
+    assert str(error.value).startswith(str(made.file(part)))
+
+
 FOREIGN = {
     "pickle": (pickled, "expected a .* file, got pickle"),
     "pickled numpy file": (pickled_npy, "expected a .* file, got NumPy"),

@@ -37,7 +37,7 @@ _LENGTHS = {348: "NIfTI-1 or Analyze", 540: "NIfTI-2"}
 def size_of(path: Path) -> int:
     """The number of bytes of a file, which must be neither missing nor empty nor a pipe."""
     if not path.is_file():
-        found = "something else" if path.exists() else "no such file"
+        found = "a folder" if path.is_dir() else "something else" if path.exists() else "no such file"
         raise ValueError(f"{path}: expected a plain file, got {found}")
     if not (size := path.stat().st_size):
         raise ValueError(f"{path}: expected an image or a label, got an empty file (0 bytes)")

@@ -27,11 +27,17 @@ PAGES = "IQ"
 LOSSY = {6: "JPEG", 7: "JPEG", 34712: "JPEG 2000", 34892: "JPEG", 50001: "WebP"}
 """Compressions that may change a label's value, by TIFF's number."""
 
-COLOURS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 6: "YCbCr"}
-"""The photometric interpretations that are read, by TIFF's number; 0 is stored inverted."""
+WHITE_IS_0, GREY, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
+"""TIFF's numbers for the colours that are read."""
+
+ORIENTATION = 274
+"""The tag of how a page is turned."""
 
 MM = {"nm": 1e-6, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "microns": 1e-3, "micrometer": 1e-3}
 MM |= {"\\u00b5m": 1e-3, "mm": 1.0, "millimeter": 1.0, "cm": 10.0, "inch": 25.4, "m": 1000.0}
+
+HARMLESS = "coercing invalid ASCII"
+"""What tifffile says of a text in another encoding, such as a name with an accent."""
 
 PRINT_DPI = (72, 75, 96, 100, 120, 150, 200, 240, 300, 350, 400, 600, 1200, 2400)
 """Resolutions of screens and printers, which programs write when they know nothing."""
@@ -58,39 +64,43 @@ def read_tiff(path: Path, labels: bool = False) -> tuple[np.ndarray, tuple[float
         _reports() as reports,
         tifffile.TiffFile(path, _multifile=False) as tiff,
     ):
-        all_series = tiff.series
-        if len(all_series) != 1:
-            raise ValueError(f"{path}: expected one image or stack, got {len(all_series)} in one file")
-        series, page = all_series[0], all_series[0].keyframe
-        _require_room(path, series, size)
-        _require_known(path, page, labels)
+        series = _checked(path, tiff, size, labels)
+        page = series.keyframe
         voxels, inverted = _pixels(path, series)
         if reports:
             raise ValueError(reports[0])
         voxels, axes = _ordered(path, voxels, series.axes)
-        turn = int(page.tags.valueof(274, default=1))
-        if int(page.photometric) == 3 and page.colormap is not None and not (labels or tiff.is_imagej):
+        if int(page.photometric) == PALETTE and page.colormap is not None and not (labels or tiff.is_imagej):
             voxels = (page.colormap[:, voxels[0]] >> 8).astype(np.uint8)
-        elif int(page.photometric) == 0 and voxels.dtype.kind in "bu" and not inverted:
+        elif int(page.photometric) == WHITE_IS_0 and voxels.dtype.kind in "bu" and not inverted:
             voxels = ~voxels
         voxels = opaque(path, voxels, _has_alpha(page) and "S" in series.axes)
-        edges = [_spacing(tiff, page).get(axis) for axis in axes]
-        if turn in (5, 6, 7, 8):
-            edges[-2:] = edges[:-3:-1]
-        spacing = None if None in edges else tuple(float(edge) for edge in edges if edge is not None)
+        turn = int(page.tags.valueof(ORIENTATION, default=1))
+        stated = _spacing(tiff, page)
+        turned = axes[:-2] + axes[:-3:-1] if turn in (5, 6, 7, 8) else axes
+        spacing = tuple(stated[axis] for axis in turned) if set(axes) <= set(stated) else None
     return upright(single(path, voxels)[None] if labels else voxels, turn), spacing
+
+
+def _checked(path: Path, tiff: "TiffFile", size: int, labels: bool) -> "TiffPageSeries":
+    """The only image or stack, checked before its pixels are decoded."""
+    if len(tiff.series) != 1:
+        raise ValueError(f"{path}: expected one image or stack, got {len(tiff.series)} in one file")
+    _require_room(path, tiff.series[0], size)
+    _require_known(path, tiff.series[0].keyframe, labels)
+    return tiff.series[0]
 
 
 @contextmanager
 def _reports() -> Iterator[list[str]]:
-    """What tifffile logs in this thread, in place of it being printed."""
+    """What tifffile logs of damage in this thread, in place of it being printed."""
     found: list[str] = []
     thread = threading.get_ident()
 
     class Keep(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == thread:
-                found.append(record.getMessage())
+            if record.thread == thread and HARMLESS not in (said := record.getMessage()):
+                found.append(said)
 
     keep = Keep(logging.WARNING)
     log = logging.getLogger("tifffile")
@@ -120,7 +130,7 @@ def _require_room(path: Path, series: "TiffPageSeries", size: int) -> None:
 
 
 def _require_known(path: Path, page: "TiffPage", labels: bool) -> None:
-    if int(page.photometric) not in COLOURS:
+    if int(page.photometric) not in (WHITE_IS_0, GREY, RGB, PALETTE, YCBCR):
         raise ValueError(f"{path}: expected grey, RGB or a palette, got {_name(page.photometric)} colours")
     if labels and int(page.compression) in LOSSY:
         raise ValueError(
@@ -150,7 +160,7 @@ def _by_pillow(path: Path, series: "TiffPageSeries") -> np.ndarray:
             picture.seek(each.index if each else 0)
             found.append(np.array(picture))
     pixels = np.stack(found)
-    turned = page.tags.valueof(274, default=1) != 1
+    turned = page.tags.valueof(ORIENTATION, default=1) != 1
     if pixels.size != np.prod(series.shape) or pixels.dtype != series.dtype or turned:
         raise ValueError(
             f"{path}: expected a compression that can be read here, got {_name(page.compression)}; install "
@@ -188,7 +198,7 @@ def _ordered(path: Path, voxels: np.ndarray, axes: str) -> tuple[np.ndarray, str
 def _has_alpha(page: "TiffPage") -> bool:
     """Whether the last sample of a pixel is alpha: said so, or a fourth beside red, green and blue."""
     kinds = [int(kind) for kind in page.extrasamples]
-    return len(kinds) == 1 and (kinds[0] in (1, 2) or int(page.photometric) == 2)
+    return len(kinds) == 1 and (kinds[0] in (1, 2) or int(page.photometric) == RGB)
 
 
 def _spacing(tiff: "TiffFile", page: "TiffPage") -> dict[str, float]:

@@ -109,9 +109,9 @@ def read_mask(path: Path) -> Volume:
 
 
 def _read(path: Path, formats: dict[str, Read]) -> Volume:
-    if path.is_dir():
-        return _series(path)
     ending = ending_of(path.name)
+    if ending is None and path.is_dir():
+        return _series(path)
     if ending is None:
         raise ValueError(f"{path}: expected a file ending of {', '.join(formats)}, got {path.name!r}")
     return formats[ending](path)
@@ -126,4 +126,4 @@ def read_grid(path: Path) -> Grid:
     if ending_of(path.name) not in NIFTI:
         return read_volume(path).grid
     header = read_header(path)
-    return Grid(header.shape[:3], header.affine, header.spacing, header.apart)
+    return Grid(header.shape[:3], header.affine, header.spacing, header.apart, header.oriented)

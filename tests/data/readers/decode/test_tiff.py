@@ -150,8 +150,18 @@ def test_a_page_that_claims_absurd_dimensions_takes_no_memory(tmp_path, compress
 
 
 def test_a_turned_page_is_read_as_viewers_show_it(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", PAGE, extratags=[(274, "H", 1, 6, True)])
-    assert (read_tiff(tmp_path / "a.tif")[0] == np.rot90(PAGE, -1)).all()
+    how = {"resolution": (40, 20), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(tmp_path / "a.tif", PAGE, extratags=[(274, "H", 1, 6, True)], **how)
+    voxels, spacing = read_tiff(tmp_path / "a.tif")
+    assert (voxels == np.rot90(PAGE, -1)).all()
+    assert spacing == (0.25, 0.5)  # rows were 0.5 mm apart
+
+
+def test_a_name_in_another_encoding_is_no_damage(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", PAGE, software="Angstrom 1")
+    content = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(content.replace(b"Angstrom", b"\x81ngstrom"))
+    assert (read_tiff(tmp_path / "a.tif")[0] == PAGE).all()
 
 
 def test_two_images_in_one_file_are_refused(tmp_path):
