@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -153,6 +154,13 @@ def test_what_the_terminal_cannot_show_is_shown_in_ascii() -> None:
     )
     done = started("-c", code, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stdout) == (0, r"\u5fc3\u810f \udcff" + "\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the shell")
+def test_nothing_need_be_open_to_print_to() -> None:
+    command = f"{shlex.quote(sys.executable)} -m medseg_lab methods >&-"
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_pipe_that_is_closed_is_silent() -> None:

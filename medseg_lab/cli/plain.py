@@ -67,7 +67,8 @@ class Plain(TyperGroup):
             with warnings.catch_warnings():
                 warnings.showwarning = _note
                 found = super().invoke(ctx)
-            sys.stdout.flush()  # so that a pipe that is closed is seen here
+            if sys.stdout is not None:  # as where the shell has closed it
+                sys.stdout.flush()  # so that a pipe that is closed is seen here
             return found
         except (Exception, KeyboardInterrupt) as error:
             if type(error).__module__.startswith(("click", "typer")) or isinstance(error, BrokenPipeError):
