@@ -48,6 +48,7 @@ def failing(error: BaseException) -> Result:
         (UNREADABLE, "error: a text cannot be read or written: 'utf-8' codec can't decode byte 0xff", 2),
         (ModuleNotFoundError("No module named 'pydicom'", name="pydicom.dataset"), "[dicom]", 1),
         (ModuleNotFoundError("No module named 'pandas'", name="pandas"), "No module named 'pandas'", 1),
+        (ImportError("a: pip install pydicom", name="pydicom"), "error: a: pip install pydicom\n", 1),
         (MemoryError(), "error: out of memory", 1),
         (RecursionError("maximum recursion depth exceeded"), "error: a fault of medseg-lab: RecursionErr", 1),
         (KeyError("key"), "error: a fault of medseg-lab: KeyError: 'key'; MEDSEG_TRACEBACK=1 shows where", 1),

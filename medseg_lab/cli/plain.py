@@ -126,6 +126,8 @@ def refused(error: OSError) -> str:
 
 def missing(error: ImportError) -> str:
     """Which part is not installed, and the line that installs it."""
+    if "pip install" in str(error):  # raised where it is known what the module is for
+        return first_line(error)
     module = (error.name or "").partition(".")[0]
     extra = next((name for name, modules in EXTRAS.items() if module in modules), "")
     if extra:
