@@ -1,6 +1,7 @@
 """Sudden death: commands are killed (SIGKILL) at random moments and started again until they are done.
 
     python benchmarks/kills.py --kills 200
+    python benchmarks/kills.py --together 3     (no kills: as many processes do the same at once)
 
 What they leave must be what an undisturbed command leaves, bit by bit: runs, their tables and curves without
 the seconds, prepared data, the record, cards, comparisons. Nothing half-written may stay. Prints a row for
@@ -132,8 +133,13 @@ def sweep_alone() -> None:
 
 def add_card() -> None:
     """A card for a folder; a second one would be refused."""
-    if not Path("data/card.toml").exists():
+    if Path("data/card.toml").exists():
+        return
+    try:
         medseg("data", "add", "data")
+    except SystemExit:
+        if not Path("data/card.toml").exists():
+            raise
 
 
 def record() -> None:
@@ -171,6 +177,8 @@ def files_of(*names: str) -> Callable[[Path], Iterator[tuple[str, str]]]:
 
     def found(folder: Path) -> Iterator[tuple[str, str]]:
         for path in sorted(path for name in names for path in folder.glob(name) if path.is_file()):
+            if path.parent.suffix == ".part":  # what `left_in` counts
+                continue
             yield str(path.relative_to(folder)), hashlib.sha256(path.read_bytes()).hexdigest()
 
     return found
@@ -314,17 +322,34 @@ class Killer:
         while row.kills < kills:
             folder = self.place(part, f"{part.name} {row.rounds}")
             self._round(row, folder, min(kills - row.kills, IN_A_ROUND))
-            found = dict(part.found(folder))
-            names = sorted(expected.keys() | found.keys())
-            row.differing += [f"{folder}/{name}" for name in names if expected.get(name) != found.get(name)]
-            left = left_in(folder)
-            row.left += [f"{folder}/{name}" for name in left if not may_stay(name)]
-            row.for_a_while += sum(map(may_stay, left))
+            self._compare(row, folder, expected)
             row.rounds += 1
             if row.equal:
                 shutil.rmtree(folder)
         shutil.rmtree(whole)
         return row
+
+    def together(self, part: Part, processes: int) -> Row:
+        """The same command by several processes at once, compared with one alone."""
+        row = Row(part, rounds=1, starts=processes)
+        whole, folder = (self.place(part, f"{part.name} {name}") for name in ("alone", "together"))
+        row.seconds = self._finish(whole, part.work)
+        expected = dict(part.found(whole))
+        started = [self.start(folder, part.work) for _ in range(processes)]
+        for process in started:
+            process.join(600)
+            if process.exitcode != 0:
+                row.differing.append(f"{folder}: ended with {process.exitcode}, see log.txt")
+        self._compare(row, folder, expected)
+        return row
+
+    def _compare(self, row: Row, folder: Path, expected: dict[str, str]) -> None:
+        found = dict(row.part.found(folder))
+        names = sorted(expected.keys() | found.keys())
+        row.differing += [f"{folder}/{name}" for name in names if expected.get(name) != found.get(name)]
+        left = left_in(folder)
+        row.left += [f"{folder}/{name}" for name in left if not may_stay(name)]
+        row.for_a_while += sum(map(may_stay, left))
 
     def _round(self, row: Row, folder: Path, kills: int) -> None:
         """The same command again and again until it is done, killed up to `kills` times."""
@@ -394,6 +419,7 @@ def main() -> None:
     """Kill, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--together", type=int, default=0, help="no kills, but so many processes at once")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", help="parts, by the beginning of their names")
     asked = parser.parse_args()
@@ -403,12 +429,13 @@ def main() -> None:
     killer = Killer(folder, asked.seed)
     for part in parts:
         begin = time.monotonic()
-        rows.append(killer.run(part, max(1, round(asked.kills * part.share / sum(p.share for p in parts)))))
-        row = rows[-1]
-        print(
-            f"{part.name}: {row.kills} kills, {time.monotonic() - begin:.0f} s, work {row.seconds:.1f} s",
-            flush=True,
-        )
+        if asked.together:
+            row = killer.together(part, asked.together)
+        else:
+            row = killer.run(part, max(1, round(asked.kills * part.share / sum(p.share for p in parts))))
+        rows.append(row)
+        took = f"{time.monotonic() - begin:.0f} s; undisturbed {row.seconds:.1f} s"
+        print(f"{part.name}: {row.kills} kills, {row.starts} starts in {took}", flush=True)
         for fault in (*row.differing, *row.left):
             print(f"  {fault}", flush=True)
     print(table(rows))

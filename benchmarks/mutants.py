@@ -20,6 +20,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -30,6 +31,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "training")
 
 SECONDS, MEGABYTES = 10, 1000
 """What one file may take at most."""
+LONGEST = 6000
+"""Characters of a refusal: those that list all methods have some thousand."""
 Harm = Callable[[bytes, random.Random], bytes]
 
 
@@ -195,7 +198,7 @@ def grid(folder: Path) -> Subject:
     write_example(folder / "data", 4)
     (folder / "grid.toml").write_text(
         'datasets = ["data"]\nseeds = 2\nlabelled = ["all", 2]\nparts = ["validation"]\nthreads = 1\n'
-        'methods = ["U-Net", "FCN-8s"]\nbudget = {steps = 3, voxels = 256, patch = 8, checkpoint_seconds = 0.5}\n'
+        'methods = ["U-Net", "FCN-8s"]\nbudget = {steps = 3, voxels = 256, patch = 8, seeds = 2}\n'
         '[recipes]\ntiny = "Supervised(network=UNet(features=[4, 8], dropout=0.1), spatial_dims=2)"\n'
         '[[chapters]]\nsection = "2.2"\nbudget = "smoke"\n',
         encoding="utf-8",
@@ -297,10 +300,8 @@ def checkpoint(name: str) -> Callable[[Path], Subject]:
 
         toys.Checkpoints = SafeCheckpoints
         method, cohort = recipe(Supervised, network=toys.SMALL), toys.tiny_cohort(2, unlabelled=0)
-        try:
+        with suppress(KeyboardInterrupt):
             toys.trained(method, cohort, folder / "cut", stop=2, checkpoint_seconds=0)
-        except KeyboardInterrupt:
-            pass
         shutil.copytree(folder / "cut", folder / "kept")
 
         def read() -> str:
@@ -451,7 +452,7 @@ def _refusal(said: str, subject: Subject, error: BaseException | None = None) ->
     where = _where(error) if error else "warning"
     if "\n" in said.strip():
         return f"fault: several lines: {said[:200]!r}; {where}"
-    if len(said) > 3000:
+    if len(said) > LONGEST:
         return f"fault: {len(said)} characters: {said[:100]!r}; {where}"
     if not any(name in said for name in subject.names):
         return f"fault: unnamed: {said[:200]!r}; {where}"
@@ -541,6 +542,27 @@ def measured(reader: str, mutants: int, folder: Path, seed: int) -> Row:
         finally:
             process.kill()
             process.join()
+    return row
+
+
+def sample(reader: str, numbers: range, folder: Path, seed: int = 0) -> Row:
+    """The row of a few mutants, in this process."""
+    subject, row = readers()[reader][1](folder), Row(reader)
+    write, whole = subject.write or subject.path.write_bytes, subject.path.read_bytes()
+    write(whole)
+    good = subject.read()
+    for number in numbers:
+        write(subject.harm(whole, random.Random(f"{seed} {reader} {number}")))
+        begin = time.monotonic()
+        said = outcome(subject, good)
+        row.slowest = max(row.slowest, time.monotonic() - begin)
+        row.outcomes[said.partition(":")[0]] += 1
+        if said.startswith("fault"):
+            row.faults.append(f"mutant {number}: {said}")
+            write(whole)
+    write(whole)
+    if outcome(subject, good) != "as before":
+        row.faults.append("the whole file is not read as before")
     return row
 
 

@@ -30,6 +30,6 @@ def read_toml(path: Path) -> dict[str, Any]:
     text = read_text(path)
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         hint = ' (in "quotes" a backslash is written twice; a path may have /)' if "\\" in text else ""
         raise ValueError(f"{path}: expected TOML, got the error: {error}{hint}") from None

@@ -7,12 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from medseg_lab.data.text import read_text
+from medseg_lab.training.own_files import first_line
 
 SECTION = re.compile(r"^(\d+(?:\.\d+)*)_")
 NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 PAGES = "comparison"
 """The folder of the notebooks that follow no section of the survey; each is called by its file's name."""
+
+
+class _Metadata(BaseModel):
+    tags: list[str] = []
+
+
+class _Cell(BaseModel):
+    cell_type: str
+    source: str | list[str]
+    metadata: _Metadata = _Metadata()
+
+
+class _Notebook(BaseModel):
+    cells: list[_Cell]
 
 
 @dataclass(frozen=True)
@@ -32,16 +49,15 @@ class Chapter:
         """The notebook as plain JSON (version 4).
 
         Raises:
-            ValueError: if the file is no notebook of that version.
+            ValueError: naming the file, if it is no notebook of that version.
         """
+        text = read_text(self.path)
         try:
-            found = json.loads(text := read_text(self.path))
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise ValueError(f"{self.path}: expected a notebook in JSON, got the error: {error}") from None
-        if not isinstance(found, dict) or not isinstance(found.get("cells"), list):
-            raise ValueError(
-                f"{self.path}: expected a notebook with cells (version 4), got {text[:40]!r} ..."
-            )
+            found: dict[str, Any] = json.loads(text)
+            _Notebook.model_validate(found)
+        except (RecursionError, ValueError) as error:
+            said = first_line(error)
+            raise ValueError(f"{self.path}: expected a notebook (version 4), got the error: {said}") from None
         return found
 
     @property

@@ -21,9 +21,11 @@ from medseg_lab.survey.configurations import configuration
 from medseg_lab.training.budget import BUDGETS, Budget
 from medseg_lab.training.names import recipe_called
 from medseg_lab.training.notation import add_own_modules, written
+from medseg_lab.training.own_files import first_line
 
 Name = Annotated[str, Field(min_length=1)]
 ALL, OWN = "all", "own"
+MOST_SEEDS = 10_000
 
 
 def _is_whole(value: Any, least: int) -> bool:
@@ -37,6 +39,8 @@ def _amount(value: Any) -> Any:
 
 
 def _seeds(value: Any) -> Any:
+    if _is_whole(value, MOST_SEEDS + 1):
+        raise ValueError(f"expected at most {MOST_SEEDS:,} seeds")
     listed = isinstance(value, list) and value and all(_is_whole(seed, 0) for seed in value)
     if _is_whole(value, 1) or (listed and len(set(value)) == len(value)):
         return value
@@ -116,6 +120,11 @@ class Grid(BaseModel):
         return value
 
     @model_validator(mode="after")
+    def _seeds_are_not_too_many(self) -> "Grid":
+        _seeds(self.budget.seeds)
+        return self
+
+    @model_validator(mode="after")
     def _terms_suit_the_budget(self) -> "Grid":
         if self.section is not None and self.budget.name != "class":
             raise ValueError(f"section: its terms are for the budget class, got {self.budget.name}")
@@ -153,7 +162,7 @@ def read_grid(path: Path | str) -> Grid:
 
 def _said(problem: Any) -> str:
     """One of pydantic's problems, in the words of this library."""
-    where = ".".join(map(str, problem["loc"]))
+    where = first_line(".".join(map(str, problem["loc"])))
     if problem["type"] == "extra_forbidden":
         budgets = [name for name in Budget.model_fields if name != "name"]
         known = budgets if where.startswith("budget.") else Grid.model_fields
@@ -161,7 +170,7 @@ def _said(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{where}: expected a value, got nothing"
     said = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{where}: {said}, got {problem['input']!r}" if where else said
+    return f"{where}: {said}, got {first_line(repr(problem['input']))}" if where else said
 
 
 def names(path: Path | str) -> dict[str, str]:

@@ -62,8 +62,8 @@ def require_sizes(archive: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
                 raise ValueError(f"{case}: expected {shapes[case]}, got a larger one")
 
 
-def first_line(error: Exception) -> str:
-    """What an exception says, in one line that is not long."""
+def first_line(error: object) -> str:
+    """What an exception or another object says, in one line that is not long."""
     said = " ".join(str(error).split()) or type(error).__name__
     return said if len(said) <= SAID else f"{said[:SAID]}..."
 
