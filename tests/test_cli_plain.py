@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import warnings
 from importlib.metadata import distribution, packages_distributions, requires
 from pathlib import Path
 
@@ -60,6 +61,14 @@ def test_every_exception_is_one_line(error: BaseException, said: str, code: int)
     assert said in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert result.stdout == ""
+
+
+def test_a_warning_is_a_note_on_one_line() -> None:
+    app = typer.Typer(cls=Plain)
+    app.command("one")(lambda: warnings.warn("left out a\nmore", stacklevel=1))
+    app.command("two")(lambda: None)
+    result = CliRunner().invoke(app, ["one"])
+    assert (result.exit_code, result.stderr) == (0, "note: left out a\n")
 
 
 def test_what_was_to_be_done_is_said(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from medseg_lab.cli.compare import compare
 from medseg_lab.cli.data import data
 from medseg_lab.cli.plain import Plain
 from medseg_lab.cli.plan import plan
+from medseg_lab.cli.predict import export, predict
 from medseg_lab.cli.record import record
 from medseg_lab.cli.sweep import sweep
 from medseg_lab.cli.tables import show
@@ -28,6 +29,8 @@ app.command()(compare)
 app.command()(sweep)
 app.command()(claims)
 app.command()(plan)
+app.command()(predict)
+app.command()(export)
 
 Section = Annotated[
     str, typer.Argument(help="The survey's section, such as 2.1.1, a page's name, or a path.")

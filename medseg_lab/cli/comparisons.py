@@ -1,9 +1,7 @@
 """The steps of `medseg compare`: choose runs, print tables, draw."""
 
 import gc
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +19,14 @@ from medseg_lab.record.store import read_record
 from medseg_lab.sweeps.grid import names as grid_names
 
 
-@contextmanager
-def noted() -> Iterator[None]:
-    """Inside, a warning is a note on a line of its own."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    for warning in caught:
-        typer.secho(f"note: {warning.message}", err=True, fg="yellow")
-
-
 def read(store: Path | None) -> Ledger:
-    """The ledger of a store; what it leaves out is printed."""
-    with noted():
-        return read_ledger(store)
+    """The ledger of a store."""
+    return read_ledger(store)
 
 
 def read_recorded() -> Ledger:
-    """The record as a ledger; what it leaves out is printed."""
-    with noted():
-        return read_record()
+    """The record as a ledger."""
+    return read_record()
 
 
 def load(store: Path | None, names: Path | None = None, record: bool = False) -> Ledger | None:

@@ -5,6 +5,7 @@ import io
 import os
 import sys
 import traceback
+import warnings
 from typing import Any
 
 import typer
@@ -61,9 +62,11 @@ class Plain(TyperGroup):
         return super().main(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; print what ends it."""
+        """Run the command; print what ends it. A warning is a note on a line of its own."""
         try:
-            found = super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _note
+                found = super().invoke(ctx)
             sys.stdout.flush()  # so that a pipe that is closed is seen here
             return found
         except (Exception, KeyboardInterrupt) as error:
@@ -78,6 +81,10 @@ class Plain(TyperGroup):
                 said = f"error: {sentence(error)}"
             typer.secho(said, err=True, fg="red")
             raise typer.Exit(code) from error
+
+
+def _note(message: Warning | str, *where: Any, **more: Any) -> None:
+    typer.secho(f"note: {next(iter(str(message).splitlines()), '')}", err=True, fg="yellow")
 
 
 def sentence(error: Exception) -> str:

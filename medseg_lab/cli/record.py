@@ -46,22 +46,20 @@ def add(
     ] = None,
 ) -> None:
     """Put finished runs on record that are not there yet, with their cases' and patients' ids."""
-    from medseg_lab.cli.comparisons import noted
     from medseg_lab.evaluation.wording import counted
     from medseg_lab.record.add import add as put
     from medseg_lab.training.names import names
     from medseg_lab.training.runs import RunStore
 
     filters: dict[str, Any] = {"dataset": dataset, "labelled": labelled, "steps": steps}
-    with noted():
-        found = put(
-            RunStore(store) if store else None,
-            section=section,
-            methods=method or (),
-            note=note,
-            to=to,
-            **filters,
-        )
+    found = put(
+        RunStore(store) if store else None,
+        section=section,
+        methods=method or (),
+        note=note,
+        to=to,
+        **filters,
+    )
     if found.path is None:
         typer.echo("nothing was added")
     else:
@@ -184,13 +182,11 @@ def entries_of(
     Raises:
         ValueError: for an unknown section or method.
     """
-    from medseg_lab.cli.comparisons import noted
     from medseg_lab.evaluation.naming import recipe_called
     from medseg_lab.record.sections import in_section
     from medseg_lab.record.store import read_entries
 
-    with noted():
-        entries = read_entries(folder)
+    entries = read_entries(folder)
     belongs = in_section(section) if section else lambda name: True
     texts = {recipe_called(name) for name in methods or ()}
     return [

@@ -37,7 +37,8 @@ class Preprocessing(_Part):
         normalise: `zscore`: each image to mean 0 and standard deviation 1, channel by channel.
         patch: the largest patch that training may take, in voxels.
         slice_patch: the same for slices drawn from volumes; the patch without the slice axis if absent.
-        slice_axis: the axis across which a volume is cut into slices.
+        slice_axis: the axis across which a volume is cut into slices. In a folder of your own, axes are
+            counted as volumes are read: x, y, z (`readers.geometry`).
         mirror: axes along which a mirrored image is still a plausible one.
     """
 

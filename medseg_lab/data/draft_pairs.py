@@ -42,14 +42,13 @@ def home_of(images: Path, masks: Path) -> Path:
     """The folder for the card of two folders: the one that both are in.
 
     Raises:
-        ValueError: if they are not in one, or it has a card already.
+        ValueError: if they are not in one.
     """
-    parents = {images.resolve().parent, masks.resolve().parent}
-    home = parents.pop()
-    if parents or (home / NAME).exists():
+    home = images.resolve().parent
+    if home != masks.resolve().parent:
         raise ValueError(
-            f"{images} and {masks}: expected two folders inside one without a {NAME}, to be theirs; "
-            "say with -o FOLDER where it is to be written"
+            f"{images} and {masks}: expected two folders inside one, which would get their {NAME}; say with "
+            "-o FOLDER where it is to be written"
         )
     return home
 

@@ -19,10 +19,9 @@ from medseg_lab.data.card import Card
 from medseg_lab.data.memory import physical_memory
 from medseg_lab.inference.as_trained import AsTrained
 from medseg_lab.inference.asked import Reading, case_name
+from medseg_lab.inference.kinds import can_sample, needs_whole
 from medseg_lab.inference.mask_file import map_ending, mask_ending, write_map
-from medseg_lab.inference.model_ensemble import ModelEnsemble
 from medseg_lab.inference.whole_or_slabs import Work
-from medseg_lab.training.changed import Changed
 from medseg_lab.training.run import Run
 from medseg_lab.training.segmenter import Segmenter
 
@@ -110,6 +109,7 @@ class Applied:
         self.like = AsTrained.of(run, card)
         self.learner = run.learner(self.device)
         self.patch = self.learner.patch or self.like.how.patch
+        self.needs_whole = needs_whole(self.learner) or max(self.like.thinned, default=1) > 1
 
     def __call__(
         self,
@@ -149,7 +149,7 @@ class Applied:
         ending, maps_ending = mask_ending(files[0]), map_ending(files[0])
         wanted = {"": ending}
         wanted |= {"_probabilities": maps_ending} if probabilities else {}
-        names = UNCERTAINTY if self.can_sample else UNCERTAINTY[:1]
+        names = UNCERTAINTY if can_sample(self.learner) else UNCERTAINTY[:1]
         wanted |= {f"_{name}": maps_ending for name in names} if uncertainty else {}
         targets = {name: folder / f"{case}{name}{end}" for name, end in wanted.items()}
         self._require_free(targets.values(), files, overwrite)
@@ -182,21 +182,6 @@ class Applied:
             tuple(doubts),
             slabs,
         )
-
-    @property
-    def can_sample(self) -> bool:
-        """Whether samples differ."""
-        learner: Any = self.learner
-        while type(learner).sample is Changed.sample:
-            learner = learner.learner
-        return type(learner).sample is not Segmenter.sample
-
-    @property
-    def needs_whole(self) -> bool:
-        """Whether its method has a step on the whole case (`Segmenter.finish`)."""
-        none = (Segmenter.finish, Changed.finish, ModelEnsemble.finish)
-        parts = [part for part in self.learner.modules() if isinstance(part, Segmenter)]
-        return max(self.like.thinned, default=1) > 1 or any(type(part).finish not in none for part in parts)
 
     def _require_free(self, targets: Iterable[Path], files: Sequence[Path], overwrite: bool) -> None:
         images = {path.resolve() for path in files}

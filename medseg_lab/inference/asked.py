@@ -110,8 +110,10 @@ def _files(given: Path) -> list[Path]:
         if not given.exists():
             raise ValueError(f"{given}: expected an image or a folder of images, got nothing there")
         return [given]
-    images = [path for path in visible(given, "*") if path.is_file() and ending_of(path.name)]
-    return images or [given]
+    there = visible(given, "*")
+    images = [path for path in there if path.is_file() and ending_of(path.name)]
+    series = [given] if any(path.is_file() for path in there) else there  # DICOM: a folder, or several in it
+    return images or series
 
 
 def _stem(path: Path) -> str:

@@ -19,7 +19,7 @@ from medseg_lab.inference.windows import Look, Place
 from medseg_lab.training.device import laid_out
 from medseg_lab.training.segmenter import Segmenter
 
-VALUES = 2**24
+VALUES = 2**22
 """Numbers that are read at a time, where windows do not say how many."""
 OVERLAP = 0.25
 """As in `predict.predict_case`."""
@@ -138,13 +138,13 @@ class LargeCase:
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=low):
                 return look(laid_out(patches)).float()
 
-        slabs = by_slabs(looked, read, _to_front(self.resampled, front), window, OVERLAP, together, sliced)
+        slabs = by_slabs(looked, read, to_front(self.resampled, front), window, OVERLAP, together, sliced)
         changed = slabs if change is None else map(change, slabs)
         with torch.inference_mode():
             if self.resampled == self.shape:
                 yield from changed
             else:
-                yield from self._back(changed, _to_front(self.resampled, front), _to_front(self.shape, front))
+                yield from self._back(changed, to_front(self.resampled, front), to_front(self.shape, front))
 
     def front(self, learner: Segmenter) -> int:
         """The axis of S along which slabs follow each other: the slices', or the first."""
@@ -176,10 +176,8 @@ class LargeCase:
         channels = sum(len(volume.voxels) for volume, _ in self.image.volumes())
         path = self.image.folder / "resampled"
         kept = np.memmap(path, np.float32, "w+", shape=(channels, *self.resampled))
-        places, step = (
-            positions(self.resampled[0], self.shape[0]),
-            max(1, VALUES // int(np.prod(self.resampled[1:]))),
-        )
+        places = positions(self.resampled[0], self.shape[0])
+        step = max(1, VALUES // int(np.prod(self.resampled[1:])))
         for first in range(0, self.resampled[0], step):
             some = places[first : first + step]
             low, high = int(some[0]), int(some[-1]) + 2
@@ -212,7 +210,8 @@ def is_nifti(path: Path) -> bool:
     return ending_of(path.name) in (".nii", ".nii.gz")
 
 
-def _to_front(shape: Sequence[int], axis: int) -> tuple[int, ...]:
+def to_front(shape: Sequence[int], axis: int) -> tuple[int, ...]:
+    """A shape with an axis in front of the others."""
     return (shape[axis], *shape[:axis], *shape[axis + 1 :])
 
 

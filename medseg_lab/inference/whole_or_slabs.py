@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from medseg_lab.inference.asked import Reading
-from medseg_lab.inference.large import LargeCase, LargeImage
+from medseg_lab.inference.large import LargeCase, LargeImage, to_front
 from medseg_lab.inference.predict import predict_case
 from medseg_lab.inference.sample import sample_case
 from medseg_lab.training.segmenter import Segmenter
@@ -109,10 +109,12 @@ class Work:
             yield from self.case.maps(learner, look, patch, passes, split if maps else None)
 
     def _new(self, name: str, kind: Any, maps: int = 1) -> np.ndarray:
-        shape = (maps, *self.reading.shape)
+        """`(maps, *S)`; on disk where slabs are written to it, one after the other."""
         if self.folder is None or not maps:
-            return np.empty(shape, kind)
-        return np.memmap(self.folder / name, kind, "w+", shape=shape)
+            return np.empty((maps, *self.reading.shape), kind)
+        front = self.case.front(self.learner)
+        kept = np.memmap(self.folder / name, kind, "w+", shape=(maps, *to_front(self.reading.shape, front)))
+        return np.moveaxis(kept, 1, front + 1)
 
     def _fronted(self, array: np.ndarray) -> np.ndarray:
         """`(M, *S)` with the axis along which slabs follow each other in front of S."""

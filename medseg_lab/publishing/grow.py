@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -89,10 +90,13 @@ def grow(
         The path of the built `index.html`.
 
     Raises:
+        ModuleNotFoundError: where Jupyter Book is not installed.
         ValueError: for an unknown budget or data set, naming the known ones.
         BookError: if the book did not build, or chapters failed; the others were executed then.
         KeyboardInterrupt: if it was stopped: what is done.
     """
+    if find_spec("jupyter_book") is None:  # else it would be missed after the first chapter
+        raise ModuleNotFoundError("No module named 'jupyter_book'", name="jupyter_book")
     given = {chapter: of_book(chapter, budget=budget, dataset=dataset) for chapter in house.chapters()}
     pages = [find_chapter(one.path, values, house=house, with_runs=True) for one, values in given.items()]
     book = Book(house, output)

@@ -124,7 +124,7 @@ def _found(name: str) -> tuple[str, Callable[..., Any]]:
         )
     try:
         return name, load(name)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RuntimeError):
         raise
     except Exception as error:  # whatever is in a module of one's own
         raise ValueError(f"{name}: cannot be imported: {type(error).__name__}: {error}") from error

@@ -167,6 +167,13 @@ def test_a_kill_between_two_renames_is_repaired(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["html"]
 
 
+def test_a_book_without_jupyter_book_executes_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medseg_lab.publishing.grow.find_spec", lambda name: None)
+    monkeypatch.setattr("medseg_lab.publishing.grow.run_chapter", lambda *a, **k: pytest.fail("executed"))
+    with pytest.raises(ModuleNotFoundError, match="jupyter_book"):
+        grow(house)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_stopped_book_can_be_read_and_no_process_survives(house: House, tmp_path: Path, root: Path) -> None:
     """It is stopped while a chapter is executed and a build runs; `kill` is as Ctrl-C."""

@@ -25,7 +25,8 @@ def made_folder(folder: Path, shape: tuple[int, ...], channels: int) -> Path:
         (folder / name).mkdir(parents=True)
     cases = [f"patient{number:02d}_a" for number in range(8)] + ["patient00_b", "patient00_c"]
     for case in cases:
-        grid = np.indices(shape) - draw.uniform(8, 12, len(shape)).reshape(-1, *[1] * len(shape))
+        centre = np.array([draw.uniform(8, 12) if edge > 1 else 0 for edge in shape])
+        grid = np.indices(shape) - centre.reshape(-1, *[1] * len(shape))
         inside = (grid**2).sum(axis=0) < 36
         for channel in range(channels):
             image = (inside * (1 + channel) + draw.normal(0, 0.3, shape)).astype(np.float32)

@@ -274,3 +274,13 @@ def test_the_table_counts_labels_and_sizes(msd_folder):
     # 27 of 990, 1100 or 1210 voxels, two cases each
     assert f"1 front: {100 * 27 * 6 / (2 * (990 + 1100 + 1210)):.3g}%" in rows["labels"]
     assert rows["spacing in mm"] == "1 x 1 x 1"
+
+
+def test_files_that_dataset_json_does_not_list_are_told_and_not_counted(msd_folder):
+    folder = msd_folder(6)
+    said = json.loads((folder / "dataset.json").read_text())
+    said["training"] = said["training"][:5]
+    (folder / "dataset.json").write_text(json.dumps(said))
+    found = inspect_folder(folder)
+    assert len(found.cases) == 5
+    assert ("dataset.json", "leaves out 1 case with files here: toy_005") in found.doubts

@@ -211,11 +211,11 @@ def test_the_digest_of_a_series_is_of_all_its_files(tmp_path):
 def test_the_card_is_written_where_both_folders_are_or_where_told(home, tmp_path):
     assert home_of(home / "images", home / "masks") == home
     (tmp_path / "other").mkdir()
-    with pytest.raises(ValueError, match=r"expected two folders inside one without a card\.toml"):
+    with pytest.raises(ValueError, match=r"expected two folders inside one, .* say with -o FOLDER where"):
         home_of(home / "images", tmp_path / "other")
     added(home)
-    with pytest.raises(ValueError, match="say with -o FOLDER where"):
-        home_of(home / "images", home / "masks")
+    with pytest.raises(ValueError, match=r"nuclei/card\.toml: there is a card already"):
+        inspect_pairs(home / "images", home / "masks", home)
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from toys import tiny_budget, tiny_cohort
+from toys import tinted, tiny_budget, tiny_cohort
 
 from medseg_lab.data.coarser import coarser
 from medseg_lab.data.cohort import Cohort
 from medseg_lab.data.preprocess import zscore
+from medseg_lab.data.readers.decode.volume import read_volume
 from medseg_lab.evaluation.judge import Judge
 from medseg_lab.inference import apply, large
 from medseg_lab.inference.apply import Applied, segment
@@ -184,9 +185,10 @@ def test_what_the_card_says_that_masks_store_is_written(tmp_path, image):
     assert found[0].dtype == np.uint8
 
 
+@pytest.mark.filterwarnings("error")  # the card knows the spacing of pictures, so none is missing
 @pytest.mark.parametrize(("ending", "expected"), [(".png", ".png"), (".jpg", ".png"), (".tif", ".tif")])
 def test_a_picture_gets_a_mask_in_its_own_format_where_that_can_hold_one(tmp_path, ending, expected):
-    run = trained(tmp_path / "runs", SMALL, tiny_cohort(2, 2))
+    run = trained(tmp_path / "runs", SMALL, with_card(tiny_cohort(2, 2), voxel_mm=(1.0, 1.0)))
     grey = np.random.default_rng(0).integers(0, 255, (20, 31)).astype(np.uint8)
     Image.fromarray(grey).save(tmp_path / f"a{ending}")
     found = segment(run, tmp_path / f"a{ending}", tmp_path / "out", probabilities=True)
@@ -234,7 +236,9 @@ def test_channels_and_dimensions_that_differ_are_refused_and_nothing_is_written(
 def test_a_learner_of_slices_takes_a_single_slice_of_a_volume(tmp_path):
     run = trained(tmp_path / "runs", SLICES)
     Image.fromarray(np.arange(400, dtype=np.uint8).reshape(20, 20)).save(tmp_path / "p.png")
-    assert segment(run, tmp_path / "p.png", tmp_path / "out").voxels.keys() == {"background", "a"}
+    with pytest.warns(UserWarning, match="its spacing is not known; the training's was 1 x 1 mm"):
+        found = segment(run, tmp_path / "p.png", tmp_path / "out")
+    assert np.asarray(Image.open(found.mask)).shape == (20, 20)
 
 
 def test_a_spacing_far_from_the_trainings_is_a_warning_and_a_missing_one_an_error_if_it_is_needed(
@@ -343,3 +347,40 @@ def test_the_store_finds_a_run_by_the_beginning_of_its_key_or_by_its_folder(tmp_
     for name in ("", "nothing"):
         with pytest.raises(ValueError, match=r"expected one run whose key begins with .*, got none"):
             store.run(name)
+
+
+def test_a_dicom_series_gets_a_mask_in_nifti_at_its_place(tmp_path):
+    pytest.importorskip("pydicom")
+    from tests.data.readers.series import save_series
+
+    voxels = np.random.default_rng(0).integers(0, 1000, (10, 9, 8)).astype(np.int16)
+    folder = save_series(tmp_path / "scans" / "head", voxels, step=1.5, pixel=(1.0, 1.0))
+    assert cases_of([tmp_path / "scans"], 1) == cases_of([folder], 1) == {"head": (folder,)}
+    run = trained(tmp_path / "runs")
+    found = segment(run, folder, tmp_path / "out")
+    mask, volume = nib.load(found.mask), read_volume(folder)
+    assert found.mask.name == "head.nii.gz"
+    assert np.allclose(mask.affine, volume.affine)
+    assert mask.shape == volume.voxels.shape[1:]
+    same = save(tmp_path / "same.nii.gz", volume.voxels[0], volume.affine)
+    assert np.array_equal(read(found.mask), read(segment(run, same, tmp_path / "out").mask))
+
+
+def test_channels_come_in_a_file_each_or_as_the_colours_of_a_picture(tmp_path):
+    run = trained(tmp_path / "runs", SMALL, with_card(tinted(tiny_cohort(2, 2)), voxel_mm=(1.0, 1.0)))
+    colours = np.random.default_rng(0).integers(0, 255, (20, 24, 3)).astype(np.uint8)
+    Image.fromarray(colours).save(tmp_path / "a.png")
+    one = segment(run, tmp_path / "a.png", tmp_path / "out")
+    files = [save(tmp_path / f"b_{c:04d}.nii.gz", colours[..., c, None]) for c in range(3)]
+    several = segment(run, files, tmp_path / "out")
+    assert several.case == "b"
+    assert nib.load(several.mask).shape == (20, 24, 1)
+    assert 0 < one.voxels["a"] < 480
+    assert np.array_equal(read(several.mask)[..., 0], np.asarray(Image.open(one.mask)))
+    with pytest.raises(ValueError, match=r"b_0000.*expected 3 channels \(red, green, blue\), got 2"):
+        segment(run, files[:2], tmp_path / "more")
+    with pytest.raises(ValueError, match=r"expected channels _0000, _0001, .*, got b_0001\."):
+        segment(run, [files[1], files[0], files[2]], tmp_path / "more")
+    moved = save(tmp_path / "b_0002.nii.gz", colours[..., 2, None], np.diag([1, 1.5, 1, 1]))
+    with pytest.raises(ValueError, match=r"b_0002.*expected the place of b_0000.*, got corners 11\.5 mm"):
+        segment(run, [*files[:2], moved], tmp_path / "more")

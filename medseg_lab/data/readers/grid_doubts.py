@@ -14,8 +14,8 @@ THICK = 1.5
 
 
 def grid_doubts(grids: Mapping[str, Grid]) -> tuple[tuple[str, str], ...]:
-    """What a person should look at, by cases: single slices among volumes, and slices cut another way."""
-    return (*_flat_ones(grids), *_cut_otherwise(grids), *_contradictory(grids))
+    """What a person should look at, by cases: slices among volumes, axes that run or are cut another way."""
+    return (*_flat_ones(grids), *_cut_otherwise(grids), *_contradictory(grids), *_not_oriented(grids))
 
 
 def coarsest(spacing: np.ndarray) -> int:
@@ -26,7 +26,7 @@ def coarsest(spacing: np.ndarray) -> int:
 def _flat_ones(grids: Mapping[str, Grid]) -> Iterator[tuple[str, str]]:
     flat = [case for case, grid in grids.items() if is_flat(grid)]
     if 0 < len(flat) < len(grids):
-        yield some(flat), f"{len(flat)} of {len(grids)} cases are one slice; the others are volumes"
+        yield some(flat), f"one slice each ({len(flat)} of {len(grids)} cases), where the others are volumes"
 
 
 def _cut_otherwise(grids: Mapping[str, Grid]) -> Iterator[tuple[str, str]]:
@@ -50,3 +50,10 @@ def _contradictory(grids: Mapping[str, Grid]) -> Iterator[tuple[str, str]]:
     }
     if apart:
         yield some(apart), f"sform and qform differ by up to {max(apart.values()):.3g} mm: sform is used"
+
+
+def _not_oriented(grids: Mapping[str, Grid]) -> Iterator[tuple[str, str]]:
+    silent = [case for case, grid in grids.items() if not grid.oriented]
+    if 0 < len(silent) < len(grids):
+        what = "the headers do not say which way the axes run, as those of other cases do"
+        yield some(silent), f"{what}: the first is taken to run to the left (sform and qform have code 0)"

@@ -66,7 +66,7 @@ def read_layout(folder: Path) -> Layout:
     labels = read_label_table(table["labels"], path)
     ending = _ending(table, path)
     files = list_cases(folder, table, len(channels), ending)
-    doubts = doubts_of(folder, table, files, len(channels), ending)
+    doubts = doubts_of(folder, table, files, ending)
     return Layout(table, channels, *labels, files, doubts)
 
 

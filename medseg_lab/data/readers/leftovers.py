@@ -22,12 +22,12 @@ WHERE = "dataset.json"
 
 
 def doubts_of(
-    folder: Path, table: dict[str, Any], files: Mapping[str, Files], channels: int, ending: str
+    folder: Path, table: dict[str, Any], files: Mapping[str, Files], ending: str
 ) -> tuple[Doubt, ...]:
     """What a person should look at before the cases of a folder are used; arguments as in `list_cases`."""
     found = (
         *_wrong_number(table, files),
-        *_unused(folder, files, channels, ending),
+        *_unused(folder, files, ending),
         *_other_label_folders(folder, files),
         *_moved(table),
     )
@@ -37,10 +37,10 @@ def doubts_of(
 def _wrong_number(table: dict[str, Any], files: Mapping[str, Files]) -> Iterator[str]:
     said = table.get("numTraining", len(files))
     if str(said) != str(len(files)):
-        yield f"numTraining is {said}, but there are {len(files)} cases"
+        yield f"numTraining is {said}, but {_cases(len(files))} can be used"
 
 
-def _unused(folder: Path, files: Mapping[str, Files], channels: int, ending: str) -> Iterator[str]:
+def _unused(folder: Path, files: Mapping[str, Files], ending: str) -> Iterator[str]:
     """Files of channels that have no name, and of cases that are not listed."""
     used = {path for case in files.values() for path in (*case.image, *case.labels)}
     bases = {base for case in files.values() for base in _bases(case)}
@@ -58,9 +58,9 @@ def _unused(folder: Path, files: Mapping[str, Files], channels: int, ending: str
         else:
             cases.add(base.name if is_split else whole.name)
     if further:
-        yield f"names {channels} channels: the files of others are left out: {some(sorted(further))}"
+        yield f"does not name all channels; files of others are left out: {some(sorted(further))}"
     if cases:
-        yield f"leaves out {len(cases)} cases with files here: {some(sorted(cases))}"
+        yield f"leaves out {_cases(len(cases))} with files here: {some(sorted(cases))}"
 
 
 def _bases(case: Files) -> Iterator[Path]:
@@ -81,6 +81,10 @@ def _moved(table: dict[str, Any]) -> Iterator[str]:
     moved = sum(is_absolute(text) and not is_file(text) for text in _texts(table))
     if moved:
         yield f"has {moved} paths of another machine: files of the same names in this folder are read"
+
+
+def _cases(n: int) -> str:
+    return "1 case" if n == 1 else f"{n} cases"
 
 
 def _texts(table: dict[str, Any]) -> Iterator[str]:

@@ -53,7 +53,7 @@ def test_only_listed_cases_count_and_the_others_are_told(folder):
 
 def test_a_wrong_number_of_cases_is_told(folder):
     say(folder, numTraining=5)
-    assert doubts(folder) == ["numTraining is 5, but there are 3 cases"]
+    assert doubts(folder) == ["numTraining is 5, but 3 cases can be used"]
 
 
 def test_labels_are_read_from_where_they_are_listed(folder):
@@ -159,7 +159,7 @@ def test_files_of_channels_without_a_name_are_told(folder, listed):
     say(folder, training=[pair(f"a{i}_x") for i in range(3)] if listed else [])
     assert choose(str(folder)).reader.read("a0_x").image.shape == (1, 9, 8, 5)
     names = ", ".join(f"a{i}_x_0001.nii.gz" for i in range(3))
-    assert doubts(folder) == [f"names 1 channels: the files of others are left out: {names}"]
+    assert doubts(folder) == [f"does not name all channels; files of others are left out: {names}"]
 
 
 def test_numbers_at_the_end_of_a_case_are_no_channels(folder):
@@ -235,7 +235,7 @@ def test_another_encoding_is_one_clear_error(folder, encoding, byte):
 def test_annotations_beside_images_are_no_cases(folder, ending):
     shutil.copy(folder / "labelsTr" / "a0_x.nii.gz", folder / "imagesTr" / f"a0_x{ending}.nii.gz")
     assert list(read_layout(folder).files) == ["a0_x", "a1_x", "a2_x"]
-    assert doubts(folder) == [f"leaves out 1 cases with files here: a0_x{ending}"]
+    assert doubts(folder) == [f"leaves out 1 case with files here: a0_x{ending}"]
 
 
 def test_a_label_that_is_not_named_as_its_case_is_pointed_at(folder):

@@ -249,7 +249,9 @@ def test_slices_among_volumes_are_told(msd_folder):
     for part in ("imagesTr", "labelsTr"):
         rewrite(folder / part / "toy_002.nii.gz", lambda a: a[:, :, 4:5])
     assert folder_card(folder).spatial_dims == 3
-    assert folder_doubts(folder) == (("toy_002", "1 of 4 cases are one slice; the others are volumes"),)
+    assert folder_doubts(folder) == (
+        ("toy_002", "one slice each (1 of 4 cases), where the others are volumes"),
+    )
 
 
 def test_volumes_that_were_cut_along_another_axis_are_told(msd_folder):
@@ -271,3 +273,16 @@ def test_a_header_of_two_places_is_told(msd_folder):
         nib.save(file, path)
     assert folder_doubts(folder) == (("toy_000", "sform and qform differ by up to 10 mm: sform is used"),)
     assert reader_of(folder).read("toy_000").spacing == (1, 1, 1)
+
+
+def test_a_header_that_does_not_say_which_way_the_axes_run_is_told_where_others_do(msd_folder):
+    folder = msd_folder(2)
+    told = []
+    for case in ("toy_000", "toy_001"):
+        path = folder / "labelsTr" / f"{case}.nii.gz"
+        file = nib.load(path)
+        file.set_sform(None, 0)
+        file.set_qform(None, 0)
+        nib.save(file, path)
+        told.append([cases for cases, what in folder_doubts(folder) if "which way the axes run" in what])
+    assert told == [["toy_000"], []]

@@ -15,12 +15,14 @@ class Grid:
         affine: `(4, 4)`, from voxels to mm, x to the right, y to the front, z up; None for pictures.
         spacing: mm along each axis; None where it is not known.
         apart: mm between the farthest corners of two places, where a file states two (NIfTI: sform, qform).
+        oriented: whether the file says which way its axes run, if its format can.
     """
 
     shape: tuple[int, ...]
     affine: np.ndarray | None = None
     spacing: tuple[float, ...] | None = None
     apart: float = 0.0
+    oriented: bool = True
 
 
 def corners(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:

@@ -46,6 +46,7 @@ class Header:
         offset: where the voxels begin, in bytes.
         scaling: slope and intercept.
         apart: mm by which sform and qform disagree about the corners, if the header has both.
+        oriented: whether it has either. Without, the first axis is taken to run to the left (nibabel's rule).
     """
 
     shape: tuple[int, ...]
@@ -55,6 +56,7 @@ class Header:
     offset: int
     scaling: tuple[float, float]
     apart: float = 0.0
+    oriented: bool = True
 
 
 def parse_header(path: Path, stream: IO[bytes]) -> Header:
@@ -93,7 +95,8 @@ def _checked(path: Path, raw: nib.Nifti1Header, length: int) -> Header:
         raise ValueError(f"{path}: expected a number to scale voxels by, got an infinite slope")
     scaling = (1.0 if slope is None else slope, 0.0 if inter is None else inter)
     affine, spacing, apart = _place(path, raw, shape[:3])
-    return Header(shape, affine, spacing, dtype, int(offset), scaling, apart)
+    oriented = bool(raw["sform_code"] > 0 or raw["qform_code"] > 0)
+    return Header(shape, affine, spacing, dtype, int(offset), scaling, apart, oriented)
 
 
 def _shape(path: Path, raw: nib.Nifti1Header) -> tuple[int, ...]:

@@ -126,4 +126,4 @@ def read_grid(path: Path) -> Grid:
     if ending_of(path.name) not in NIFTI:
         return read_volume(path).grid
     header = read_header(path)
-    return Grid(header.shape[:3], header.affine, header.spacing, header.apart)
+    return Grid(header.shape[:3], header.affine, header.spacing, header.apart, header.oriented)
