@@ -72,8 +72,8 @@ def drafted_card(folder: Path) -> Card:
     """The card that `dataset.json` and the grids of the label files give, in the canonical orientation.
 
     A set whose every image is one slice has two dimensions. Grids that differ in spacing are resampled to
-    the median one. The patch is the median shape, rounded up to multiples of 8, and no edge longer than `LARGEST`. Slices are cut across the
-    coarsest axis. No axis is mirrored: the anatomy is not known.
+    the median one. The patch is the median shape, rounded up to multiples of 8, and no edge longer than
+    `LARGEST`. Slices are cut across the coarsest axis. No axis is mirrored: the anatomy is not known.
 
     Raises:
         ValueError: if the folder is not in the layout, a pair is incomplete, or no label can be read.
