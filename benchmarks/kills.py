@@ -260,15 +260,18 @@ class Row:
         return not (self.differing or self.left)
 
 
-def _child(works: tuple[Callable[[], None], ...], folder: Path, begun: object) -> None:
+def _child(works: tuple[Callable[[], None], ...], folder: Path, log: Path, begun: object) -> None:
     os.setsid()
-    log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
     use(folder)
     begun.set()  # type: ignore[attr-defined]
-    for work in works:
-        work()
+    try:
+        for work in works:
+            work()
+    except (RuntimeError, ValueError) as error:  # as the command line does
+        sys.exit(f"error: {error}")
 
 
 class Killer:
@@ -288,10 +291,14 @@ class Killer:
     def start(self, folder: Path, *works: Callable[[], None]) -> BaseProcess:
         """A process that does the work, which has begun."""
         begun = self.context.Event()
-        process = self.context.Process(target=_child, args=(works, folder, begun))
+        process = self.context.Process(target=_child, args=(works, folder, self.log(folder), begun))
         process.start()
-        assert begun.wait(120), (folder / "log.txt").read_text(encoding="utf-8")
+        assert begun.wait(120), self.log(folder).read_text(encoding="utf-8")
         return process
+
+    def log(self, folder: Path) -> Path:
+        """What the processes in a folder print."""
+        return self.folder / f"{folder.name}.log"
 
     def place(self, part: Part, name: str) -> Path:
         """A folder with what the part needs; made once, and copied."""
@@ -299,24 +306,25 @@ class Killer:
             made = self.folder / f"given-{len(self.before)}"
             made.mkdir(parents=True)
             given(made)
-            self._finish(made, *part.needs)
+            self.finish(made, *part.needs)
             self.before[part.needs] = made
         folder = self.folder / name.replace(" ", "-").replace(":", "")
         shutil.copytree(self.before[part.needs], folder)
         return folder
 
-    def _finish(self, folder: Path, *works: Callable[[], None]) -> float:
+    def finish(self, folder: Path, *works: Callable[[], None]) -> float:
+        """Do the work undisturbed; the seconds that it takes."""
         begin = time.monotonic()
         process = self.start(folder, *works)
         process.join(600)
-        assert process.exitcode == 0, (folder / "log.txt").read_text(encoding="utf-8")[-3000:]
+        assert process.exitcode == 0, self.log(folder).read_text(encoding="utf-8")[-3000:]
         return time.monotonic() - begin
 
     def run(self, part: Part, kills: int) -> Row:
         """As many kills of a part, in as many rounds as they take, each compared with one without kills."""
         row = Row(part)
         whole = self.place(part, f"{part.name} whole")
-        row.seconds = self._finish(whole, part.work)
+        row.seconds = self.finish(whole, part.work)
         expected = dict(part.found(whole))
         assert expected, f"{part.name}: nothing to compare in {whole}"
         while row.kills < kills:
@@ -333,13 +341,13 @@ class Killer:
         """The same command by several processes at once, compared with one alone."""
         row = Row(part, rounds=1, starts=processes)
         whole, folder = (self.place(part, f"{part.name} {name}") for name in ("alone", "together"))
-        row.seconds = self._finish(whole, part.work)
+        row.seconds = self.finish(whole, part.work)
         expected = dict(part.found(whole))
         started = [self.start(folder, part.work) for _ in range(processes)]
         for process in started:
             process.join(600)
             if process.exitcode != 0:
-                row.differing.append(f"{folder}: ended with {process.exitcode}, see log.txt")
+                row.differing.append(f"{folder}: ended with {process.exitcode}, see its log")
         self._compare(row, folder, expected)
         return row
 
@@ -370,7 +378,7 @@ class Killer:
             if process.exitcode == 0:
                 break
             if not killed and row.part.victim != "worker":
-                row.differing.append(f"{folder}: ended with {process.exitcode}, see log.txt")
+                row.differing.append(f"{folder}: ended with {process.exitcode}, see its log")
                 break
             if process.exitcode is None:
                 row.differing.append(f"{folder}: hangs")

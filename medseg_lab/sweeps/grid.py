@@ -23,7 +23,7 @@ from medseg_lab.training.names import recipe_called
 from medseg_lab.training.notation import add_own_modules, written
 from medseg_lab.training.own_files import first_line
 
-Name = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1, max_length=1000)]
 ALL, OWN = "all", "own"
 MOST_SEEDS = 10_000
 

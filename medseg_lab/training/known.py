@@ -49,7 +49,7 @@ def _require_known(data: object) -> None:
     if not in_monai(target) and not _is_part(target):
         raise ValueError(
             "recipe: expected a method, a network, a loss, an augmentation or a judge of this library, or a "
-            f"network or loss of MONAI, got {target!r}"
+            f"network or loss of MONAI, got {first_line(repr(target))}"
         )
     for each in data["arguments"].values():
         _require_known(each)

@@ -192,8 +192,12 @@ class Run:
             raise ValueError(
                 f"{name}: expected a patch of at most {LARGEST_PATCH:,} voxels, got {self.record.patch}"
             )
-        with limited(stored, name):
-            recipe.build(task)
+        try:
+            with limited(stored, name):
+                recipe.build(task)
+        except Exception as error:  # what strange arguments lead to is not bounded
+            said = first_line(error)
+            raise ValueError(said if said.startswith(name) else f"{name}: {said}") from error
         return recipe
 
     def _load_weights(self, learner: "Segmenter") -> None:

@@ -130,7 +130,8 @@ class Progress:
         table.add_column("where", no_wrap=True)
         table.add_column("for", justify="right", no_wrap=True)
         for one in found[:rows]:
-            table.add_row(Text(one.title), Text(f"{one.host}:{one.pid}"), spelled(now - one.since))
+            lasts = max(0.0, now - one.since)  # the clock may have been set back, or be another machine's
+            table.add_row(Text(one.title), Text(f"{one.host}:{one.pid}"), spelled(lasts))
         if len(found) > rows or not found:
             said = f"and {len(found) - rows} more" if found else "nothing at this moment"
             table.add_row(Text(said, style="dim"), "", "")

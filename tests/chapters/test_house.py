@@ -121,12 +121,22 @@ def test_a_page_depends_on_the_methods_that_it_names_and_on_no_others(tmp_path: 
     assert "UA-MT" not in rows
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"worksheets": []}', "[" * 10_000])
+CODE = '{"cells": [{"cell_type": "code", %s}]}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{", "[]", '{"worksheets": []}', "[" * 10_000, '{"cells": [7]}', CODE % '"source": 3'),
+        *(CODE % '"source": ["a", 3]', CODE % '"source": "", "metadata": {"tags": "parameters"}'),
+    ],
+)
 def test_what_is_no_notebook_is_named(house: House, text: str) -> None:
     path = house.root / "mine.ipynb"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"mine\.ipynb: expected a notebook"):
+    with pytest.raises(ValueError, match=r"mine\.ipynb: expected a notebook") as error:
         run_chapter(path, house=house)
+    assert "\n" not in str(error.value)
 
 
 def test_a_notebook_may_begin_with_a_byte_order_mark(house: House) -> None:

@@ -145,3 +145,14 @@ def test_in_a_notebook_the_table_is_replaced_and_leaves_nothing(monkeypatch, cap
     assert "0 of 2" in shown_texts[1]
     assert shown_texts[-1] == ""
     assert capsys.readouterr().out == ""
+
+
+def test_a_clock_that_was_set_back_makes_no_job_run_for_less_than_nothing(monkeypatch):
+    progress = Progress(total=1, started=1.0)
+    began = {"job": "a", "title": "U-Net", "host": "here", "pid": 1, "since": time.time() + 3600}
+    progress.job_began(began)
+    console = Console(file=io.StringIO(), width=80)
+    console.print(progress.table(20))
+    shown = console.file.getvalue()
+    assert "0 s" in shown
+    assert "-" not in shown.partition("here:1")[2].splitlines()[0]

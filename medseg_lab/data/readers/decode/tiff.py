@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -59,6 +59,7 @@ def read_tiff(path: Path, labels: bool = False) -> tuple[np.ndarray, tuple[float
 
     size = file_checks.size_of(path)
     file_checks.require_format(path, "TIFF")
+    _require_end(path, size)
     with (
         file_checks.decoding(path, "a complete, readable TIFF"),
         _reports() as reports,
@@ -80,6 +81,27 @@ def read_tiff(path: Path, labels: bool = False) -> tuple[np.ndarray, tuple[float
         turned = axes[:-2] + axes[:-3:-1] if turn in (5, 6, 7, 8) else axes
         spacing = tuple(stated[axis] for axis in turned) if set(axes) <= set(stated) else None
     return upright(single(path, voxels)[None] if labels else voxels, turn), spacing
+
+
+def _require_end(path: Path, size: int) -> None:
+    """Check that the chain of pages ends: tifffile follows one that is a circle for ever."""
+    seen: set[int] = set()
+    with path.open("rb") as file:
+        head = file.read(16)
+        order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
+        is_big = int.from_bytes(head[2:4], order) == 43
+        count, tag, link = (8, 20, 8) if is_big else (2, 12, 4)
+        page = int.from_bytes(head[8:16] if is_big else head[4:8], order)
+        while 0 < page < size:
+            if page in seen:
+                raise ValueError(f"{path}: expected each page once, got a page that follows itself")
+            seen.add(page)
+            file.seek(page)
+            end = page + count + tag * int.from_bytes(file.read(count), order)
+            if end >= size:
+                break
+            file.seek(end)
+            page = int.from_bytes(file.read(link), order)
 
 
 def _checked(path: Path, tiff: "TiffFile", size: int, labels: bool) -> "TiffPageSeries":

@@ -170,3 +170,18 @@ def test_two_images_in_one_file_are_refused(tmp_path):
         tiff.write(PAGE.T, metadata=None)
     with pytest.raises(ValueError, match="expected one image or stack, got 2 in one file"):
         read_tiff(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_pages_that_go_round_in_a_circle_are_refused(tmp_path, bigtiff):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.arange(24, dtype=np.uint8).reshape(2, 3, 4), bigtiff=bigtiff, metadata=None)
+    with tifffile.TiffFile(path) as tiff:
+        first, last = tiff.pages[0].offset, tiff.pages[-1].offset
+        count, tag, link = (8, 20, 8) if bigtiff else (2, 12, 4)
+    content = bytearray(path.read_bytes())
+    end = last + count + tag * int.from_bytes(content[last : last + count], "little")
+    content[end : end + link] = first.to_bytes(link, "little")
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="expected each page once, got a page that follows itself"):
+        read_tiff(path)
