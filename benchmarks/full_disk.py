@@ -6,6 +6,7 @@ Without room a command must end in one line that names the place, leave nothing 
 there is room again, to the same bits. Prints a row for each; ends with 1 if one did not.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -95,12 +96,18 @@ def without_room(killer: kills.Killer, part: kills.Part, disk: Path, share: floa
 
 def main() -> None:
     """Fill, run, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="*", default=[""], help="parts, by the beginning of their names")
+    parser.add_argument("--shares", nargs="*", type=float, default=SHARES, help="of what a command writes")
+    asked = parser.parse_args()
     killer = kills.Killer(Path(tempfile.mkdtemp(prefix="medseg-full-")), 0)
     faults = []
     print("| what | room for | outcome |\n| --- | --- | --- |")
-    for part in (one for one in kills.PARTS if one.victim == "process"):
+    for part in (
+        one for one in kills.PARTS if one.victim == "process" and one.name.startswith(tuple(asked.only))
+    ):
         killer.place(part, f"{part.name} given")
-        for share in SHARES:
+        for share in asked.shares:
             with small_disk() as disk:
                 found = list(without_room(killer, part, disk, share))
                 faults += found

@@ -374,7 +374,7 @@ def notebook(folder: Path) -> Subject:
         chapter = House(folder).chapter("2.2")
         return digest(chapter.heading, sorted(checked(chapter, {"budget": "smoke"}).items()))
 
-    return Subject(path, read, odd_text, (path.name,))
+    return Subject(path, read, odd_text, (path.name, "chapter 2.2"))
 
 
 def readers() -> dict[str, tuple[float, Callable[[Path], Subject]]]:

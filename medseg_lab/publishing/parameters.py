@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from medseg_lab.publishing.house import Chapter, source, tags
+from medseg_lab.training.own_files import first_line
 
 TYPES = {kind.__name__: kind for kind in (str, int, float, bool, list, tuple)} | {"Literal": Literal}
 
@@ -58,20 +59,27 @@ def declared(chapter: Chapter) -> dict[str, Parameter]:
     cells = [cell for cell in chapter.notebook["cells"] if "parameters" in tags(cell)]
     if len(cells) > 1:
         raise ValueError(f"{chapter.path.name}: expected one cell tagged parameters, got {len(cells)}")
+    try:
+        statements = ast.parse(source(cells[0])).body if cells else []
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(
+            f"{chapter.path.name}, parameters: expected Python, got {first_line(error)}"
+        ) from error
     found = {}
-    for statement in ast.parse(source(cells[0])).body if cells else ():
+    for statement in statements:
         match statement:
             case ast.AnnAssign(target=ast.Name(id=name), annotation=written, value=ast.expr() as value):
                 try:
                     default, annotation = ast.literal_eval(value), ast.unparse(written)
                     kind = eval(annotation, {"__builtins__": {}}, TYPES)
-                except (ValueError, NameError) as error:
-                    raise ValueError(f"{chapter.path.name}, parameter {name}: {error}") from error
+                except Exception as error:  # what a strange annotation leads to is not bounded
+                    raise ValueError(f"{chapter.path.name}, parameter {name}: {first_line(error)}") from error
                 found[name] = Parameter(name, annotation, kind, default)
             case _:
                 expected = f"an assignment with a type of {', '.join(TYPES)}"
                 raise ValueError(
-                    f"{chapter.path.name}, parameters: expected {expected}, got {ast.unparse(statement)!r}"
+                    f"{chapter.path.name}, parameters: expected {expected}, "
+                    f"got {first_line(repr(ast.unparse(statement)))}"
                 )
     return found
 

@@ -63,5 +63,5 @@ def configuration(name: str) -> Configuration:
     known = {one.name: one for one in configurations()}
     if name not in known:
         near = get_close_matches(name, known, n=3, cutoff=0.4) or known
-        raise ValueError(f"method: expected one of {', '.join(near)}, or a recipe, got {name!r}")
+        raise ValueError(f"method: expected one of {', '.join(near)}, or a recipe, got {name!r:.300}")
     return known[name]

@@ -61,7 +61,7 @@ def read_layout(folder: Path) -> Layout:
             f"got the keys {', '.join(table)[:200]}"
         )
     if not all(is_number(key) for key in names) or set(map(int, names)) != set(range(len(names))):
-        raise ValueError(f"{path}: expected channels 0, 1, ..., got {list(names)}")
+        raise ValueError(f"{path}: expected channels 0, 1, ..., got {str(list(names))[:200]}")
     channels = tuple(str(names[key]) for key in sorted(names, key=int))
     labels = read_label_table(table["labels"], path)
     ending = _ending(table, path)
@@ -85,5 +85,5 @@ def _ending(table: dict[str, Any], path: Path) -> str:
     """How the names of image and label files end, in lower case."""
     ending = table.get("file_ending", ".nii.gz")
     if not isinstance(ending, str) or ending.lower() not in FORMATS:
-        raise ValueError(f"{path}: expected a file_ending of {', '.join(FORMATS)}, got {ending!r}")
+        raise ValueError(f"{path}: expected a file_ending of {', '.join(FORMATS)}, got {repr(ending)[:200]}")
     return ending.lower()
