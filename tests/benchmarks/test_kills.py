@@ -1,6 +1,8 @@
 """A sample of `benchmarks/kills.py`: real processes, real SIGKILL, on parts that take a moment."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing.forkserver import _forkserver
 from pathlib import Path
 
 import kills
@@ -26,8 +28,9 @@ QUICK = [RECORD, PARTS["data add"], PARTS["prepared data"]]
 
 
 @pytest.fixture(scope="module")
-def killer(tmp_path_factory) -> kills.Killer:
-    return kills.Killer(tmp_path_factory.mktemp("killed"), seed=0)
+def killer(tmp_path_factory) -> Iterator[kills.Killer]:
+    yield kills.Killer(tmp_path_factory.mktemp("killed"), seed=0)
+    _forkserver._stop()  # a process has one server: the kernels of chapters want another
 
 
 @pytest.mark.parametrize("part", QUICK, ids=lambda part: part.name)

@@ -57,7 +57,7 @@ def stored(store: RunStore, name: str, monkeypatch: pytest.MonkeyPatch, value: s
     folder.mkdir(parents=True)
     for file in (RECORD, CURVES, WEIGHTS):
         (folder / file).write_text(json.dumps({UNET: value}))
-    facts = lambda data: type("Facts", (), {"parts": {"sources": json.loads(data)}})  # noqa: E731
+    facts = lambda data: type("Facts", (), {"parts": {"sources": json.loads(data)}, "files": {}})  # noqa: E731
     monkeypatch.setattr("medseg_lab.training.run.read_record", facts)
 
 
