@@ -133,7 +133,7 @@ def test_a_run_lists_its_parts_and_keeps_what_it_learned_from(tmp_path):
     damaged = bytearray((run.folder / PSEUDO_LABELS).read_bytes())
     damaged[60:64] = b"\xff" * 4  # inside of what is compressed
     (run.folder / PSEUDO_LABELS).write_bytes(damaged)
-    with pytest.raises(ValueError, match=r"pseudo_labels\.npz: expected the file that this run wrote, got another"):
+    with pytest.raises(ValueError, match=r"pseudo_labels\.npz: expected the file that this run wrote, got"):
         run.pseudo_labels(COHORT.unlabelled)
 
 
