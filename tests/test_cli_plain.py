@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -47,6 +48,7 @@ def failing(error: BaseException) -> Result:
         (UNREADABLE, "error: a text cannot be read or written: 'utf-8' codec can't decode byte 0xff", 2),
         (ModuleNotFoundError("No module named 'pydicom'", name="pydicom.dataset"), "[dicom]", 1),
         (ModuleNotFoundError("No module named 'pandas'", name="pandas"), "No module named 'pandas'", 1),
+        (ImportError("a: pip install pydicom", name="pydicom"), "error: a: pip install pydicom\n", 1),
         (MemoryError(), "error: out of memory", 1),
         (RecursionError("maximum recursion depth exceeded"), "error: a fault of medseg-lab: RecursionErr", 1),
         (KeyError("key"), "error: a fault of medseg-lab: KeyError: 'key'; MEDSEG_TRACEBACK=1 shows where", 1),
@@ -153,6 +155,13 @@ def test_what_the_terminal_cannot_show_is_shown_in_ascii() -> None:
     )
     done = started("-c", code, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stdout) == (0, r"\u5fc3\u810f \udcff" + "\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the shell")
+def test_nothing_need_be_open_to_print_to() -> None:
+    command = f"{shlex.quote(sys.executable)} -m medseg_lab methods >&-"
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_pipe_that_is_closed_is_silent() -> None:

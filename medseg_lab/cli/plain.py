@@ -67,7 +67,8 @@ class Plain(TyperGroup):
             with warnings.catch_warnings():
                 warnings.showwarning = _note
                 found = super().invoke(ctx)
-            sys.stdout.flush()  # so that a pipe that is closed is seen here
+            if sys.stdout is not None:  # as where the shell has closed it
+                sys.stdout.flush()  # so that a pipe that is closed is seen here
             return found
         except (Exception, KeyboardInterrupt) as error:
             if type(error).__module__.startswith(("click", "typer")) or isinstance(error, BrokenPipeError):
@@ -125,6 +126,8 @@ def refused(error: OSError) -> str:
 
 def missing(error: ImportError) -> str:
     """Which part is not installed, and the line that installs it."""
+    if "pip install" in str(error):  # raised where it is known what the module is for
+        return first_line(error)
     module = (error.name or "").partition(".")[0]
     extra = next((name for name, modules in EXTRAS.items() if module in modules), "")
     if extra:

@@ -54,7 +54,7 @@ def predict(
     """Segment images with a trained run; each mask has its image's own grid, place and format."""
     from medseg_lab.inference.apply import Applied
     from medseg_lab.inference.as_trained import card_at
-    from medseg_lab.inference.asked import cases_of
+    from medseg_lab.inference.image_files import cases_of
     from medseg_lab.training.runs import run_store
 
     chosen = run_store().run(run)
@@ -120,7 +120,7 @@ def _line(found: "Segmented") -> str:
     slabs = ", slab by slab" if found.slabs else ""
     lines = [f"{found.case}: {found.mask} ({counts} voxels), {found.seconds:.1f} s{slabs}"]
     lines += [f"  {path}" for path in found.maps]
-    return "\n".join([*lines, *(f"  warning: {doubt}" for doubt in found.doubts)])
+    return "\n".join([*lines, *(f"  warning: {said}" for said in found.warnings)])
 
 
 def _draw(found: "Segmented", applied: "Applied", folder: Path) -> Path:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from itertools import count
+from typing import TYPE_CHECKING
 
-from medseg_lab.data.card import Parts
+if TYPE_CHECKING:  # a key that follows splits does not follow cards
+    from medseg_lab.data.card import Parts
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def shuffled(patients: Iterable[str], seed: int | str) -> tuple[str, ...]:
     return tuple(sorted(set(patients), key=lambda p: (hashlib.sha256(f"{seed}:{p}".encode()).digest(), p)))
 
 
-def split(order: tuple[str, ...], shares: Parts) -> Split:
+def split(order: tuple[str, ...], shares: "Parts") -> Split:
     """Deal the patients, in their `shuffled` order, to training, validation and test.
 
     Raises:
@@ -73,12 +75,12 @@ def split(order: tuple[str, ...], shares: Parts) -> Split:
 
 
 @cache
-def fewest(shares: Parts) -> int:
+def fewest(shares: "Parts") -> int:
     """The smallest number of patients with which every part gets one."""
     return next(n for n in count(3) if all(_dealt(tuple(map(str, range(n))), shares).values()))
 
 
-def _dealt(order: tuple[str, ...], shares: Parts) -> dict[str, list[str]]:
+def _dealt(order: tuple[str, ...], shares: "Parts") -> dict[str, list[str]]:
     wanted = {"test": _exact(shares.test), "validation": _exact(shares.validation)}
     wanted["train"] = 1 - wanted["test"] - wanted["validation"]
     parts: dict[str, list[str]] = {"test": [], "validation": [], "train": []}

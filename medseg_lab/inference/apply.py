@@ -1,7 +1,6 @@
 """From a trained run to masks of other images, each on the image's own grid.
 
-run = run_store().run("abc123")
-segment(run, "image.nii.gz", "masks")
+`segment(run_store().run("abc123"), "image.nii.gz", "masks")` writes `masks/image.nii.gz`.
 """
 
 import time
@@ -18,10 +17,10 @@ import torch
 from medseg_lab.data.card import Card
 from medseg_lab.data.memory import physical_memory
 from medseg_lab.inference.as_trained import AsTrained
-from medseg_lab.inference.asked import Reading, case_name
+from medseg_lab.inference.image_files import ImageFiles, case_name
 from medseg_lab.inference.kinds import can_sample, needs_whole
 from medseg_lab.inference.mask_file import map_ending, mask_ending, write_map
-from medseg_lab.inference.whole_or_slabs import Work
+from medseg_lab.inference.whole_or_slabs import Prediction
 from medseg_lab.training.run import Run
 from medseg_lab.training.segmenter import Segmenter
 
@@ -43,7 +42,7 @@ class Segmented:
         maps: the files of what was asked for beside it.
         voxels: how many each class has.
         seconds: from reading to writing.
-        doubts: what a reader of the mask should know.
+        warnings: what a reader of the mask should know.
         slabs: whether it was predicted slab by slab.
     """
 
@@ -53,7 +52,7 @@ class Segmented:
     maps: tuple[Path, ...] = ()
     voxels: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     slabs: bool = False
 
 
@@ -81,8 +80,8 @@ def segment(
     files = [image] if isinstance(image, str | Path) else image
     paths = tuple(Path(path).expanduser() for path in files)
     found = Applied(run, device=device, card=card)(case_name(paths), paths, Path(folder), **options)
-    for doubt in found.doubts:
-        warnings.warn(f"{paths[0]}: {doubt}", stacklevel=2)
+    for said in found.warnings:
+        warnings.warn(f"{paths[0]}: {said}", stacklevel=2)
     return found
 
 
@@ -154,24 +153,24 @@ class Applied:
         targets = {name: folder / f"{case}{name}{end}" for name, end in wanted.items()}
         self._require_free(targets.values(), files, overwrite)
         folder.mkdir(parents=True, exist_ok=True)
-        reading = Reading(files, self.like, self.learner)
-        needed, limit = self._memory(reading, samples * uncertainty), SHARE * physical_memory()
-        doubts = [*reading.like.doubts(reading.spacing), *self._doubts(needed, limit)]
+        image = ImageFiles(files, self.like, self.learner)
+        needed, limit = self._memory(image, samples * uncertainty), SHARE * physical_memory()
+        said = [*image.like.warnings(image.spacing), *self._warnings(needed, limit)]
         if slabs is None:
             slabs = not self.needs_whole and needed > limit
         elif slabs and self.needs_whole:
             raise ValueError("slabs: expected a method without a step on the whole case, got one with it")
         with TemporaryDirectory(prefix=".segmenting-", dir=folder) as temporary:
-            work = Work(self.learner, self.patch, reading, Path(temporary) if slabs else None)
+            work = Prediction(self.learner, self.patch, image, Path(temporary) if slabs else None)
             label, counts, sure = work.classes(probabilities)
-            made = {"": reading.restored(label[None])[0]}
+            made = {"": image.restored(label[None])[0]}
             if probabilities:
-                made["_probabilities"] = reading.restored(sure)
+                made["_probabilities"] = image.restored(sure)
             if uncertainty:
                 for name, array in zip(names, work.uncertainty(samples, len(names)), strict=True):
-                    made[f"_{name}"] = reading.restored(array[None])[0]
+                    made[f"_{name}"] = image.restored(array[None])[0]
             for name, target in reversed(targets.items()):  # the mask comes last: then all is there
-                write_map(target, made[name], files[0], reading.original)
+                write_map(target, made[name], files[0], image.original)
         return Segmented(
             case,
             files,
@@ -179,7 +178,7 @@ class Applied:
             tuple(target for name, target in targets.items() if name),
             dict(zip(self.like.classes, counts, strict=True)),
             time.perf_counter() - started,
-            tuple(doubts),
+            tuple(said),
             slabs,
         )
 
@@ -191,15 +190,15 @@ class Applied:
             if target.exists() and not overwrite:
                 raise FileExistsError(f"{target} exists already")
 
-    def _memory(self, reading: Reading, samples: int) -> int:
+    def _memory(self, image: ImageFiles, samples: int) -> int:
         """About how many bytes the whole case would take."""
         channels, classes = len(self.like.channels), len(self.like.classes)
-        shapes = reading.like.shapes(reading.shape, reading.spacing, str(reading.files[0]))
-        own, resampled, prepared = prod(reading.shape), *map(prod, shapes)
+        shapes = image.like.shapes(image.shape, image.spacing, str(image.files[0]))
+        own, resampled, prepared = prod(image.shape), *map(prod, shapes)
         maps = 2 * max(1, samples) * classes
         return 8 * channels * own + 28 * channels * resampled + 4 * maps * prepared + (4 * classes + 9) * own
 
-    def _doubts(self, needed: int, limit: float) -> Iterator[str]:
+    def _warnings(self, needed: int, limit: float) -> Iterator[str]:
         if self.needs_whole and needed > limit:
             yield f"its method needs the whole case, about {needed / 1e9:.1f} GB; there are {limit / 5e8:.1f}"
         for part in self.learner.modules():

@@ -169,7 +169,7 @@ class AsTrained:
             maps = _widened(maps, self.thinned, resampled)
         return maps if maps.shape[1:] == tuple(shape) else resample(maps, tuple(shape))
 
-    def doubts(self, spacing: tuple[float, ...] | None) -> list[str]:
+    def warnings(self, spacing: tuple[float, ...] | None) -> list[str]:
         """What makes an image of this spacing unlike those of the training, in a sentence each."""
         if not self.spacing or self.how.spacing is not None:
             return []

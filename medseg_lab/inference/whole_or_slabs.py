@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medseg_lab.inference.asked import Reading
+from medseg_lab.inference.image_files import ImageFiles
 from medseg_lab.inference.large import LargeCase, LargeImage, to_front
 from medseg_lab.inference.predict import predict_case
 from medseg_lab.inference.sample import sample_case
@@ -16,13 +16,13 @@ from medseg_lab.training.segmenter import Segmenter
 from medseg_lab.uncertainty.measures.entropy_split import entropy_split
 
 
-class Work:
+class Prediction:
     """The prediction of one image.
 
     Args:
         learner: the trained one.
         patch: the window in voxels.
-        reading: the image.
+        image: its files.
         folder: None to predict the case as a whole; for slab by slab, the folder for what waits on disk.
 
     Raises:
@@ -30,20 +30,20 @@ class Work:
     """
 
     def __init__(
-        self, learner: Segmenter, patch: tuple[int, ...], reading: Reading, folder: Path | None
+        self, learner: Segmenter, patch: tuple[int, ...], image: ImageFiles, folder: Path | None
     ) -> None:
-        self.learner, self.patch, self.reading, self.folder = learner, patch, reading, folder
-        name = str(reading.files[0])
+        self.learner, self.patch, self.files, self.folder = learner, patch, image, folder
+        name = str(image.files[0])
         if folder is None:
-            self.image = reading.like.prepared(reading.image(), reading.spacing, name)
-            self.resampled, _ = reading.like.shapes(reading.shape, reading.spacing, name)
+            self.prepared = image.like.prepared(image.image(), image.spacing, name)
+            self.resampled, _ = image.like.shapes(image.shape, image.spacing, name)
         else:
-            image = LargeImage(reading.files, reading.dims, folder)
-            self.case = LargeCase(image, reading.shape, reading.spacing, reading.like, name)
+            large = LargeImage(image.files, image.dims, folder)
+            self.case = LargeCase(large, image.shape, image.spacing, image.like, name)
 
     def classes(self, probabilities: bool) -> tuple[np.ndarray, list[int], np.ndarray]:
         """What the mask stores `(*S)`, the voxels of each class, and if asked for probabilities `(K, *S)`."""
-        like = self.reading.like
+        like = self.files.like
         table = np.array(like.values or range(len(like.classes)))
         table = table.astype(np.uint8 if table.max() < 256 else np.uint16)
         label = self._new("mask", table.dtype)
@@ -79,7 +79,7 @@ class Work:
 
     def _slabs(self, samples: int = 0, maps: int = 0) -> Iterator[Tensor]:
         """Class probabilities, or the maps of uncertainty, on the image's own grid, slab by slab."""
-        learner, patch, like = self.learner, self.patch, self.reading.like
+        learner, patch, like = self.learner, self.patch, self.files.like
         n = samples if maps > 1 else 1
 
         def split(found: Tensor) -> Tensor:  # (n K, *) to (maps, *)
@@ -91,11 +91,11 @@ class Work:
             if self.folder is None:
                 axis = like.how.slice_axis
                 if n > 1:
-                    found = sample_case(learner, self.image, n, patch, axis).flatten(0, 1)
+                    found = sample_case(learner, self.prepared, n, patch, axis).flatten(0, 1)
                 else:
-                    found = predict_case(learner, self.image, patch, axis)
+                    found = predict_case(learner, self.prepared, patch, axis)
                 found = split(found) if maps else found
-                yield like.back(found, self.reading.shape, self.resampled)
+                yield like.back(found, self.files.shape, self.resampled)
                 return
             seed = int(torch.randint(2**31, ())) if n > 1 else 0
 
@@ -111,9 +111,9 @@ class Work:
     def _new(self, name: str, kind: Any, maps: int = 1) -> np.ndarray:
         """`(maps, *S)`; on disk where slabs are written to it, one after the other."""
         if self.folder is None or not maps:
-            return np.empty((maps, *self.reading.shape), kind)
+            return np.empty((maps, *self.files.shape), kind)
         front = self.case.front(self.learner)
-        kept = np.memmap(self.folder / name, kind, "w+", shape=(maps, *to_front(self.reading.shape, front)))
+        kept = np.memmap(self.folder / name, kind, "w+", shape=(maps, *to_front(self.files.shape, front)))
         return np.moveaxis(kept, 1, front + 1)
 
     def _fronted(self, array: np.ndarray) -> np.ndarray:

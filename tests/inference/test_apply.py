@@ -21,7 +21,7 @@ from medseg_lab.evaluation.judge import Judge
 from medseg_lab.inference import apply, large
 from medseg_lab.inference.apply import Applied, segment
 from medseg_lab.inference.as_trained import AsTrained
-from medseg_lab.inference.asked import cases_of
+from medseg_lab.inference.image_files import cases_of
 from medseg_lab.inference.small_components import SmallComponents
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.fit import fit
@@ -335,6 +335,8 @@ def test_files_are_grouped_by_case_as_nnunet_names_channels(tmp_path):
     with pytest.raises(ValueError, match="expected an image or a folder of images, got nothing there"):
         cases_of([tmp_path / "nowhere"], 1)
     (tmp_path / "more").mkdir()
+    with pytest.raises(ValueError, match="more: expected images, got an empty folder"):
+        cases_of([tmp_path / "more"], 1)
     (tmp_path / "more" / "a_0000.nii.gz").touch()
     with pytest.raises(ValueError, match="expected images of different names, got also"):
         cases_of([tmp_path / names[0], tmp_path / "more"], 1)

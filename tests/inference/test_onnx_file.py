@@ -28,9 +28,10 @@ NETWORK = recipe(UNet, features=(4, 8), dropout=0.2)
 SMALL = recipe(Supervised, network=NETWORK)
 
 
-def trained(store: Path, target: Recipe = SMALL, dims: int = 2) -> Run:
-    cohort = tiny_cohort(dims, 2)
-    return fit(target, cohort, tiny_budget(steps=2), 0, store=RunStore(store), progress=False)
+def trained(store: Path, target: Recipe = SMALL, dims: int = 2, patch: int = 8) -> Run:
+    cohort = tiny_cohort(dims, 2, shape=(patch + 2,) * 3, patch=patch)
+    budget = tiny_budget(steps=2, patch=patch, voxels=2 * patch**dims)
+    return fit(target, cohort, budget, 0, store=RunStore(store), progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -67,24 +68,32 @@ def test_what_a_program_must_know_is_in_the_model_and_beside_it(exported):
 
 
 @pytest.mark.parametrize(
-    ("target", "dims", "any_shape"),
+    ("target", "dims", "patch"),
     [
-        (SMALL, 3, True),
-        (recipe(MeanTeacher, network=NETWORK), 2, True),
-        # its coarsest maps are a single voxel of such a patch, which is not normalised
-        (recipe(Supervised, network=recipe(FCN, features=(4, 4, 4, 4, 4))), 2, False),
+        (SMALL, 3, 8),
+        (recipe(MeanTeacher, network=NETWORK), 2, 8),
+        # a smaller patch would leave too few voxels on the coarsest level to normalise
+        (recipe(Supervised, network=recipe(FCN, features=(4, 4, 4, 4, 4))), 2, 32),
     ],
     ids=["3D U-Net", "Mean Teacher", "FCN-8s"],
 )
-def test_other_networks_and_methods_compute_the_same(tmp_path, target, dims, any_shape):
-    found = export_run(trained(tmp_path / "runs", target, dims), tmp_path / "model.onnx")
+def test_other_networks_and_methods_compute_the_same(tmp_path, target, dims, patch):
+    found = export_run(trained(tmp_path / "runs", target, dims, patch), tmp_path / "model.onnx")
     assert found.difference < 1e-4
-    assert found.facts["any_shape"] is any_shape
+    assert found.facts["any_shape"]
     session = onnxruntime.InferenceSession(found.path, providers=["CPUExecutionProvider"])
-    zeros = np.zeros((3, 1, *[8] * dims), np.float32)
+    zeros = np.zeros((3, 1, *[patch] * dims), np.float32)
     seen = session.run(None, {"image": zeros})[0]
-    assert seen.shape == (3, 2, *[8] * dims)
+    assert seen.shape == (3, 2, *[patch] * dims)
     assert np.allclose(seen.sum(1), 1, atol=1e-5)
+
+
+def test_a_network_that_cannot_take_other_shapes_takes_windows_and_says_so(tmp_path, monkeypatch):
+    takes = onnx_file._takes
+    monkeypatch.setattr(onnx_file, "_takes", lambda path, shape: shape[-1] == 8 and takes(path, shape))
+    found = export_run(trained(tmp_path / "runs"), tmp_path / "model.onnx")
+    assert found.shape == "image: float32 (batch, 1, 8, 8)"
+    assert not found.facts["any_shape"]
 
 
 @pytest.mark.parametrize(

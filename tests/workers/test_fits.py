@@ -71,9 +71,7 @@ def test_workers_make_the_bits_of_this_process_also_of_own_modules_and_the_rest_
     broken = wanted(
         cohort, parse(f"Supervised(network={module}.MyNet(), loss={module}.NotANumber())"), title="broken"
     )
-    with pytest.raises(
-        RuntimeError, match=r"1 of 5 runs failed, see .*: broken, seed 0: FloatingPointError"
-    ):
+    with pytest.raises(RuntimeError, match=r"1 of 5 runs failed, see .*: broken, seed 0: FloatingPointError"):
         fit_all([broken, *all_], store, workers=2)
     assert len(cohort.openings) == 2 * opened  # what a worker opens is opened here, too
     again = fit_all(all_, store, workers=2)

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from pydantic import ValidationError
 
-from medseg_lab.data.card import Card, Preprocessing, first_fault
+from medseg_lab.data.card import Card, Preprocessing
+from medseg_lab.data.first_fault import first_fault
 from medseg_lab.data.readers.decode.grid import Grid
 from medseg_lab.data.readers.decode.volume import read_grid
 from medseg_lab.data.readers.geometry import arranged_grid, is_flat
@@ -19,6 +20,8 @@ from medseg_lab.data.text import read_toml
 
 SAME = 0.01
 """Spacings that differ by less than this share count as one."""
+LARGEST = 256
+"""Voxels along an edge of a drafted patch, at most: a step on a whole photograph would take seconds."""
 
 
 def folder_card(folder: Path) -> Card:
@@ -69,8 +72,8 @@ def drafted_card(folder: Path) -> Card:
     """The card that `dataset.json` and the grids of the label files give, in the canonical orientation.
 
     A set whose every image is one slice has two dimensions. Grids that differ in spacing are resampled to
-    the median one. The patch is the median shape, rounded up to multiples of 8. Slices are cut across the
-    coarsest axis. No axis is mirrored: the anatomy is not known.
+    the median one. The patch is the median shape, rounded up to multiples of 8, and no edge longer than
+    `LARGEST`. Slices are cut across the coarsest axis. No axis is mirrored: the anatomy is not known.
 
     Raises:
         ValueError: if the folder is not in the layout, a pair is incomplete, or no label can be read.
@@ -107,7 +110,7 @@ def preprocessing_for(grids: dict[Path, Grid], dims: int) -> Preprocessing:
     covered = shapes * zooms / median if uneven else shapes
     return Preprocessing(
         spacing=tuple(round(float(m), 6) for m in median) if median is not None and uneven else None,
-        patch=tuple(int(8 * np.ceil(n / 8)) for n in np.median(covered, axis=0)),
+        patch=tuple(min(LARGEST, int(8 * np.ceil(n / 8))) for n in np.median(covered, axis=0)),
         # Volumes without a spacing are stacks in TIFF, whose first axis goes through the slices.
         slice_axis=2 if dims == 2 else 0 if median is None else coarsest(median),
     )

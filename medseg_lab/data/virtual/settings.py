@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from medseg_lab.data.card import first_fault
+from medseg_lab.data.first_fault import first_fault
 
 
 def _rising(pair: Any) -> Any:

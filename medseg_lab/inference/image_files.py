@@ -22,7 +22,7 @@ CHANNEL = re.compile(r"(.+)_([0-9]{4})")
 """nnU-Net's names of files that hold one channel each: `case_0000`, `case_0001`."""
 
 
-class Reading:
+class ImageFiles:
     """The image of some files: what is known of it before the voxels of a volume are read.
 
     Args:
@@ -85,10 +85,10 @@ def cases_of(images: Sequence[Path], channels: int) -> dict[str, tuple[Path, ...
     """
     found: dict[tuple[Path, str], list[Path]] = defaultdict(list)
     for path in dict.fromkeys(file for given in images for file in _files(given)):
-        part = CHANNEL.fullmatch(_stem(path))
-        found[path.parent, part[1] if part and (channels > 1 or part[2] == "0000") else _stem(path)].append(
-            path
-        )
+        stem = _stem(path)
+        part = CHANNEL.fullmatch(stem)
+        name = part[1] if part and (channels > 1 or part[2] == "0000") else stem
+        found[path.parent, name].append(path)
     cases: dict[str, tuple[Path, ...]] = {}
     for (_, name), files in found.items():
         if name in cases or (channels == 1 and len(files) > 1):
@@ -113,11 +113,14 @@ def _files(given: Path) -> list[Path]:
     there = visible(given, "*")
     images = [path for path in there if path.is_file() and ending_of(path.name)]
     series = [given] if any(path.is_file() for path in there) else there  # DICOM: a folder, or several in it
+    if not there:
+        raise ValueError(f"{given}: expected images, got an empty folder")
     return images or series
 
 
 def _stem(path: Path) -> str:
-    return path.name[: -len(ending_of(path.name) or "")] if ending_of(path.name) else path.resolve().name
+    ending = ending_of(path.name)
+    return path.name[: -len(ending)] if ending else path.resolve().name
 
 
 def _stored(path: Path) -> tuple[int, Grid]:
@@ -148,6 +151,5 @@ def _require_all_channels(files: Sequence[Path]) -> None:
     parts = [CHANNEL.fullmatch(_stem(path)) for path in files]
     numbers = [int(part[2]) for part in parts if part]
     if len(numbers) == len(files) > 1 and numbers != list(range(len(files))):
-        raise ValueError(
-            f"{files[0]}: expected channels _0000, _0001, ..., got {', '.join(p.name for p in files)}"
-        )
+        names = ", ".join(path.name for path in files)
+        raise ValueError(f"{files[0]}: expected channels _0000, _0001, ..., got {names}")
