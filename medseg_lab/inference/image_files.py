@@ -3,12 +3,14 @@
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from medseg_lab.data.readers.by_card import as_channels
 from medseg_lab.data.readers.checks import checked_image, visible
 from medseg_lab.data.readers.decode.grid import Grid, corners
 from medseg_lab.data.readers.decode.nifti import read_header
@@ -45,6 +47,8 @@ class ImageFiles:
         self.files = files
         _require_all_channels(files)
         self._volumes: list[Volume] = [] if all(map(is_nifti, files)) else [read_volume(p) for p in files]
+        if len(files) == 1:  # a picture in grey stored as colours, or the other way round, as in a training
+            self._volumes = [_as_channels(volume, len(like.channels)) for volume in self._volumes]
         stored = [(len(volume.voxels), volume.grid) for volume in self._volumes]
         stored = stored or [_stored(path) for path in files]
         if (channels := sum(n for n, _ in stored)) != len(like.channels):
@@ -128,6 +132,12 @@ def _stored(path: Path) -> tuple[int, Grid]:
     header = read_header(path)
     channels = header.shape[3] if len(header.shape) > 3 else 1
     return channels, Grid(header.shape[:3], header.affine, header.spacing)
+
+
+def _as_channels(volume: Volume, channels: int) -> Volume:
+    return (
+        volume if volume.affine is not None else replace(volume, voxels=as_channels(volume.voxels, channels))
+    )
 
 
 def _require_one_grid(grids: Sequence[Grid], files: Sequence[Path]) -> None:

@@ -386,3 +386,19 @@ def test_channels_come_in_a_file_each_or_as_the_colours_of_a_picture(tmp_path):
     moved = save(tmp_path / "b_0002.nii.gz", colours[..., 2, None], np.diag([1, 1.5, 1, 1]))
     with pytest.raises(ValueError, match=r"b_0002.*expected the place of b_0000.*, got corners 11\.5 mm"):
         segment(run, [*files[:2], moved], tmp_path / "more")
+
+
+def test_a_picture_in_grey_may_be_stored_in_colour_and_the_other_way_round_as_for_a_training(tmp_path):
+    grey = np.random.default_rng(0).integers(0, 255, (20, 24)).astype(np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(np.repeat(grey[..., None], 3, 2)).save(tmp_path / "colours.png")
+    for channels, cohort in ((1, tiny_cohort(2, 2)), (3, tinted(tiny_cohort(2, 2)))):
+        run = trained(tmp_path / f"runs{channels}", SMALL, with_card(cohort, voxel_mm=(1.0, 1.0)))
+        masks = [
+            segment(run, tmp_path / f"{name}.png", tmp_path / f"out{channels}").mask
+            for name in ("grey", "colours")
+        ]
+        assert np.array_equal(*(np.asarray(Image.open(mask)) for mask in masks))
+    Image.fromarray(np.stack([grey, grey, 255 - grey], -1)).save(tmp_path / "blue.png")
+    with pytest.raises(ValueError, match=r"blue\.png: expected 1 channels \(noise\), got 3"):
+        segment(RunStore(tmp_path / "runs1").runs()[0], tmp_path / "blue.png", tmp_path / "more")
