@@ -139,7 +139,7 @@ def test_add_prints_what_it_saw_and_writes_a_card(msd_folder: Callable[..., Path
     assert "toy_002" in out
     assert "every case counts as one patient" in out
     assert tomllib.loads((folder / "card.toml").read_text())["classes"] == ["background", "front", "back"]
-    assert "refuses this folder until what is wrong with toy_002 is mended" in " ".join(out.split())
+    assert "refuses this folder until the faults of toy_002 are corrected" in " ".join(out.split())
     again = medseg("add", str(folder))
     assert again.exit_code == 2
     assert "there is a card already" in again.stderr

@@ -83,7 +83,6 @@ def card_rows(card: Card, reader: "Reader | None") -> list[tuple[str, str]]:
         f"{name}: {whole}" + (f" ({inside} of the foreground)" if inside else "")
         for name, whole, inside in describe.shares(card)
     ]
-    split = [f"{part}: {n} patients, {cases} cases" for part, n, cases in describe.parts(card, whose)]
     hand = place(card)
     if whose is not None:
         hand += f" ({len(whose)} cases of {len(set(whose.values()))} patients)"
@@ -104,7 +103,7 @@ def card_rows(card: Card, reader: "Reader | None") -> list[tuple[str, str]]:
         ("classes", "\n".join(balance) or ", ".join(card.classes)),
         ("regions", "\n".join(f"{name} = {members}" for name, members in describe.regions(card))),
         ("scored", card.scored if card.regions else ""),
-        ("split", "\n".join(split)),
+        ("split", "\n".join(describe.part_lines(card, whose))),
         ("counted on", found.sources if found is not None else describe.NOT_MEASURED),
         ("defects", "\n".join(f"- {defect}" for defect in card.defects)),
         ("addresses", "\n".join(describe.addresses(card))),
@@ -140,9 +139,9 @@ def print_pairing(found: "Pairing") -> None:
 
 
 def print_inspection(found: "Inspection") -> None:
-    """What was found in a folder, what looks wrong, and how its cases were grouped by patient."""
+    """What was found in a folder, what to check, and how its cases were grouped by patient."""
     show(f"Found in {found.folder}", ("what", "found"), found.rows())
-    show("What looks wrong", ("where", "what"), found.warnings)
+    show("What to check", ("where", "what"), found.warnings)
     if patients := found.patients():
         show(f"Patients: {found.card.patient_rule}", ("patient", "cases"), patients)
     else:
@@ -151,17 +150,18 @@ def print_inspection(found: "Inspection") -> None:
 
 def print_next(found: "Inspection", card: Path) -> None:
     """What to do next with a folder that has a draft card: mend what is named, or train, at what cost."""
-    typer.echo(f"draft card: {card}; read it through.")
+    typer.echo(f"draft card: {card}; read it, and correct it where needed.")
     if found.faults:
         where = some(dict.fromkeys(where for where, _ in found.faults))
         typer.echo(
-            f"Training reads every case, and refuses this folder until what is wrong with {where} is mended, "
+            f"Training reads every case, and refuses this folder until the faults of {where} are corrected, "
             "in the files or in the card, or those cases are removed."
         )
         return
     from medseg_lab.sweeps.cost import cost_text
 
     folder = shlex.quote(str(found.folder))
+    typer.echo(f"Look at the cases: medseg data show {folder}")
     typer.echo(f"Then train and compare three methods: medseg run run_your_own -p folder={folder}")
     typer.echo(f"or run a chapter on it: medseg run 2.1.1 --dataset {folder}")
     typer.echo(cost_text(str(found.folder), found.median_case))

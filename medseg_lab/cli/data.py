@@ -96,7 +96,7 @@ def add(
         ),
     ] = None,
 ) -> None:
-    """Look a folder of your own over, or two of images and masks, and write a draft card."""
+    """Check a folder of your own, or two of images and masks, and write a draft card."""
     from medseg_lab.cli.cards import print_inspection, print_next, print_pairing
     from medseg_lab.data.draft import inspect_folder, write_card
     from medseg_lab.data.draft_pairs import home_of, inspect_pairs

@@ -17,9 +17,11 @@ RunName = Annotated[
     ),
 ]
 CardPath = Annotated[
-    Path | None, typer.Option("--card", help="The card of the run's data, for a run that does not say it.")
+    Path | None, typer.Option("--card", help="The card of the run's data, if its record does not have it.")
 ]
-DataFolder = Annotated[Path | None, typer.Option("--data", help="The folder of the run's data, likewise.")]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", help="The folder of the run's data, in place of --card.")
+]
 
 
 def predict(
@@ -28,26 +30,28 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="IMAGE...",
-            help="Images, or folders of them; of several channels, a file each: case_0000, case_0001, ...",
+            help="Images, or folders of them; several channels as a file each: case_0000, case_0001, ...",
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the masks.")],
     probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Write the probability of each class, too.")
+        bool, typer.Option("--probabilities", help="Write also the probability of each class.")
     ] = False,
     uncertainty: Annotated[
         bool,
-        typer.Option("--uncertainty", help="Write the entropy and the mutual information of samples, too."),
+        typer.Option(
+            "--uncertainty", help="Write also the entropy and the mutual information of several samples."
+        ),
     ] = False,
-    samples: Annotated[int, typer.Option(min=1, help="How many samples.")] = 16,
+    samples: Annotated[int, typer.Option(min=1, help="Number of samples for --uncertainty.")] = 16,
     overlay: Annotated[
         bool,
         typer.Option("--overlay", help="Draw the mask over its image (PNG): the slice with most foreground."),
     ] = False,
     device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="auto is a CUDA card where there is one.")
+        Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a CUDA card if there is one, else the CPU.")
     ] = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that are there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that exist already.")] = False,
     card: CardPath = None,
     data: DataFolder = None,
 ) -> None:
@@ -95,7 +99,7 @@ def predict(
 def export(
     run: RunName,
     output: Annotated[Path, typer.Option("-o", "--output", help="The model's file, such as model.onnx.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     card: CardPath = None,
     data: DataFolder = None,
 ) -> None:

@@ -173,6 +173,16 @@ def parts(card: Card, patients: dict[str, str] | None = None) -> list[tuple[str,
     ]
 
 
+def part_lines(card: Card, patients: dict[str, str] | None = None) -> list[str]:
+    """`parts` in words: "train: 8 patients, 8 cases"."""
+
+    def counted(number: str, noun: str) -> str:
+        return f"{number} {noun}{'' if number == '1' else 's'}"
+
+    found = parts(card, patients)
+    return [f"{name}: {counted(n, 'patient')}, {counted(cases, 'case')}" for name, n, cases in found]
+
+
 def regions(card: Card) -> list[tuple[str, str]]:
     """Each region and the classes it is made of."""
     return [(name, " + ".join(members)) for name, members in card.regions.items()]

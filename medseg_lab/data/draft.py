@@ -34,6 +34,7 @@ from medseg_lab.data.splits import fewest
 from medseg_lab.data.whole_file import write_whole
 
 NAME = "card.toml"
+NO_SPACING = "not stated; if you know it, write it into the card, as `voxel_mm`"
 
 WORDS = "patient|subject|subj|sub|person|pat"
 PATIENT_RULES = {
@@ -55,7 +56,7 @@ class Inspection:
         cases: those that could be read, by id.
         whose: the patient of every case, also of those that could not be read.
         faults: what training refuses: where, and what.
-        doubts: what else looks wrong.
+        doubts: what else a person should check.
     """
 
     folder: Path
@@ -67,7 +68,7 @@ class Inspection:
 
     @property
     def warnings(self) -> list[Remark]:
-        """All that looks wrong; what training refuses first."""
+        """All that a person should check; first what training refuses."""
         return [*self.faults, *self.doubts]
 
     @property
@@ -105,7 +106,7 @@ class Inspection:
             ("dimension", f"{card.spatial_dims}D{cut}"),
             ("channels", ", ".join(card.modality)),
             ("size in voxels", _range([case.shape for case in cases])),
-            ("spacing in mm", _range(spacings) if spacings else "not given"),
+            ("spacing in mm", _range(spacings) if spacings else NO_SPACING),
             ("grid", grid),
             ("labels", "\n".join(labels)),
             ("scored", describe.scored(card)),
@@ -113,8 +114,7 @@ class Inspection:
             ("brightest voxel", _range([(case.high,) for case in cases])),
         ]
         if len(set(self.whose.values())) >= fewest(card.parts):
-            parts = describe.parts(card, self.whose)
-            rows.append(("split", "\n".join(f"{part}: {n} patients, {m} cases" for part, n, m in parts)))
+            rows.append(("split", "\n".join(describe.part_lines(card, self.whose))))
         return rows
 
 

@@ -1,8 +1,8 @@
 """A dozen cases of a data set at a glance, with what was marked on them.
 
-Cases are chosen evenly by id, so that nobody picked the beautiful ones. A volume is cut through the middle of
-what is marked. Where marks are small in the image, or the image is large, each case is shown twice: whole,
-and below it the framed part from near.
+Cases are evenly spread over the sorted names, so that nobody picked the beautiful ones. A volume is cut
+through the middle of what is marked. Where marks are small in the image, or the image is large, each case
+is shown twice: whole, and below it the framed part from near.
 """
 
 from collections.abc import Sequence
@@ -61,7 +61,8 @@ def contact_sheet(card: Card, reader: Reader, most: int = MOST) -> "Figure":
     sheets = [look_at(reader.read(name, card.annotation), card) for name in chosen]
     boxes = _close_ups(sheets, card.raters > 1 and len(card.classes) > 2)
     virtual = "; VIRTUAL subjects, no real data" if card.virtual is not None else ""
-    title = f"{card.id}: {len(chosen)} of {len(names)} cases, evenly by id{virtual}"
+    some = f" of {len(names)} cases, evenly spread over their names" if len(chosen) < len(names) else " cases"
+    title = f"{card.id}: {len(chosen)}{some}{virtual}"
     with house():
         fig = _draw(card, sheets, boxes, contrasts)
         fig.suptitle(title, fontsize=10, x=0.01, ha="left")

@@ -33,7 +33,7 @@ def cost_text(dataset: str, case: str) -> str:
         f"A {METHOD} at budget {BUDGET} trains for about {spelled(seconds)}; {RUNS} trainings like this take "
         f"about {spelled(seconds * RUNS / side_by_side)} on {where} with nothing else to do "
         f"({spent.steps} steps, of which a few were just timed on {case}). "
-        "Other methods take more or less; scoring comes on top."
+        "Other methods take more or less time; scoring is not included."
     )
 
 

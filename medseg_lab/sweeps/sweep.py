@@ -77,7 +77,9 @@ def sweep(
                 executor=executor,
             ) as found:
                 jobs = counted(len(plan.jobs), "job")
-                progress.write(f"{plan.path.name}: {jobs} on {found.description}; runs in {homely(root)}")
+                progress.write(
+                    f"{plan.path.name}: {jobs} on {found.description}; runs are kept in {homely(root)}"
+                )
                 checks = _prechecked(plan, environment, found)
                 failures += _failed(plan, checks)
                 for failure in failures:

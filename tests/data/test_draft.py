@@ -189,7 +189,7 @@ def test_the_draft_groups_by_patient_and_says_what_to_check(msd_folder):
     found = inspect_folder(folder)
     assert dict(found.patients())["patient001"] == "patient001_frame00, patient001_frame01"
     text = write_card(found).read_text()
-    assert "# check: matches a case's whole id" in text
+    assert "# check: regular expression for a case's whole name" in text
     assert "# check: what you may do with it" in text
     assert len(set(choose(str(folder)).reader.patients().values())) == 3
 
@@ -243,7 +243,7 @@ def test_a_damaged_case_is_named_in_the_draft_on_one_line(msd_folder):
     (folder / "imagesTr" / "toy_002.nii.gz").write_bytes(b"no volume")
     text = write_card(inspect_folder(folder)).read_text()
     (line,) = [line for line in text.splitlines() if "toy_002" in line]
-    assert line.startswith("# Looks wrong: toy_002: ")
+    assert line.startswith("# Check: toy_002: ")
 
 
 def test_damaged_images_and_labels_are_named_one_by_one(msd_folder):

@@ -69,7 +69,7 @@ def test_two_folders_are_a_data_set_by_the_card_that_is_written(home):
     assert card.preprocessing.patch == (16, 24)
     assert doubts(found)["all masks"].startswith("masks store 0 and 255: taken as background and foreground")
     assert not found.faults
-    assert "Looks wrong: all masks: masks store 0 and 255" in (home / "card.toml").read_text()
+    assert "# Check: all masks: masks store 0 and 255" in (home / "card.toml").read_text()
 
 
 def test_the_data_set_can_be_moved_and_prepared_for_training(home):

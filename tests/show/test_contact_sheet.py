@@ -68,7 +68,7 @@ def test_a_dozen_cases_with_an_outline_per_class():
     assert len(panels) == 12
     assert all(len(ax.collections) == 2 for ax in panels)
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["anterior", "posterior"]
-    assert fig.get_suptitle() == "msd-hippocampus: 12 of 30 cases, evenly by id"
+    assert fig.get_suptitle() == "msd-hippocampus: 12 of 30 cases, evenly spread over their names"
     said = described(fig)
     assert "12 of 30 cases" in said
     assert "anterior, posterior" in said

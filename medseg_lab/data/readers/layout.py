@@ -50,8 +50,8 @@ def read_layout(folder: Path) -> Layout:
     path = folder / "dataset.json"
     if not path.is_file():
         raise ValueError(
-            f"{folder}: expected a dataset.json beside imagesTr and labelsTr, got none; a folder of "
-            "images and one of masks are added by: medseg data add IMAGES MASKS"
+            f"{folder}: expected a dataset.json beside imagesTr and labelsTr, got none; for a folder "
+            "of images and one of masks: medseg data add IMAGES MASKS"
         )
     table = _table(path)
     names = table.get("channel_names", table.get("modality"))
