@@ -3,21 +3,19 @@
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from medseg_lab.data.readers.by_card import as_channels
 from medseg_lab.data.readers.checks import checked_image, visible
 from medseg_lab.data.readers.decode.grid import Grid, corners
 from medseg_lab.data.readers.decode.nifti import read_header
 from medseg_lab.data.readers.decode.volume import Volume, ending_of, read_volume
 from medseg_lab.data.readers.geometry import AGREE, arranged, arranged_grid, restored, smallest_edge
 from medseg_lab.inference.as_trained import AsTrained
-from medseg_lab.inference.large import is_nifti
+from medseg_lab.inference.large import is_nifti, read_image
 from medseg_lab.training.segmenter import Segmenter
 
 CHANNEL = re.compile(r"(.+)_([0-9]{4})")
@@ -46,9 +44,8 @@ class ImageFiles:
     def __init__(self, files: tuple[Path, ...], like: AsTrained, learner: Segmenter) -> None:
         self.files = files
         _require_all_channels(files)
-        self._volumes: list[Volume] = [] if all(map(is_nifti, files)) else [read_volume(p) for p in files]
-        if len(files) == 1:  # a picture in grey stored as colours, or the other way round, as in a training
-            self._volumes = [_as_channels(volume, len(like.channels)) for volume in self._volumes]
+        each = len(like.channels) if len(files) == 1 else 0  # one file of several is as it is
+        self._volumes = [] if all(map(is_nifti, files)) else [read_image(path, each) for path in files]
         stored = [(len(volume.voxels), volume.grid) for volume in self._volumes]
         stored = stored or [_stored(path) for path in files]
         if (channels := sum(n for n, _ in stored)) != len(like.channels):
@@ -82,7 +79,8 @@ def cases_of(images: Sequence[Path], channels: int) -> dict[str, tuple[Path, ...
     Args:
         images: files, and folders: all images in a folder, or a DICOM series where it holds none.
         channels: of the run. Where it has several, `case_0000`, `case_0001`, ... are those of one image, as
-            nnU-Net names them; where it has one, `_0000` alone is left out of the case's name.
+            nnU-Net names them, unless there are more of them than channels, or one has all channels: then
+            they are images with numbers. `_0000` alone is left out of the case's name.
 
     Raises:
         ValueError: for a path where nothing is, or for two images of one name.
@@ -91,15 +89,35 @@ def cases_of(images: Sequence[Path], channels: int) -> dict[str, tuple[Path, ...
     for path in dict.fromkeys(file for given in images for file in _files(given)):
         stem = _stem(path)
         part = CHANNEL.fullmatch(stem)
-        name = part[1] if part and (channels > 1 or part[2] == "0000") else stem
-        found[path.parent, name].append(path)
-    cases: dict[str, tuple[Path, ...]] = {}
+        found[path.parent, part[1] if part else stem].append(path)
+    groups = list[tuple[str, list[Path]]]()
     for (_, name), files in found.items():
+        if len(files) == 1:
+            groups.append((case_name(files), files))
+        else:
+            apart = _are_images(files, channels)
+            groups += [(_stem(path), [path]) for path in files] if apart else [(name, files)]
+    cases: dict[str, tuple[Path, ...]] = {}
+    for name, files in groups:
         if name in cases or (channels == 1 and len(files) > 1):
             other = cases.get(name, files)[0]
             raise ValueError(f"{files[-1]}: expected images of different names, got also {other}")
         cases[name] = tuple(sorted(files))
     return cases
+
+
+def _are_images(files: Sequence[Path], channels: int) -> bool:
+    """Whether files whose names differ in a number at the end are images each, not channels of one."""
+    numbers = [int(part[2]) for path in files if (part := CHANNEL.fullmatch(_stem(path)))]
+    return max(numbers, default=0) >= channels or any(_channels(path) == channels for path in files)
+
+
+def _channels(path: Path) -> int:
+    """How many channels a file has; 0 where it cannot be read: whoever segments it is told why."""
+    try:
+        return _stored(path)[0] if is_nifti(path) else 0 if path.is_dir() else len(read_volume(path).voxels)
+    except ValueError:
+        return 0
 
 
 def case_name(files: Sequence[Path]) -> str:
@@ -132,12 +150,6 @@ def _stored(path: Path) -> tuple[int, Grid]:
     header = read_header(path)
     channels = header.shape[3] if len(header.shape) > 3 else 1
     return channels, Grid(header.shape[:3], header.affine, header.spacing)
-
-
-def _as_channels(volume: Volume, channels: int) -> Volume:
-    return (
-        volume if volume.affine is not None else replace(volume, voxels=as_channels(volume.voxels, channels))
-    )
 
 
 def _require_one_grid(grids: Sequence[Grid], files: Sequence[Path]) -> None:

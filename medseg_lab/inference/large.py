@@ -1,6 +1,7 @@
 """A case larger than memory: read, prepared, predicted and brought back slab by slab (`slabs.by_slabs`)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from nibabel.volumeutils import apply_read_scaling
 from torch import Tensor
 
+from medseg_lab.data.readers.by_card import as_channels
 from medseg_lab.data.readers.decode.nifti import mapped, read_header, unpacked
 from medseg_lab.data.readers.decode.nifti_header import Header
 from medseg_lab.data.readers.decode.volume import Volume, ending_of, read_volume
@@ -31,10 +33,11 @@ class LargeImage:
     Args:
         files: one, or one a channel.
         dims: how many axes S is to have.
+        channels: of the training's images.
         folder: for what is unpacked, and for what waits.
     """
 
-    def __init__(self, files: tuple[Path, ...], dims: int, folder: Path) -> None:
+    def __init__(self, files: tuple[Path, ...], dims: int, channels: int, folder: Path) -> None:
         self.files, self.dims, self.folder = files, dims, folder
         self.opened: list[tuple[Path, Header] | Volume] = []
         for number, path in enumerate(files):
@@ -43,7 +46,7 @@ class LargeImage:
                 within.mkdir()
                 self.opened.append((unpacked(path, within), read_header(path)))
             else:
-                self.opened.append(read_volume(path))
+                self.opened.append(read_image(path, channels if len(files) == 1 else 0))
 
     def volumes(self) -> Iterator[tuple[Volume, tuple[float, float]]]:
         """The files' voxels as stored, mapped anew so that memory goes with them, and their scaling."""
@@ -203,6 +206,17 @@ class LargeCase:
             low, high = int(some[0]), int(some[-1]) + 2
             rows = np.memmap(path, np.float32, "r", shape=(maps, *before))[:, low:high].copy()
             yield rows_of(torch.from_numpy(rows), low, shape[1:], some)
+
+
+def read_image(path: Path, channels: int) -> Volume:
+    """What a file holds, in grey or in colour as the training's images were (`by_card.as_channels`).
+
+    Raises:
+        ValueError: as `read_volume`.
+    """
+    volume = read_volume(path)
+    is_picture = volume.affine is None
+    return replace(volume, voxels=as_channels(volume.voxels, channels)) if is_picture else volume
 
 
 def is_nifti(path: Path) -> bool:

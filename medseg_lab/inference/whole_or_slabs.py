@@ -38,14 +38,14 @@ class Prediction:
             self.prepared = image.like.prepared(image.image(), image.spacing, name)
             self.resampled, _ = image.like.shapes(image.shape, image.spacing, name)
         else:
-            large = LargeImage(image.files, image.dims, folder)
+            large = LargeImage(image.files, image.dims, len(image.like.channels), folder)
             self.case = LargeCase(large, image.shape, image.spacing, image.like, name)
 
     def classes(self, probabilities: bool) -> tuple[np.ndarray, list[int], np.ndarray]:
         """What the mask stores `(*S)`, the voxels of each class, and if asked for probabilities `(K, *S)`."""
         like = self.files.like
         table = np.array(like.values or range(len(like.classes)))
-        table = table.astype(np.uint8 if table.max() < 256 else np.uint16)
+        table = table.astype(np.min_scalar_type(table.max()))
         label = self._new("mask", table.dtype)
         sure = self._new("probabilities", np.float32, len(like.classes) if probabilities else 0)
         counts, at = np.zeros(len(like.classes), dtype=np.int64), 0

@@ -114,7 +114,7 @@ def read_plan(path: Path | str) -> Plan:
                 raise ValueError(f"jobs: expected each once, got {job.title!r} twice")
             jobs[job.id] = job
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{path}: {error!s:.4500}") from None
     if not jobs and not left_out and not failures:
         raise ValueError(f"{path}: nothing to run: expected methods or recipes with datasets, or chapters")
     return Plan(path, grid, tuple(jobs.values()), tuple(left_out), tuple(failures))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ __all__ = ["Run", "RunStore", "run_store"]
 
 TRAINED = ".trained"
 """The folder that tells which run has a training."""
+CLOCK = 60.0
+"""Seconds by which the clocks of machines that share a store may differ."""
 
 
 class RunStore:
@@ -177,8 +180,20 @@ class RunStore:
         if self.trained(trained.name) is None:
             with self._in_use():
                 trained.parent.mkdir(exist_ok=True)
+                self._compare_clocks()
             write_whole(trained, record.key.encode())
         shutil.rmtree(self.partial(trained.name), ignore_errors=True)
+
+    def _compare_clocks(self) -> None:
+        """Warn where the clock is behind an earlier run: of two of one kind the later one counts."""
+        with os.scandir(self.root / TRAINED) as entries:
+            ahead = max((entry.stat().st_mtime for entry in entries), default=0.0) - time.time()
+        if ahead > CLOCK:
+            warnings.warn(
+                f"run store {self.root}: its newest run is dated {ahead / 3600:.1f} hours from now: was the "
+                "clock set back? Where a method was trained twice, the later date counts",
+                stacklevel=2,
+            )
 
     def runs(self) -> list[Run]:
         """The finished runs, oldest first; what is left out is a warning that names it, and stays there.

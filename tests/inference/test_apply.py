@@ -388,17 +388,27 @@ def test_channels_come_in_a_file_each_or_as_the_colours_of_a_picture(tmp_path):
         segment(run, [*files[:2], moved], tmp_path / "more")
 
 
-def test_a_picture_in_grey_may_be_stored_in_colour_and_the_other_way_round_as_for_a_training(tmp_path):
-    grey = np.random.default_rng(0).integers(0, 255, (20, 24)).astype(np.uint8)
-    Image.fromarray(grey).save(tmp_path / "grey.png")
-    Image.fromarray(np.repeat(grey[..., None], 3, 2)).save(tmp_path / "colours.png")
-    for channels, cohort in ((1, tiny_cohort(2, 2)), (3, tinted(tiny_cohort(2, 2)))):
-        run = trained(tmp_path / f"runs{channels}", SMALL, with_card(cohort, voxel_mm=(1.0, 1.0)))
-        masks = [
-            segment(run, tmp_path / f"{name}.png", tmp_path / f"out{channels}").mask
-            for name in ("grey", "colours")
-        ]
-        assert np.array_equal(*(np.asarray(Image.open(mask)) for mask in masks))
-    Image.fromarray(np.stack([grey, grey, 255 - grey], -1)).save(tmp_path / "blue.png")
-    with pytest.raises(ValueError, match=r"blue\.png: expected 1 channels \(noise\), got 3"):
-        segment(RunStore(tmp_path / "runs1").runs()[0], tmp_path / "blue.png", tmp_path / "more")
+@pytest.mark.parametrize("slabs", [False, True])
+def test_grey_and_colour_are_taken_for_one_another_as_in_training(tmp_path, slabs):
+    in_grey = trained(tmp_path / "grey", SMALL, with_card(tiny_cohort(2, 2), voxel_mm=(1.0, 1.0)))
+    in_colour = trained(tmp_path / "colour", SMALL, with_card(tinted(tiny_cohort(2, 2)), voxel_mm=(1.0, 1.0)))
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 24)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    Image.fromarray(np.stack([pixels] * 3, axis=-1)).save(tmp_path / "b.png")
+    for run in (in_grey, in_colour):
+        out = tmp_path / run.record.key
+        found = [segment(run, tmp_path / name, out, slabs=slabs).mask for name in ("a.png", "b.png")]
+        assert np.array_equal(*(np.asarray(Image.open(mask)) for mask in found))
+
+
+def test_numbered_images_that_have_all_channels_are_not_the_channels_of_one(tmp_path):
+    files = [tmp_path / f"img_{number:04d}.png" for number in range(3)]
+    for path in files:
+        Image.fromarray(np.eye(5, dtype=np.uint8)[..., None] * np.array([9, 8, 7], np.uint8)).save(path)
+    assert cases_of([tmp_path], 3) == {path.stem: (path,) for path in files}
+    assert cases_of(files[1:2], 3) == {"img_0001": (files[1],)}
+
+
+def test_a_mask_stores_values_that_take_more_than_two_bytes(tmp_path, image):
+    run = trained(tmp_path / "runs", SMALL, with_card(tiny_cohort(3, 2), values=(7, 70_001)))
+    assert set(np.unique(read(segment(run, image, tmp_path / "out").mask))) <= {7, 70_001}

@@ -1,7 +1,10 @@
 """The store: whole folders, found by key."""
 
 import json
+import os
 import shutil
+import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +50,17 @@ def test_the_store_lists_its_runs_oldest_first_and_names_broken_ones(tmp_path):
     assert {run.folder for run in found} == {run.folder for run in good}
     assert [run.record.started for run in found] == sorted(run.record.started for run in found)
     assert RunStore(tmp_path / "nowhere").runs() == []
+
+
+def test_a_clock_that_was_set_back_is_said_and_a_few_seconds_are_not(tmp_path):
+    train_tiny(tmp_path)
+    (earlier,) = (tmp_path / ".trained").iterdir()
+    for ahead, said in ((30, 0), (7200, 1)):
+        os.utime(earlier, (time.time() + ahead,) * 2)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            train_tiny(tmp_path, seed=ahead)
+        assert sum("dated 2.0 hours from now" in str(one.message) for one in caught) == said
 
 
 def test_a_broken_run_is_trained_again_and_kept_aside(tmp_path):

@@ -63,7 +63,7 @@ def written_card(path: Path) -> Card:
     try:
         return Card.model_validate({"id": path.parent.resolve().name, **table})
     except ValidationError as error:
-        raise ValueError(f"{path}: {first_fault(error, Card)}") from None
+        raise ValueError(f"{path}: {first_fault(error, Card):.2000}") from None
     except re.error as error:
         raise ValueError(f"{path}: patient: expected a regular expression, got the error: {error}") from None
 

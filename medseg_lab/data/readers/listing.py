@@ -47,7 +47,18 @@ def list_cases(folder: Path, table: dict[str, Any], channels: int, ending: str) 
         raise ValueError(
             f"{folder}: expected *{ending} in imagesTr and labelsTr, got no training pair{_others(folder)}"
         )
+    _require_every_channel(files)
     return files
+
+
+def _require_every_channel(files: dict[str, Files]) -> None:
+    """Check that no picture is alone where others are one of several: it would be taken for all channels."""
+    firsts = [case.image[0] for case in files.values() if len(case.image) == 1]
+    lone = next((path for path in firsts if stem_of(path.name).endswith("_0000")), None)
+    if lone and any(len(case.image) > 1 for case in files.values()):
+        raise ValueError(
+            f"{lone}: expected a file for each channel, as other cases have, got this one alone: no _0001"
+        )
 
 
 def _entries(folder: Path, table: dict[str, Any], ending: str) -> list[Entry]:

@@ -285,3 +285,15 @@ def test_a_picture_may_have_all_its_colours_in_its_first_file(tmp_path, listed):
     raw = choose(str(tmp_path)).reader.read("a")
     np.testing.assert_array_equal(raw.image, np.moveaxis(colours, -1, 0))
     assert folder_doubts(tmp_path) == ()
+
+
+def test_a_picture_without_the_files_of_its_other_channels_is_not_taken_for_all_of_them(tmp_path):
+    grey = np.arange(30, dtype=np.uint8).reshape(5, 6)
+    for name in ("a_0000", "a_0001", "a_0002", "b_0000"):
+        save_picture(tmp_path / "imagesTr" / f"{name}.png", grey)
+    for name in "ab":
+        save_picture(tmp_path / "labelsTr" / f"{name}.png", np.eye(5, 6, dtype=np.uint8))
+    said = {"channel_names": dict(enumerate("XYZ")), "labels": {"background": 0, "line": 1}}
+    (tmp_path / "dataset.json").write_text(json.dumps(said | {"file_ending": ".png"}))
+    with pytest.raises(ValueError, match=r"b_0000\.png: expected a file for each channel.*no _0001"):
+        read_layout(tmp_path)
