@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from medseg_lab.cli.app import app, assignments
 from medseg_lab.survey.methods import methods
 from tests.chapters.small import cell, small_house
+from tests.evaluation.stored import store_run
 
 
 @pytest.fixture
@@ -89,3 +90,11 @@ def test_exercise_writes_a_copy(house: Path) -> None:
 
 def test_value_may_hold_an_equals_sign() -> None:
     assert assignments(["rule=a=b"]) == {"rule": "a=b"}
+
+
+def test_runs_have_the_names_that_comparisons_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store_run(tmp_path, "FCN-8s")
+    monkeypatch.setenv("MEDSEG_RUNS", str(tmp_path))
+    *_, row, hint = lines(medseg("runs").output)
+    assert " FCN-8s " in row
+    assert hint.startswith("`medseg predict RUN IMAGES -o MASKS`")

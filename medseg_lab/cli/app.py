@@ -105,6 +105,7 @@ def exercise(
 @app.command()
 def runs() -> None:
     """List the run store, oldest run first."""
+    from medseg_lab.training.names import names
     from medseg_lab.training.record import title
     from medseg_lab.training.runs import run_store
 
@@ -112,7 +113,7 @@ def runs() -> None:
     rows = [
         (
             run.record.key[:8],
-            title(run.record.recipe),
+            names().get(run.record.method) or title(run.record.recipe),
             str(run.record.seed),
             run.record.cohort.id,
             run.record.budget.name,
@@ -121,8 +122,10 @@ def runs() -> None:
         )
         for run in store.runs()
     ]
-    header = ("run", "learner", "seed", "data", "budget", "training", "date")
-    show(f"Runs in {store.root}", header, rows)
+    header = ("run", "method", "seed", "data", "budget", "training", "date")
+    show(f"Runs in {store.root}", header, rows, fixed=("run", "date"))
+    if rows:
+        typer.echo("`medseg predict RUN IMAGES -o MASKS` segments images with one of them.")
 
 
 @app.command()

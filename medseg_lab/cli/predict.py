@@ -59,6 +59,7 @@ def predict(
     from medseg_lab.inference.apply import Applied
     from medseg_lab.inference.as_trained import card_at
     from medseg_lab.inference.image_files import cases_of
+    from medseg_lab.training.names import names
     from medseg_lab.training.runs import run_store
 
     chosen = run_store().run(run)
@@ -66,7 +67,8 @@ def predict(
     applied = Applied(chosen, device=device, card=card_at(given) if given else None)
     cases = cases_of([image.expanduser() for image in images], len(applied.like.channels))
     images_said = f"{len(cases)} image{'' if len(cases) == 1 else 's'}"
-    typer.echo(f"{chosen.record.method}, trained on {applied.like.data}: {images_said} on {applied.device}")
+    method = names().get(chosen.record.method, chosen.record.method)
+    typer.echo(f"{method}, trained on {applied.like.data}: {images_said} on {applied.device}")
     there, failed = [], []
     for case, files in cases.items():
         try:
