@@ -93,8 +93,8 @@ def predict(
     if there:
         typer.echo(f"{len(there)} of {len(cases)} masks were there already; --overwrite replaces them")
     if failed:
-        names = ", ".join(failed)
-        typer.secho(f"error: {len(failed)} of {len(cases)} images have no mask: {names}", err=True, fg="red")
+        said = f"error: {len(failed)} of {len(cases)} images have no mask: {', '.join(failed)}"
+        typer.secho(said, err=True, fg="red")
         raise typer.Exit(FAILED)
 
 

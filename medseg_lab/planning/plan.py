@@ -163,7 +163,11 @@ def _stage(
             "batch",
             str(batch),
             f"{room} fit into 8 GB ({values / 1e6:.1f} million values each)"
-            + (f", but {share} are {COVERED:.0%} of all voxels" if share < room else "")
+            + (
+                f", but {share} {'is' if share == 1 else 'are'} {COVERED:.0%} of all voxels"
+                if share < room
+                else ""
+            )
             + (f"; never below {FEWEST}" if batch == FEWEST else ""),
         ),
         Decision(
