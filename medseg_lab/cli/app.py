@@ -36,7 +36,7 @@ Section = Annotated[
     str, typer.Argument(help="The survey's section, such as 2.1.1, a page's name, or a path.")
 ]
 BudgetName = Annotated[str | None, typer.Option(help="What may be spent: smoke, class or full.")]
-Dataset = Annotated[str | None, typer.Option(help="A data set's id, a folder in the MSD layout, or auto.")]
+Dataset = Annotated[str | None, typer.Option(help="A data set's id, a folder of your own, or auto.")]
 
 
 @app.command()

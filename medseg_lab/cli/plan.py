@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def plan(
-    dataset: Annotated[str, typer.Argument(help="A data set's id, or a folder in the MSD layout.")],
+    dataset: Annotated[str, typer.Argument(help="A data set's id, or a folder of your own.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
     """Plan a U-Net for a data set by nnU-Net's rules: each decision with its reason."""

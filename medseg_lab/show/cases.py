@@ -47,7 +47,7 @@ def best_and_worst(
     dice = _dice(cases, predictions, task)
     ranked = sorted(cases, key=lambda case: -np.mean(list(dice[case.id].values())))
     if len(ranked) < 3:
-        rows = dict(zip(["best", "worst"] if len(ranked) == 2 else ["the only"], ranked, strict=True))
+        rows = dict(zip(["best", "worst"] if len(ranked) == 2 else ["the only case"], ranked, strict=True))
     else:
         rows = {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
     return side_by_side(rows, predictions, task, slice_axis=slice_axis, channel=channel)
