@@ -29,8 +29,8 @@ def read_label_table(labels: dict[str, Any], path: Path) -> LabelTable:
     """The meaning of the table, of either generation: `{"0": "background"}` or `{"background": 0}`.
 
     Raises:
-        ValueError: naming the file `path`: values with gaps, an `ignore` that is no last value, or a background
-            that is not 0.
+        ValueError: naming the file `path`: values with gaps, an `ignore` that is no last value, a
+            background that is not 0.
     """
     values = _by_name(labels, path)
     if not all(is_number(v) for given in values.values() for v in _listed(given)):
