@@ -10,7 +10,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except ImportError as error:
-        sys.exit(f"error: medseg-lab is not installed whole: {error}; install it: pip install medseg-lab")
+        sys.exit(
+            f"error: medseg-lab is not completely installed: {error}; install it: pip install medseg-lab"
+        )
     app(prog_name="medseg")
 
 

@@ -50,9 +50,13 @@ def failing(error: BaseException) -> Result:
         (ModuleNotFoundError("No module named 'pandas'", name="pandas"), "No module named 'pandas'", 1),
         (ImportError("a: pip install pydicom", name="pydicom"), "error: a: pip install pydicom\n", 1),
         (MemoryError(), "error: out of memory", 1),
-        (RecursionError("maximum recursion depth exceeded"), "error: a fault of medseg-lab: RecursionErr", 1),
-        (KeyError("key"), "error: a fault of medseg-lab: KeyError: 'key'; MEDSEG_TRACEBACK=1 shows where", 1),
-        (AssertionError(), "error: a fault of medseg-lab: AssertionError", 1),
+        (RecursionError("maximum recursion depth exceeded"), "error: a bug in medseg-lab: RecursionErr", 1),
+        (
+            KeyError("key"),
+            "error: a bug in medseg-lab: KeyError: 'key'; MEDSEG_TRACEBACK=1 shows the traceback",
+            1,
+        ),
+        (AssertionError(), "error: a bug in medseg-lab: AssertionError", 1),
         (KeyboardInterrupt(), "stopped", 130),
         (KeyboardInterrupt("stopped: 2 done"), "stopped: 2 done", 130),
     ],
@@ -85,7 +89,7 @@ def test_the_traceback_is_shown_to_those_who_ask(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("MEDSEG_TRACEBACK", "1")
     said = failing(KeyError("key")).stderr
     assert "Traceback" in said
-    assert said.splitlines()[-1].startswith("error: a fault of medseg-lab: ")
+    assert said.splitlines()[-1].startswith("error: a bug in medseg-lab: ")
 
 
 def test_every_extra_of_users_is_known_with_modules_that_come_with_it(root: Path) -> None:
@@ -143,7 +147,7 @@ def test_a_package_that_is_not_whole_is_one_line_at_the_start() -> None:
     code = "import sys; sys.modules['rich'] = None; from medseg_lab.__main__ import main; main()"
     done = started("-c", code)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: medseg-lab is not installed whole: ")
+    assert done.stderr.startswith("error: medseg-lab is not completely installed: ")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -105,7 +105,7 @@ def sentence(error: Exception) -> str:
             return str(error) if ours else first_line(error) or type(error).__name__
         case _:
             said = f"{type(error).__name__}: {first_line(error)}"
-            return f"a fault of medseg-lab: {said}; {SHOW}=1 shows where, for a report of it"
+            return f"a bug in medseg-lab: {said}; {SHOW}=1 shows the traceback, for a bug report"
 
 
 def first_line(error: BaseException) -> str:

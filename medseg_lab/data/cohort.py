@@ -224,7 +224,7 @@ def _refuse_open(cases: list[Case]) -> None:
     found = [case.id for case in cases if _is_open(case)]
     if found:
         raise ValueError(
-            f"every voxel is left open (`ignore`) in {some(found)}: expected labels in each case "
+            f"no voxel is annotated (all are `ignore`) in {some(found)}: expected labels in each case "
             "whose labels are used"
         )
 

@@ -97,7 +97,7 @@ class Inspection:
 
         labels = [f"{value} {name}: {labelled(value)}" for value, name in enumerate(card.classes)]
         if counts[IGNORE]:
-            labels.append(f"left open (`ignore`): {labelled(IGNORE)}")
+            labels.append(f"not annotated (`ignore`): {labelled(IGNORE)}")
         spacings = [case.spacing for case in cases if case.spacing is not None]
         grid = "kept" if how.spacing is None else f"resampled to {by(how.spacing)} mm"
         cut = f"; cut into slices across axis {how.slice_axis}" if card.spatial_dims == 3 else ""

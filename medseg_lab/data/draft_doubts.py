@@ -88,7 +88,7 @@ def _too_few(card: Card, whose: Mapping[str, str]) -> Iterator[Remark]:
 
 def _open(cases: Cases) -> Iterator[Remark]:
     if found := [name for name, case in cases.items() if set(case.counts) == {IGNORE}]:
-        yield some(found), "every voxel is left open (`ignore`): nothing to learn from or to score"
+        yield some(found), "no voxel is annotated (all are `ignore`): nothing to learn from or to score"
 
 
 def _duplicates(cases: Cases, whose: Mapping[str, str]) -> Iterator[Remark]:

@@ -73,7 +73,7 @@ def inspect_pairs(images: Path, masks: Path, home: Path) -> tuple[Pairing, Inspe
     doubts = [*_unpaired(pairing), *said(meaning.values, card.classes), *meaning.doubts, *_mixed(looks)]
     if card.spatial_dims == 3 and any(grid.spacing is None for grid in grids.values()):
         doubts.append(
-            ("all images", "mm a voxel are not stated; if you know them, `voxel_mm` in the card says so")
+            ("all images", "the spacing is not stated; if you know it, write it into the card, as `voxel_mm`")
         )
     return pairing, replace(found, doubts=[*doubts, *found.doubts])
 

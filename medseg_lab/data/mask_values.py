@@ -105,7 +105,7 @@ def meaning_of(masks: Mapping[Path, Stored]) -> Meaning:
         path = max(masks, key=lambda mask: len(masks[mask].values))
         raise ValueError(
             f"{path}: expected at most {MOST} values, one a class, got {len(values)} in all masks, up to "
-            f"{values[-1]}: are objects numbered? then write 1 for all of a class"
+            f"{values[-1]}: are objects numbered? then store one value for all objects of a class"
         )
     if values[:-1] == list(range(len(values) - 1)) and values[-1] == IGNORE and len(values) > 2:
         return _with_unknown(masks, len(values) - 1)
@@ -158,7 +158,7 @@ def _refuse_edges(masks: Mapping[Path, Stored], values: list[int]) -> None:
         path = next(path for path, each in masks.items() if each.values & set(edges))
         some = ", ".join(map(str, edges[:5])) + (", ..." if len(edges) > 5 else "")
         raise ValueError(
-            f"{path}: expected one value a class, got {some} only along edges, as smoothing or "
+            f"{path}: expected one value per class, got {some} only along edges, as smoothing or "
             "resizing leaves them; save masks without smoothing, and resize them by nearest neighbour"
         )
 
@@ -174,7 +174,7 @@ def _with_unknown(masks: Mapping[Path, Stored], classes: int) -> Meaning:
     if not set(with_it) & set(others):
         raise ValueError(
             f"{with_it[0]}: expected the values of the other masks, got {IGNORE}, where {others[0].name} has "
-            f"{max(masks[others[0]].values)}; write one kind of mask"
+            f"{max(masks[others[0]].values)}; use the same values in all masks"
         )
     doubt = (
         f"masks store {IGNORE} besides 0 to {classes - 1}: taken as not annotated; see `unknown` in the card"

@@ -49,7 +49,7 @@ class SharedCohort:
         """The cohort, of the same bits, its test part sealed; a process keeps the last few that it opened.
 
         Args:
-            in_memory: whether cases are read as a whole, as a GPU wants them.
+            in_memory: whether cases are read as a whole, as a GPU needs them.
 
         Raises:
             ValueError: if a file is missing or not complete.

@@ -91,7 +91,7 @@ def export_run(run: Run, path: Path | str, *, card: Card | None = None, overwrit
     if needs_whole(learner) or can_sample(learner):
         part = "a step on the whole case" if needs_whole(learner) else "samples"
         raise ValueError(
-            f"{name}: expected a method that is no more than its prediction of patches, got one with {part}: "
+            f"{name}: expected a method that is no more than a prediction of patches, got one with {part}: "
             f"{run.record.method}"
         )
     patch = learner.patch or like.how.patch

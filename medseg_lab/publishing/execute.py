@@ -260,7 +260,7 @@ def _execute(chapter: Chapter, values: dict[str, Any], depends: dict[str, Any], 
         except DeadKernelError as error:
             kept = folder.parent / LOG
             (aside / LOG).replace(kept)
-            raise ChapterError(chapter, "its process died, for lack of memory perhaps", kept) from error
+            raise ChapterError(chapter, "its process ended, perhaps for lack of memory", kept) from error
         seconds = time.monotonic() - started
         executed = nbformat.read(aside / NOTEBOOK, as_version=4)
         report = json.loads("".join(out["text"] for out in executed.cells.pop().outputs))

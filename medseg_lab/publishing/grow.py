@@ -152,7 +152,7 @@ def stopped(pages: list[Page], book: Book) -> str:
 def ended_as_by_ctrl_c() -> Iterator[None]:
     """While it lasts, a signal that ends processes (`kill`, a closed terminal) interrupts as Ctrl-C does.
 
-    One that is ignored stays ignored: `nohup` wants the book to outlive its terminal.
+    One that is ignored stays ignored: with `nohup` the book outlives its terminal.
     """
     known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     ending = [number for number in known if signal.getsignal(number) != signal.SIG_IGN]

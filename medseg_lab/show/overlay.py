@@ -50,7 +50,7 @@ def overlay(found: Segmented, like: AsTrained) -> "Figure":
     with house():
         cut = cut_slice(pictured(case), {MASK: label}, image.spacing, axis, index)
         fig, grid = panels([[(cut, ""), (cut, MASK)]], task)
-        where = f", slice {index} of {label.shape[axis]}" if dims == 3 else ""
+        where = f", slice {index + 1} of {label.shape[axis]}" if dims == 3 else ""
         for ax, text in zip(grid[0], (f"{found.case}{where}", "mask"), strict=True):
             small_title(ax, text)
         said = ", ".join(f"{name} {n} voxels" for name, n in list(found.voxels.items())[1:])

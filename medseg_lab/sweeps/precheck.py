@@ -57,7 +57,7 @@ def precheck(jobs: Sequence[Training], environment: Mapping[str, str], neighbour
         neighbours: how many workers share a machine's memory.
 
     Raises:
-        RuntimeError: if this worker does not see the store, or lacks the card that the grid wants.
+        RuntimeError: if this worker does not see the store, or lacks the card that the grid needs.
     """
     from medseg_lab.training.key import key_of
     from medseg_lab.training.runs import run_store
@@ -107,7 +107,7 @@ def check_store() -> None:
 
 
 def check_card(job: Training) -> None:
-    """Check that this worker has the card that the grid wants.
+    """Check that this worker has the card that the grid needs.
 
     Raises:
         RuntimeError: naming this machine.
@@ -129,7 +129,7 @@ def fit_arguments(job: Training, mapped: bool | None) -> dict[str, Any]:
 
     Raises:
         ValueError: if the cohort cannot be loaded.
-        RuntimeError: if the grid wants a card and this worker sees none.
+        RuntimeError: if the grid needs a card and this worker sees none.
     """
     from medseg_lab.evaluation.protocol import judge_of
     from medseg_lab.training.budget import Budget

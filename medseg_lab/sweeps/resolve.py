@@ -1,5 +1,6 @@
-"""What the names in a grid stand for; an unknown one is an error that lists the known ones."""
+"""What the names in a grid stand for; an unknown one is an error that names similar ones."""
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ def methods_of(grid: Grid) -> dict[str, tuple[Recipe, str]]:
     """
     known = [one.name for one in configurations()]
     if unknown := [name for name in grid.methods if name not in known]:
-        raise ValueError(f"methods: expected some of {', '.join(known)}, got {unknown[0]!r}")
+        near = ", ".join(map(repr, get_close_matches(unknown[0], known, n=5, cutoff=0.4) or known))
+        raise ValueError(f"methods: expected known names, such as {near}, got {unknown[0]!r:.300}")
     if len(set(grid.methods)) < len(grid.methods):
         raise ValueError(f"methods: expected each once, got {grid.methods}")
     if taken := [name for name in grid.recipes if name in known]:

@@ -245,7 +245,7 @@ def test_a_case_without_a_labelled_voxel_is_refused_where_its_labels_are_used(ms
 
     rewrite(folder / "labelsTr" / f"{others[-1]}.nii.gz", leave_open)
     with pytest.raises(
-        ValueError, match=rf"^Task99_Toy: every voxel is left open \(`ignore`\) in {others[-1]}:"
+        ValueError, match=rf"^Task99_Toy: no voxel is annotated \(all are `ignore`\) in {others[-1]}:"
     ):
         load_cohort(str(folder), mapped=mapped)
     assert ids(load_cohort(str(folder), labelled=1, mapped=mapped).labelled) == [first]

@@ -128,11 +128,11 @@ def test_cases_left_open_everywhere_are_what_training_refuses(msd_folder):
     relabel(folder, "toy_005", leave_open)
     relabel(folder, "toy_001", leave_a_row_open)
     found = inspect_folder(folder)
-    said = "every voxel is left open (`ignore`): nothing to learn from or to score"
+    said = "no voxel is annotated (all are `ignore`): nothing to learn from or to score"
     assert found.faults == [("toy_002, toy_005", said)]
     # 2 x 1210 voxels and a row of 11, of 2 x (990 + 1100 + 1210)
     assert (
-        f"left open (`ignore`): {100 * 2431 / 6600:.3g}% of all voxels, in 3 cases"
+        f"not annotated (`ignore`): {100 * 2431 / 6600:.3g}% of all voxels, in 3 cases"
         in dict(found.rows())["labels"]
     )
 

@@ -65,7 +65,7 @@ def test_a_smoothed_mask_is_refused_with_its_values_along_edges(masks):
     smooth = square(255)
     smooth[1, 1:9] = smooth[8, 1:9] = 127
     with pytest.raises(
-        ValueError, match=r"0\.png: expected one value a class, got 127 only along edges, as smoo"
+        ValueError, match=r"0\.png: expected one value per class, got 127 only along edges, as smoo"
     ):
         meaning_of(masks(smooth, square(255)))
 

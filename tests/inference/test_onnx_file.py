@@ -104,7 +104,7 @@ def test_a_network_that_cannot_take_other_shapes_takes_windows_and_says_so(tmp_p
     ],
 )
 def test_a_method_that_is_more_than_its_prediction_of_patches_is_refused(tmp_path, target, said):
-    with pytest.raises(ValueError, match=f"no more than its prediction of patches, got one with {said}"):
+    with pytest.raises(ValueError, match=f"no more than a prediction of patches, got one with {said}"):
         export_run(trained(tmp_path / "runs", target), tmp_path / "model.onnx")
 
 

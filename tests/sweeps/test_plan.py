@@ -126,7 +126,7 @@ def test_a_volume_method_is_left_out_on_slices_with_the_reason(tmp_path):
         ({"recipes": {}}, "methods or recipes: expected some for the datasets, got none"),
         ({"datasets": [], "recipes": {}}, "nothing to run: expected methods or recipes"),
         ({"datasets": ["toy", "toy"]}, "datasets: expected each once, got ['toy', 'toy']"),
-        ({"methods": ["W-Net"]}, "methods: expected some of "),
+        ({"methods": ["W-Net"]}, "methods: expected known names, such as 'V-Net', 'U-Net', "),
         ({"methods": ["U-Net", "U-Net"]}, "methods: expected each once, got"),
         ({"recipes": {"U-Net": TINY}}, "recipes: expected a name that no configuration has, got 'U-Net'"),
         ({"recipes": {"a": TINY, "b": TINY}}, "recipes: expected different ones, got 'b', the same as 'a'"),

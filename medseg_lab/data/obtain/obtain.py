@@ -50,7 +50,7 @@ def obtain(
 
     Raises:
         ValueError: for what a person can put right: the licence not accepted; no source where the publisher
-            wants registration; the target in use; a damaged or different archive.
+            requires registration; the target in use; a damaged or different archive.
         RuntimeError: for a failure of the system or of a server. What was downloaded stays for the next try.
     """
     require_download(card)

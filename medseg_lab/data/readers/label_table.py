@@ -56,7 +56,7 @@ def read_label_table(labels: dict[str, Any], path: Path) -> LabelTable:
     if every != set(range(len(every))) or not 2 <= len(every) <= MAX_CLASSES:
         raise ValueError(
             f"{path}: expected label values 0, 1, ... without a gap, 2 to {MAX_CLASSES} of them, "
-            f"got {sorted(every)[:10]}: where masks store others, `values` in card.toml says so"
+            f"got {sorted(every)[:10]}: if masks store others, write them into card.toml, as `values`"
         )
     classes = tuple(named.get(value, f"label {value}") for value in range(len(every)))
     _require_clear(values, classes, merged, path)

@@ -193,7 +193,7 @@ def test_a_label_of_one_more_slice_is_refused(msd_folder):
 def test_labels_in_several_channels_are_refused(msd_folder):
     folder = msd_folder(1)
     rewrite(folder / "labelsTr" / "toy_000.nii.gz", lambda a: np.stack([a == 0, a > 0], -1).astype(np.uint8))
-    with pytest.raises(ValueError, match=r"labelsTr/toy_000\.nii\.gz: expected one label a voxel, got 2"):
+    with pytest.raises(ValueError, match=r"labelsTr/toy_000\.nii\.gz: expected one label per voxel, got 2"):
         reader_of(folder).read("toy_000")
 
 

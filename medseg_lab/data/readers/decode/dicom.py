@@ -81,7 +81,7 @@ def _parsed(path: Path) -> "Dataset":
             raise ValueError(f"{path}: expected an image, got a DICOM file without pixels")
         if int(found.get("NumberOfFrames") or 1) > 1:
             raise ValueError(
-                f"{path}: expected one slice a file, got {found.NumberOfFrames} frames; convert the series "
+                f"{path}: expected one slice per file, got {found.NumberOfFrames} frames; convert the series "
                 "to NIfTI, with dcm2niix for instance"
             )
         if found.PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):

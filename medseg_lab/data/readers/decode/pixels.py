@@ -39,7 +39,7 @@ def single(path: Path, pixels: np.ndarray) -> np.ndarray:
     """The channel `(*S)` of a mask `(C, *S)`; where it is stored as colours, all must be equal."""
     if not (pixels == pixels[:1]).all():
         raise ValueError(
-            f"{path}: expected one number a pixel, got {len(pixels)} channels that differ, as colours do; "
-            "save the mask in grey or with a palette, one value a class"
+            f"{path}: expected one number per pixel, got {len(pixels)} channels that differ, as colours do; "
+            "save the mask in grey or with a palette, one value per class"
         )
     return np.asarray(pixels[0])

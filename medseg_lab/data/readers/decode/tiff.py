@@ -156,8 +156,8 @@ def _require_known(path: Path, page: "TiffPage", labels: bool) -> None:
         raise ValueError(f"{path}: expected grey, RGB or a palette, got {_name(page.photometric)} colours")
     if labels and int(page.compression) in LOSSY:
         raise ValueError(
-            f"{path}: expected a mask without losses, got {LOSSY[page.compression]} compression, which "
-            "changes label values"
+            f"{path}: expected a mask with lossless compression, got "
+            f"{LOSSY[page.compression]}, which changes label values"
         )
 
 

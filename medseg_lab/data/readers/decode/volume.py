@@ -104,7 +104,7 @@ def read_mask(path: Path) -> Volume:
     """
     volume = _read(path, MASKS)
     if len(volume.voxels) != 1:
-        raise ValueError(f"{path}: expected one label a voxel, got {len(volume.voxels)} channels")
+        raise ValueError(f"{path}: expected one label per voxel, got {len(volume.voxels)} channels")
     return volume
 
 

@@ -88,7 +88,7 @@ def test_a_gap_is_named_by_its_neighbours(tmp_path):
             {"ImagePositionPatient": None},
             r"\.dcm: expected a slice with its place .* no ImagePositionPatient",
         ),
-        ({"NumberOfFrames": 3}, r"\.dcm: expected one slice a file, got 3 frames"),
+        ({"NumberOfFrames": 3}, r"\.dcm: expected one slice per file, got 3 frames"),
         ({"PhotometricInterpretation": "RGB"}, r"\.dcm: expected grey values, got RGB pixels"),
         (
             {"Rows": 60_000, "Columns": 60_000},

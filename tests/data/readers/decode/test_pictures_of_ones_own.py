@@ -61,7 +61,7 @@ def test_transparent_pixels_are_refused_with_their_share(tmp_path):
 
 def test_colours_are_no_labels(tmp_path):
     path = save_picture(tmp_path / "a.png", COLOURS)
-    with pytest.raises(ValueError, match="expected one number a pixel, got 3 channels that differ"):
+    with pytest.raises(ValueError, match="expected one number per pixel, got 3 channels that differ"):
         read_values(path)
 
 

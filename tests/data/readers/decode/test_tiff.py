@@ -70,7 +70,7 @@ def test_lossless_compressions_are_read_for_images_and_masks(tmp_path, compressi
 def test_a_mask_compressed_with_losses_is_refused(tmp_path):
     Image.fromarray(LABELS).save(tmp_path / "a.tif", compression="jpeg")
     assert read_tiff(tmp_path / "a.tif")[0].shape == (1, 2, 5)
-    with pytest.raises(ValueError, match="expected a mask without losses, got JPEG compression"):
+    with pytest.raises(ValueError, match="expected a mask with lossless compression, got JPEG, which"):
         read_tiff(tmp_path / "a.tif", labels=True)
 
 
