@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from medseg_lab.cli.app import app
 from medseg_lab.cli.tables import show as table
 from medseg_lab.data.catalogue import known_cards, load_card
+from medseg_lab.data.choose import path_of
 from tests.data.conftest import msd_folder, own_cache  # noqa: F401
 from tests.data.readers.layouts import build, save_picture
 
@@ -193,3 +194,9 @@ def test_brackets_in_a_table_are_no_markup(capsys: pytest.CaptureFixture[str]) -
     out = capsys.readouterr().out
     assert "[/red] a.nii: got [1, 2]" in out
     assert "A [/b] title" in out
+
+
+@pytest.mark.parametrize("name", ["acdc", "auto"])
+def test_a_folder_that_is_called_like_a_known_set_is_named_as_a_path(name: str) -> None:
+    assert path_of(Path(name)) == f"./{name}"
+    assert path_of(Path("sets") / name) == f"sets/{name}"

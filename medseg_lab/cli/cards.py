@@ -11,7 +11,7 @@ from rich.text import Text
 from medseg_lab.cli.tables import show
 from medseg_lab.data import catalogue, describe, locate
 from medseg_lab.data.card import Card
-from medseg_lab.data.choose import choose
+from medseg_lab.data.choose import choose, path_of
 from medseg_lab.data.readers.checks import some
 
 if TYPE_CHECKING:
@@ -160,8 +160,9 @@ def print_next(found: "Inspection", card: Path) -> None:
         return
     from medseg_lab.sweeps.cost import cost_text
 
-    folder = shlex.quote(str(found.folder))
+    name = path_of(found.folder)
+    folder = shlex.quote(name)
     typer.echo(f"Look at the cases: medseg data show {folder}")
     typer.echo(f"Then train and compare three methods: medseg run run_your_own -p folder={folder}")
     typer.echo(f"or run a chapter on it: medseg run 2.1.1 --dataset {folder}")
-    typer.echo(cost_text(str(found.folder), found.median_case))
+    typer.echo(cost_text(name, found.median_case))

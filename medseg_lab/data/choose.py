@@ -44,6 +44,12 @@ def choose(dataset: str, prefer: tuple[str, ...] = ()) -> Chosen:
     return Chosen(card, open_reader(card, folder))
 
 
+def path_of(folder: Path) -> str:
+    """How a folder is named where a data set is: `./acdc` is one of that name, `acdc` the known data set."""
+    name = str(folder)
+    return f"./{name}" if name == "auto" or catalogue.is_known(name) else name
+
+
 def own_folder(dataset: str) -> Path:
     """The folder of a data set that is named by its path.
 

@@ -22,14 +22,14 @@ from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE
 from medseg_lab.data.draft_card import card_toml
 from medseg_lab.data.draft_case import CaseSummary, summary
-from medseg_lab.data.draft_doubts import Remark, by, doubts, faults
-from medseg_lab.data.mask_values import picture_values, said
+from medseg_lab.data.draft_doubts import Remark, by, doubts, faults, turned
+from medseg_lab.data.mask_values import file_values, said
 from medseg_lab.data.obtain.disk import writing
 from medseg_lab.data.preprocess import prepare
 from medseg_lab.data.readers.checks import patient_of
 from medseg_lab.data.readers.folder import folder_card, folder_doubts
 from medseg_lab.data.readers.open import open_reader
-from medseg_lab.data.readers.reader import Reader
+from medseg_lab.data.readers.reader import FileReader, Reader
 from medseg_lab.data.splits import fewest
 from medseg_lab.data.whole_file import write_whole
 
@@ -135,11 +135,15 @@ def inspect_folder(folder: Path, output: Path | None = None) -> Inspection:
     for place in (folder, home):
         refuse_card(place / NAME, (place / NAME).exists())
     card = folder_card(folder)
-    values = picture_values(open_reader(card, folder), card)
+    reader = open_reader(card, folder)
+    values = file_values(reader, card)
     elsewhere = {} if home.resolve() == folder.resolve() else {"folder": str(folder.resolve())}
     card = card.model_copy(update={"values": values, **elsewhere})
     found = inspect(home, card, open_reader(card, home))
-    return replace(found, doubts=[*said(values, card.classes), *folder_doubts(folder), *found.doubts])
+    files = reader.files.values() if isinstance(reader, FileReader) else ()
+    cameras = turned(path for case in files for path in case.image)
+    told = [*said(values, card.classes), *folder_doubts(folder), *cameras, *found.doubts]
+    return replace(found, doubts=told)
 
 
 def inspect(folder: Path, card: Card, reader: Reader) -> Inspection:

@@ -5,6 +5,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE
 from medseg_lab.data.draft_case import CaseSummary
 from medseg_lab.data.readers.checks import some
+from medseg_lab.data.readers.decode.picture import KINDS, is_turned
 
 FAR = 3.0
 """Spacings so many times larger or smaller than the median get a warning."""
@@ -47,9 +49,24 @@ def doubts(cases: Cases, card: Card, whose: Mapping[str, str]) -> list[Remark]:
     return [*found, *_absent_from_parts(cases, card, whose), *_odd_spacings(cases)]
 
 
+def turned(pictures: Iterable[Path]) -> list[Remark]:
+    """The pictures that a camera's EXIF tag turns or mirrors, which their masks may not follow."""
+    if found := [path.name for path in pictures if _is_turned(path)]:
+        said = "turned by the camera's EXIF tag, as viewers show it: is the mask drawn on that?"
+        return [(some(found), said)]
+    return []
+
+
 def by(values: Iterable[float]) -> str:
     """`1 x 1 x 2.5`."""
     return " x ".join(f"{value:.4g}" for value in values)
+
+
+def _is_turned(path: Path) -> bool:
+    try:
+        return path.suffix.lower() in KINDS and is_turned(path)
+    except ValueError:
+        return False  # whoever reads it is told why
 
 
 def _with(value: int, cases: Cases) -> set[str]:

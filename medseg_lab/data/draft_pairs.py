@@ -10,13 +10,12 @@ from typing import Literal
 from medseg_lab.data.card import Card
 from medseg_lab.data.describe import WORKERS
 from medseg_lab.data.draft import NAME, Inspection, inspect, refuse_card
-from medseg_lab.data.draft_doubts import Remark
+from medseg_lab.data.draft_doubts import Remark, turned
 from medseg_lab.data.mask_values import Meaning, meaning_of, said, stored
 from medseg_lab.data.pairing import Pairing, propose
 from medseg_lab.data.readers.by_card import is_grey
 from medseg_lab.data.readers.checks import some
 from medseg_lab.data.readers.decode.grid import Grid
-from medseg_lab.data.readers.decode.picture import KINDS, is_turned
 from medseg_lab.data.readers.decode.volume import NIFTI, ending_of, read_volume
 from medseg_lab.data.readers.folder import preprocessing_for
 from medseg_lab.data.readers.geometry import is_flat
@@ -27,7 +26,7 @@ COLOURS = ("red", "green", "blue")
 
 @dataclass(frozen=True)
 class Look:
-    """One image: where its voxels are, its channels, the type of its numbers, whether a camera turned it.
+    """One image: where its voxels are, its channels, and the type of its numbers.
 
     `channels` is 1 where all are equal, too.
     """
@@ -35,7 +34,6 @@ class Look:
     grid: Grid
     channels: int
     kind: str
-    turned: bool
 
 
 def home_of(images: Path, masks: Path) -> Path:
@@ -106,8 +104,7 @@ def _looks(images: list[Path]) -> dict[Path, Look]:
 def _look(path: Path) -> Look:
     volume = read_volume(path)
     channels = 1 if is_grey(volume.voxels) else len(volume.voxels)
-    turned = path.suffix.lower() in KINDS and is_turned(path)
-    return Look(volume.grid, channels, volume.voxels.dtype.name, turned)
+    return Look(volume.grid, channels, volume.voxels.dtype.name)
 
 
 def _card(
@@ -163,8 +160,4 @@ def _mixed(looks: Mapping[Path, Look]) -> Iterator[Remark]:
             "all images",
             "numbers of several types: " + ", ".join(f"{n} {k}" for k, n in kinds.most_common()),
         )
-    if turned := [path.name for path, look in looks.items() if look.turned]:
-        yield (
-            some(turned),
-            "turned by the camera's EXIF tag, as viewers show it: is the mask drawn on that?",
-        )
+    yield from turned(looks)

@@ -18,6 +18,9 @@ from medseg_lab.data.readers.reader import FileReader, Reader
 MOST = 32
 """Masks of more values than this are taken for numbered objects or smoothed edges, not for classes."""
 
+FIRST = 5
+"""So many volumes are looked at first."""
+
 
 @dataclass(frozen=True)
 class Meaning:
@@ -117,13 +120,23 @@ def said(values: Sequence[int], classes: Sequence[str]) -> list[tuple[str, str]]
     return [("all masks", f"masks store {stand}: taken as {names}; see `values` in the card")]
 
 
-def picture_values(reader: Reader, card: Card) -> tuple[int, ...]:
-    """What the masks of a folder of pictures store for the card's classes (`for_classes`)."""
+def file_values(reader: Reader, card: Card) -> tuple[int, ...]:
+    """What the masks of a folder store for the card's classes (`for_classes`).
+
+    Volumes are large: all are looked at where one of the first stores other values than 0, 1, ...
+    """
     files = reader.files.values() if isinstance(reader, FileReader) else ()
     masks = [path for case in files for path in case.labels]
-    if not masks or any(ending_of(path.name) in (None, *NIFTI) for path in masks):
-        return ()
-    return for_classes(stored(masks), len(card.classes), getattr(reader, "unknown", None))
+    classes, unknown = len(card.classes), getattr(reader, "unknown", None)
+    try:
+        if all(ending_of(path.name) in (None, *NIFTI) for path in masks[:FIRST]):
+            first = set[int]().union(*(each.values for each in stored(masks[:FIRST]).values()))
+            if first - {unknown} <= set(range(classes)):
+                return ()
+        looked = stored(masks)
+    except ValueError:
+        return ()  # whoever reads the cases is told why
+    return for_classes(looked, classes, unknown)
 
 
 def for_classes(masks: Mapping[Path, Stored], classes: int, unknown: int | None) -> tuple[int, ...]:

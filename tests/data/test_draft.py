@@ -10,6 +10,7 @@ import tomllib
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 
 from medseg_lab.data.card import Card
 from medseg_lab.data.choose import choose
@@ -284,3 +285,31 @@ def test_files_that_dataset_json_does_not_list_are_told_and_not_counted(msd_fold
     found = inspect_folder(folder)
     assert len(found.cases) == 5
     assert ("dataset.json", "leaves out 1 case with files here: toy_005") in found.doubts
+
+
+def test_values_of_masks_of_volumes_are_proposed_for_the_classes_of_dataset_json(msd_folder):
+    folder = msd_folder(6)
+    for path in (folder / "labelsTr").iterdir():
+        label = np.asanyarray(nib.load(path).dataobj)
+        save(path, np.array([0, 128, 255], np.uint8)[label])
+    found = inspect_folder(folder)
+    assert found.card.values == (0, 128, 255)
+    assert (
+        "all masks",
+        "masks store 0, 128 and 255: taken as background, front and back; see `values` in the card",
+    ) in found.doubts
+
+
+def test_pictures_that_a_camera_turned_are_told(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    for i in range(3):
+        picture = Image.fromarray(np.arange(30 + i, 66 + i, dtype=np.uint8).reshape(6, 6))
+        for part, name in (("imagesTr", f"a{i}_0000.png"), ("labelsTr", f"a{i}.png")):
+            (tmp_path / part).mkdir(exist_ok=True)
+            image = picture if part == "imagesTr" else Image.fromarray(np.eye(6, dtype=np.uint8))
+            image.save(tmp_path / part / name, exif=exif if name == "a1_0000.png" else None)
+    said = {"channel_names": {"0": "grey"}, "labels": {"background": 0, "line": 1}, "file_ending": ".png"}
+    (tmp_path / "dataset.json").write_text(json.dumps(said))
+    (doubt,) = [what for where, what in inspect_folder(tmp_path).doubts if where == "a1_0000.png"]
+    assert doubt.startswith("turned by the camera's EXIF tag")

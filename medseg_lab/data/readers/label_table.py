@@ -9,6 +9,8 @@ MAX_CLASSES = 255
 IGNORE_NAME = "ignore"
 """What nnU-Net 2 calls the voxels that nobody annotated."""
 
+BACKGROUND = "background"
+
 EXAMPLE = '{"background": 0, "organ": 1, "ignore": 2}'
 
 
@@ -27,7 +29,8 @@ def read_label_table(labels: dict[str, Any], path: Path) -> LabelTable:
     """The meaning of the table, of either generation: `{"0": "background"}` or `{"background": 0}`.
 
     Raises:
-        ValueError: naming the file `path`: values with gaps, or an `ignore` that is no last value.
+        ValueError: naming the file `path`: values with gaps, an `ignore` that is no last value, a
+            background that is not 0.
     """
     values = _by_name(labels, path)
     if not all(is_number(v) for given in values.values() for v in _listed(given)):
@@ -56,9 +59,25 @@ def read_label_table(labels: dict[str, Any], path: Path) -> LabelTable:
             f"got {sorted(every)[:10]}: if masks store others, write them into card.toml, as `values`"
         )
     classes = tuple(named.get(value, f"label {value}") for value in range(len(every)))
+    _require_clear(values, classes, merged, path)
     members = {name: tuple(classes[int(v)] for v in _listed(given)) for name, given in values.items()}
     regions = {name: of for name, of in members.items() if merged and of != classes[:1]}
     return LabelTable(classes, regions, None if unknown is None else int(unknown))
+
+
+def _require_clear(
+    values: dict[str, Any], classes: tuple[str, ...], merged: dict[str, tuple[int, ...]], path: Path
+) -> None:
+    """Check that the background is 0 and in no region, and that each class has a name of its own."""
+    for name, value in values.items():
+        if name.lower() == BACKGROUND and value not in (0, "0", [0], ["0"]):
+            raise ValueError(f"{path}: expected 0 as the value of {name!r}, got {value}")
+    if mixed := [name for name, of in merged.items() if 0 in of and of != (0,)]:
+        raise ValueError(f"{path}: expected regions without the background, 0, got {mixed[0]!r} with it")
+    if twice := [name for name in classes if classes.count(name) > 1]:
+        raise ValueError(
+            f"{path}: expected names that are unlike {twice[0]!r}, which a value without a name is called"
+        )
 
 
 def is_number(value: Any) -> bool:

@@ -151,6 +151,10 @@ def test_ignore_with_regions_is_unknown_too(make):
             "expected label values 0, 1, ... without a gap, 2 to 255 of them, got",
         ),
         ({"0": "background", "1": "ignore"}, "expected names of structures as labels, got 'ignore' for 1"),
+        ({"front": 0, "background": 1}, "expected 0 as the value of 'background', got 1"),
+        ({"0": "front", "1": "Background"}, "expected 0 as the value of 'Background', got 1"),
+        ({"background": 0, "whole": [0, 1, 2]}, "expected regions without the background, 0, got 'whole'"),
+        ({"background": 0, "label 2": 1, "whole": [1, 2]}, "expected names that are unlike 'label 2'"),
     ],
 )
 def test_a_table_of_labels_that_is_wrong(make, labels, message):
