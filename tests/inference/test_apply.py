@@ -269,6 +269,9 @@ def test_nothing_is_overwritten_unless_asked_and_the_image_never(tmp_path, image
     with pytest.raises(FileExistsError, match=r"scan\.nii\.gz exists already"):
         segment(run, image, tmp_path / "out")
     assert read(segment(run, image, tmp_path / "out", overwrite=True).mask).shape == read(image).shape
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="file: expected a folder for masks, got a file"):
+        segment(run, image, tmp_path / "file")
     content = image.read_bytes()
     with pytest.raises(ValueError, match="expected another folder"):
         segment(run, image, image.parent, overwrite=True)
