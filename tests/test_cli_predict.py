@@ -102,3 +102,13 @@ def test_an_older_run_takes_its_card_from_the_folder_of_its_data(run, images, tm
     assert medseg(*words, "--data", tmp_path).exit_code == 0
     (tmp_path / "out" / "a.nii.gz").unlink()
     assert medseg(*words, "--card", tmp_path / "card.toml").exit_code == 0
+
+
+def test_a_picture_that_is_called_like_an_overlay_is_left_as_it_is(run, images, tmp_path):
+    kept = tmp_path / "out" / "a_overlay.png"
+    kept.parent.mkdir()
+    kept.write_text("mine")
+    found = medseg("predict", run.folder, images / "a_0000.nii.gz", "-o", kept.parent, "--overlay")
+    assert found.exit_code == 0
+    assert "a_overlay.png exists already, and is left as it is" in found.output
+    assert kept.read_text() == "mine"

@@ -47,7 +47,7 @@ def place(card: Card) -> str:
     """The folder of the data set, or that there is none."""
     if card.virtual is not None:
         return "generated on this machine"
-    if not catalogue.is_known(card.id):
+    if not catalogue.is_known(card.id) or catalogue.load_card(card.id) != card:
         return "a folder of your own"
     folder = locate.find(card)
     return "not on this machine" if folder is None else str(folder)

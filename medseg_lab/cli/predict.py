@@ -83,7 +83,7 @@ def predict(
             )
             typer.echo(_line(found))
             if overlay:
-                typer.echo(f"  overlay: {_draw(found, applied, output)}")
+                typer.echo(f"  overlay: {_draw(found, applied, output, overwrite)}")
         except FileExistsError as error:
             there.append(case)
             typer.echo(f"{case}: left as it is: {error}")
@@ -129,9 +129,11 @@ def _line(found: "Segmented") -> str:
     return "\n".join([*lines, *(f"  warning: {said}" for said in found.warnings)])
 
 
-def _draw(found: "Segmented", applied: "Applied", folder: Path) -> Path:
+def _draw(found: "Segmented", applied: "Applied", folder: Path, overwrite: bool) -> str:
     from medseg_lab.show.overlay import overlay
 
     path = folder / f"{found.case}_overlay.png"
+    if path.exists() and not overwrite:
+        return f"{path} exists already, and is left as it is"
     overlay(found, applied.like).savefig(path, dpi=150)
-    return path
+    return str(path)

@@ -140,11 +140,13 @@ class Applied:
                 the whole would take more than half of the memory.
 
         Raises:
-            ValueError: naming the file: one that cannot be read, or does not fit the run.
+            ValueError: naming the file: one that cannot be read, or does not fit the run; or `folder` is one.
             FileExistsError: if there is a mask already.
             RuntimeError, OSError: where the mask cannot be written.
         """
         started, files = time.perf_counter(), tuple(files)
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{folder}: expected a folder for masks, got a file")
         ending, maps_ending = mask_ending(files[0]), map_ending(files[0])
         wanted = {"": ending}
         wanted |= {"_probabilities": maps_ending} if probabilities else {}

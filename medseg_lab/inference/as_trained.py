@@ -56,7 +56,7 @@ class AsTrained:
 
         Raises:
             ValueError: if a card is needed and there is none, or there is one that does not fit or that is
-                not needed.
+                not needed; or if what the record says contradicts itself.
         """
         facts, task = run.record.cohort, run.record.task
         name = f"run {run.record.key[:8]}"
@@ -75,7 +75,7 @@ class AsTrained:
                     f"{', '.join(task.classes)}, got {card.id}: {len(card.modality)} channels and "
                     f"{', '.join(card.classes)}"
                 )
-        return cls(
+        found = cls(
             data=facts.id,
             channels=card.modality if card else facts.channels,
             classes=task.classes,
@@ -86,6 +86,32 @@ class AsTrained:
             thinned=facts.thinned,
             spacing=task.spacing,
         )
+        found._require_consistent(task.channels, name)
+        return found
+
+    def _require_consistent(self, channels: int, name: str) -> None:
+        """Check that what a record, which may be a stranger's, says of its images fits together."""
+        if len(self.channels) != channels:
+            raise ValueError(f"{name}: expected names of {channels} channels, got {list(self.channels)}")
+        if self.values and (
+            len(set(self.values)) != len(self.classes) or not all(0 <= v < 2**32 for v in self.values)
+        ):
+            raise ValueError(
+                f"{name}: expected a value of 0 or more for each of {len(self.classes)} classes, got "
+                f"{str(list(self.values))[:200]}"
+            )
+        edges = {
+            "spacing": self.how.spacing,
+            "crop": self.how.crop,
+            "voxel_mm": self.voxel_mm,
+            "thinned": self.thinned,
+            "the median spacing": self.spacing,
+        }
+        for what, each in edges.items():
+            if each and (len(each) != self.spatial_dims or not min(each) > 0):
+                raise ValueError(
+                    f"{name}: expected {self.spatial_dims} positive numbers as {what}, got {list(each)}"
+                )
 
     def of_slices(self, plane: int = 0) -> "AsTrained":
         """The same of single slices, where the training's images were volumes."""

@@ -269,6 +269,9 @@ def test_nothing_is_overwritten_unless_asked_and_the_image_never(tmp_path, image
     with pytest.raises(FileExistsError, match=r"scan\.nii\.gz exists already"):
         segment(run, image, tmp_path / "out")
     assert read(segment(run, image, tmp_path / "out", overwrite=True).mask).shape == read(image).shape
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="file: expected a folder for masks, got a file"):
+        segment(run, image, tmp_path / "file")
     content = image.read_bytes()
     with pytest.raises(ValueError, match="expected another folder"):
         segment(run, image, image.parent, overwrite=True)
@@ -412,3 +415,24 @@ def test_numbered_images_that_have_all_channels_are_not_the_channels_of_one(tmp_
 def test_a_mask_stores_values_that_take_more_than_two_bytes(tmp_path, image):
     run = trained(tmp_path / "runs", SMALL, with_card(tiny_cohort(3, 2), values=(7, 70_001)))
     assert set(np.unique(read(segment(run, image, tmp_path / "out").mask))) <= {7, 70_001}
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"values": [5]}, r"expected a value of 0 or more for each of 2 classes, got \[5\]"),
+        ({"values": [0, -1]}, r"expected a value of 0 or more for each of 2 classes, got \[0, -1\]"),
+        ({"channels": ["a", "b"]}, r"expected names of 1 channels, got \['a', 'b'\]"),
+        ({"thinned": [2, 2]}, r"expected 3 positive numbers as thinned, got \[2, 2\]"),
+        ({"thinned": [0, 1, 1]}, r"expected 3 positive numbers as thinned, got \[0, 1, 1\]"),
+        ({"voxel_mm": [1.0]}, r"expected 3 positive numbers as voxel_mm, got \[1\.0\]"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(tmp_path, said, message):
+    run = trained(tmp_path / "runs")
+    path = run.folder / "run.json"
+    record = json.loads(path.read_text())
+    record["cohort"] |= said
+    path.write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=rf"^run {run.record.key[:8]}: {message}"):
+        Applied(Run(run.folder))

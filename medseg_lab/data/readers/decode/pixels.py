@@ -30,7 +30,7 @@ def opaque(path: Path, pixels: np.ndarray, alpha: bool) -> np.ndarray:
     if (transparent := (pixels[-1] != top).mean()) > 0:
         raise ValueError(
             f"{path}: expected an opaque picture, got an alpha channel that is below {top} for "
-            f"{100 * transparent:.2g}% of its pixels; save it without transparency"
+            f"{100 * transparent:.3g}% of its pixels; save it without transparency"
         )
     return pixels[:-1]
 
