@@ -144,6 +144,9 @@ def test_add_prints_what_it_saw_and_writes_a_card(msd_folder: Callable[..., Path
     again = medseg("add", str(folder))
     assert again.exit_code == 2
     assert "there is a card already" in again.stderr
+    checked = medseg("check", str(folder))
+    assert checked.exit_code == 0, checked.output
+    assert "toy_002" in checked.output
 
 
 def test_add_ends_with_the_command_that_trains_and_its_cost(msd_folder: Callable[..., Path]) -> None:  # noqa: F811

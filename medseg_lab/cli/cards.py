@@ -148,9 +148,8 @@ def print_inspection(found: "Inspection") -> None:
         typer.echo(f"Patients: {found.card.patient_rule}")
 
 
-def print_next(found: "Inspection", card: Path) -> None:
-    """What to do next with a folder that has a draft card: mend what is named, or train, at what cost."""
-    typer.echo(f"draft card: {card}; read it, and correct it where needed.")
+def print_next(found: "Inspection") -> None:
+    """What to do next with a folder that has a card: mend what is named, or train, at what cost."""
     if found.faults:
         where = some(dict.fromkeys(where for where, _ in found.faults))
         typer.echo(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-data = typer.Typer(no_args_is_help=True, help="Data sets: list, show, get, verify, add.")
+data = typer.Typer(no_args_is_help=True, help="Data sets: list, show, get, verify, add, check.")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="A data set's id, as `medseg data list` names it.")]
 Which = Annotated[
@@ -108,4 +108,19 @@ def add(
         print_pairing(pairing)
     print_inspection(found)
     found.folder.mkdir(parents=True, exist_ok=True)
-    print_next(found, write_card(found))
+    card = write_card(found)
+    typer.echo(f"draft card: {card}; read it, correct it where needed, then: medseg data check {card.parent}")
+    print_next(found)
+
+
+@data.command("check")
+def check_again(
+    folder: Annotated[Path, typer.Argument(help="A folder of your own that has a card.")],
+) -> None:
+    """Check a folder of your own again, once you have corrected its card."""
+    from medseg_lab.cli.cards import print_inspection, print_next
+    from medseg_lab.data.draft import check_folder
+
+    found = check_folder(folder)
+    print_inspection(found)
+    print_next(found)

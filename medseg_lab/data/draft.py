@@ -146,8 +146,25 @@ def inspect_folder(folder: Path, output: Path | None = None) -> Inspection:
     return replace(found, doubts=told)
 
 
-def inspect(folder: Path, card: Card, reader: Reader) -> Inspection:
-    """Read every case of a data set, a few at a time; `folder` is where its card will be.
+def check_folder(folder: Path) -> Inspection:
+    """Read every case of a folder that has a card, as the card says.
+
+    Raises:
+        ValueError: if it has none, the card or what it describes is wrong, or no case can be read. A single
+            case that cannot be read is a warning.
+    """
+    if not (folder / NAME).is_file():
+        raise ValueError(f"{folder}: expected a {NAME}, got none; write one: medseg data add {folder}")
+    card = folder_card(folder)
+    found = inspect(folder, card, open_reader(card, folder), patients_said=True)
+    return replace(found, doubts=[*folder_doubts(folder), *found.doubts])
+
+
+def inspect(folder: Path, card: Card, reader: Reader, patients_said: bool = False) -> Inspection:
+    """Read every case of a data set, a few at a time; `folder` is where its card is, or will be.
+
+    Args:
+        patients_said: whether the card says whose a case is; else this is guessed from the ids.
 
     Raises:
         ValueError: if no case can be read. A single case that cannot be read is a warning.
@@ -168,7 +185,7 @@ def inspect(folder: Path, card: Card, reader: Reader) -> Inspection:
     unreadable = [(case, error) for case, error in found.items() if isinstance(error, str)]
     if not cases:
         raise ValueError(f"{folder}: no case can be read; the first: {unreadable[0][1]}")
-    expression, rule = guess_patient(names)
+    expression, rule = (card.patient, card.patient_rule) if patients_said else guess_patient(names)
     grouped = card.model_copy(update={"patient": expression, "patient_rule": rule})
     whose = {case: patient_of(case, grouped) for case in names}
     refused = [*unreadable, *faults(cases, grouped, whose)]
@@ -211,7 +228,10 @@ def write_card(found: Inspection) -> Path:
 def refuse_card(path: Path, exists: bool) -> None:
     """Raise the error about a card that is there already."""
     if exists:
-        raise ValueError(f"{path}: there is a card already: edit it, or move it away") from None
+        raise ValueError(
+            f"{path}: there is a card already: correct it, then medseg data check {path.parent}; or move it "
+            "away"
+        ) from None
 
 
 def _range(rows: Iterable[Iterable[float]]) -> str:

@@ -15,7 +15,7 @@ from PIL import Image
 from medseg_lab.data.card import Card
 from medseg_lab.data.choose import choose
 from medseg_lab.data.cohort import load_cohort
-from medseg_lab.data.draft import guess_patient, inspect_folder, write_card
+from medseg_lab.data.draft import check_folder, guess_patient, inspect_folder, write_card
 from medseg_lab.data.readers.folder import folder_card
 from tests.data.conftest import save
 
@@ -193,6 +193,19 @@ def test_the_draft_groups_by_patient_and_says_what_to_check(msd_folder):
     assert "# check: regular expression for a case's whole name" in text
     assert "# check: what you may do with it" in text
     assert len(set(choose(str(folder)).reader.patients().values())) == 3
+
+
+def test_a_corrected_card_is_checked_as_it_says_and_kept(msd_folder):
+    folder = msd_folder(6)
+    with pytest.raises(ValueError, match=r"expected a card\.toml, got none; write one: medseg data add"):
+        check_folder(folder)
+    card = write_card(inspect_folder(folder))
+    assert check_folder(folder).faults == []
+    text = card.read_text().replace("patient = '(.+)'", "patient = '(.+)[0-9]'")
+    card.write_text(text)
+    ((where, said),) = check_folder(folder).faults
+    assert (where, said[:24]) == ("all cases", "6 cases of 1 patient by ")
+    assert card.read_text() == text
 
 
 def test_a_card_is_never_overwritten(msd_folder):
