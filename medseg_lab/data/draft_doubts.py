@@ -77,11 +77,8 @@ def _with(value: int, cases: Cases) -> set[str]:
 def _too_few(card: Card, whose: Mapping[str, str]) -> Iterator[Remark]:
     patients, needed = len(set(whose.values())), splits.fewest(card.parts)
     if patients < needed:
-        by_rule = (
-            ""
-            if patients == len(whose)
-            else f" of {patients} {'patient' if patients == 1 else 'patients'} by the rule '{card.patient_rule}'"
-        )
+        many = "1 patient" if patients == 1 else f"{patients} patients"
+        by_rule = "" if patients == len(whose) else f" of {many} by the rule '{card.patient_rule}'"
         said = f"{len(whose)} cases{by_rule}; training, validation and test need {needed} patients"
         if by_rule:
             said += ": if they are more, edit `patient` in the card ('(.+)' makes each case a patient)"
