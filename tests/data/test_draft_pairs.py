@@ -277,7 +277,7 @@ def test_what_the_card_says_of_values_and_voxels_counts_for_what_is_kept_on_disk
 
 def test_volumes_that_are_cut_along_another_axis_are_told(tmp_path):
     for i in range(4):
-        spacing = (1.0, 4.0, 1.0) if i == 3 else (1.0, 1.0, 4.0)
+        spacing = (1.0, 2.5, 1.0) if i == 3 else (1.0, 1.0, 2.5)
         label = np.zeros((6, 6, 6), np.uint8)
         label[2:4, 2:4, 2:4] = 1
         scan = label + np.random.default_rng(i).random((6, 6, 6)).astype(np.float32)
