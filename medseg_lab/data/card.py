@@ -244,6 +244,15 @@ class Card(_Part):
         unknown = {c for region in self.regions.values() for c in region} - set(self.classes)
         if unknown:
             raise ValueError(f"regions: expected some of {self.classes}, got {sorted(unknown)}")
+        if twice := [name for name in self.classes if self.classes.count(name) > 1]:
+            raise ValueError(f"classes: expected a name of its own for each, got {twice[0]!r} twice")
+        if odd := [name for name, of in self.regions.items() if not of or self.classes[0] in of]:
+            raise ValueError(
+                f"regions: expected classes without the background in each, got {odd[0]}: "
+                f"{list(self.regions[odd[0]])}"
+            )
+        if self.unknown in (self.values or range(len(self.classes))):
+            raise ValueError(f"unknown: expected a value that is no class's, got {self.unknown}")
         if self.scored == "regions" and not self.regions:
             raise ValueError("scored: expected a table [regions] beside scored = 'regions', got none")
         if (self.reader == "virtual") != (self.virtual is not None):

@@ -16,9 +16,10 @@ from medseg_lab.data.pairing import Pairing, propose
 from medseg_lab.data.readers.by_card import is_grey
 from medseg_lab.data.readers.checks import some
 from medseg_lab.data.readers.decode.grid import Grid
-from medseg_lab.data.readers.decode.volume import NIFTI, ending_of, read_volume
+from medseg_lab.data.readers.decode.volume import NIFTI, ending_of, read_grid, read_volume
 from medseg_lab.data.readers.folder import preprocessing_for
 from medseg_lab.data.readers.geometry import is_flat
+from medseg_lab.data.readers.grid_doubts import grid_doubts
 from medseg_lab.data.readers.open import open_reader
 
 COLOURS = ("red", "green", "blue")
@@ -75,7 +76,12 @@ def inspect_pairs(images: Path, masks: Path, home: Path) -> tuple[Pairing, Inspe
         doubts.append(
             ("all images", "the spacing is not stated; if you know it, write it into the card, as `voxel_mm`")
         )
-    return pairing, replace(found, doubts=[*doubts, *found.doubts])
+    places = {
+        case: read_grid(mask)
+        for case, (_, mask) in pairing.files.items()
+        if mask in drawn and ending_of(mask.name) in NIFTI
+    }
+    return pairing, replace(found, doubts=[*doubts, *grid_doubts(places), *found.doubts])
 
 
 def _looks(images: list[Path]) -> dict[Path, Look]:

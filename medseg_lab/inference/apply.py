@@ -147,7 +147,7 @@ class Applied:
         started, files = time.perf_counter(), tuple(files)
         if folder.exists() and not folder.is_dir():
             raise ValueError(f"{folder}: expected a folder for masks, got a file")
-        ending, maps_ending = mask_ending(files[0]), map_ending(files[0])
+        ending, maps_ending = mask_ending(files[0], self.like.values), map_ending(files[0])
         wanted = {"": ending}
         wanted |= {"_probabilities": maps_ending} if probabilities else {}
         names = UNCERTAINTY if can_sample(self.learner) else UNCERTAINTY[:1]

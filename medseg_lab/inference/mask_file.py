@@ -2,7 +2,7 @@
 
 import gzip
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ ENDINGS = {
 """The ending of a mask, by that of its image; `.nii.gz` for a DICOM series."""
 
 
-def mask_ending(image: Path) -> str:
-    """The ending of the mask of an image."""
-    return ENDINGS[ending_of(image.name) or ".nii"]
+def mask_ending(image: Path, values: Sequence[int] = ()) -> str:
+    """The ending of the mask of an image; PNG for values that do not fit into a BMP's byte."""
+    ending = ENDINGS[ending_of(image.name) or ".nii"]
+    return ".png" if ending == ".bmp" and max(values, default=0) > 255 else ending
 
 
 def map_ending(image: Path) -> str:

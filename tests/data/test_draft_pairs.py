@@ -273,3 +273,15 @@ def test_what_the_card_says_of_values_and_voxels_counts_for_what_is_kept_on_disk
 
     changes = [{}, {"values": ()}, {"unknown": 7}, {"voxel_mm": (1.0, 2.0)}]
     assert len({key(**change) for change in changes}) == len(changes)
+
+
+def test_volumes_that_are_cut_along_another_axis_are_told(tmp_path):
+    for i in range(4):
+        spacing = (1.0, 2.5, 1.0) if i == 3 else (1.0, 1.0, 2.5)
+        label = np.zeros((6, 6, 6), np.uint8)
+        label[2:4, 2:4, 2:4] = 1
+        scan = label + np.random.default_rng(i).random((6, 6, 6)).astype(np.float32)
+        save_nifti(tmp_path / "images" / f"{'abcd'[i]}.nii.gz", scan, spacing)
+        save_nifti(tmp_path / "masks" / f"{'abcd'[i]}.nii.gz", label, spacing)
+    _, found = inspect_pairs(tmp_path / "images", tmp_path / "masks", tmp_path)
+    assert doubts(found)["d"].startswith("slices are thick along another axis than axis 2")

@@ -436,3 +436,13 @@ def test_a_record_that_contradicts_itself_is_refused(tmp_path, said, message):
     path.write_text(json.dumps(record))
     with pytest.raises(ValueError, match=rf"^run {run.record.key[:8]}: {message}"):
         Applied(Run(run.folder))
+
+
+def test_values_that_do_not_fit_into_a_bmp_are_stored_in_a_png(tmp_path):
+    cohort = with_card(tiny_cohort(2, 2), values=(0, 1000), voxel_mm=(1.0, 1.0))
+    run = trained(tmp_path / "runs", SMALL, cohort)
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 24)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.bmp")
+    found = segment(run, tmp_path / "a.bmp", tmp_path / "out")
+    assert found.mask.name == "a.png"
+    assert set(np.unique(np.asarray(Image.open(found.mask)))) <= {0, 1000}
