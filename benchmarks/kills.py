@@ -32,7 +32,7 @@ IMPORTED = [
     "distributed",
     "medseg_lab.cli.app",
     "medseg_lab.cli.comparisons",
-    "medseg_lab.data.draft",
+    "medseg_lab.data.own.inspection",
     "medseg_lab.evaluation.export",
     "medseg_lab.evaluation.judge",
     "medseg_lab.publishing.execute",

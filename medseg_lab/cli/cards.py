@@ -15,8 +15,8 @@ from medseg_lab.data.choose import choose, path_of
 from medseg_lab.data.readers.checks import some
 
 if TYPE_CHECKING:
-    from medseg_lab.data.draft import Inspection
-    from medseg_lab.data.pairing import Pairing
+    from medseg_lab.data.own.inspection import Inspection
+    from medseg_lab.data.own.pairing import Pairing
     from medseg_lab.data.readers.reader import Reader
 
 FIRST = 5

@@ -98,8 +98,8 @@ def add(
 ) -> None:
     """Check a folder of your own, or two of images and masks, and write a draft card."""
     from medseg_lab.cli.cards import print_inspection, print_next, print_pairing
-    from medseg_lab.data.draft import inspect_folder, write_card
-    from medseg_lab.data.draft_pairs import home_of, inspect_pairs
+    from medseg_lab.data.own.inspection import inspect_folder, write_card
+    from medseg_lab.data.own.two_folders import home_of, inspect_pairs
 
     if masks is None:
         found = inspect_folder(folder, output)
@@ -119,7 +119,7 @@ def check_again(
 ) -> None:
     """Check a folder of your own again, once you have corrected its card."""
     from medseg_lab.cli.cards import print_inspection, print_next
-    from medseg_lab.data.draft import check_folder
+    from medseg_lab.data.own.inspection import check_folder
 
     found = check_folder(folder)
     print_inspection(found)

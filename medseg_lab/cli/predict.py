@@ -57,8 +57,8 @@ def predict(
 ) -> None:
     """Segment images with a trained run; each mask has its image's own grid, place and format."""
     from medseg_lab.inference.apply import Applied
-    from medseg_lab.inference.as_trained import card_at
-    from medseg_lab.inference.image_files import cases_of
+    from medseg_lab.inference.images.as_trained import card_at
+    from medseg_lab.inference.images.image_files import cases_of
     from medseg_lab.training.names import names
     from medseg_lab.training.runs import run_store
 
@@ -106,7 +106,7 @@ def export(
     data: DataFolder = None,
 ) -> None:
     """Write a trained run as an ONNX model, checked against PyTorch, for programs without this library."""
-    from medseg_lab.inference.as_trained import card_at
+    from medseg_lab.inference.images.as_trained import card_at
     from medseg_lab.inference.onnx_file import export_run
     from medseg_lab.training.runs import run_store
 

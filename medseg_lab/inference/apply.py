@@ -16,11 +16,11 @@ import torch
 
 from medseg_lab.data.card import Card
 from medseg_lab.data.memory import physical_memory
-from medseg_lab.inference.as_trained import AsTrained
-from medseg_lab.inference.image_files import ImageFiles, case_name
-from medseg_lab.inference.kinds import can_sample, needs_whole
-from medseg_lab.inference.mask_file import map_ending, mask_ending, write_map
-from medseg_lab.inference.whole_or_slabs import Prediction
+from medseg_lab.inference.images.as_trained import AsTrained
+from medseg_lab.inference.images.image_files import ImageFiles, case_name
+from medseg_lab.inference.images.kinds import can_sample, needs_whole
+from medseg_lab.inference.images.mask_file import map_ending, mask_ending, write_map
+from medseg_lab.inference.images.whole_or_slabs import Prediction
 from medseg_lab.training.run import Run
 from medseg_lab.training.segmenter import Segmenter
 

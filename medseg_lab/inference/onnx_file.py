@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from medseg_lab.data.card import Card
-from medseg_lab.inference.as_trained import AsTrained
-from medseg_lab.inference.kinds import can_sample, needs_whole
+from medseg_lab.inference.images.as_trained import AsTrained
+from medseg_lab.inference.images.kinds import can_sample, needs_whole
 from medseg_lab.inference.predict import covered, predict_case
 from medseg_lab.networks.norms import InstanceNorm
 from medseg_lab.training.run import Run

@@ -10,7 +10,7 @@ from medseg_lab.data.readers.decode.volume import Volume, read_mask, read_volume
 from medseg_lab.data.readers.geometry import arranged
 from medseg_lab.data.task import Task
 from medseg_lab.inference.apply import Segmented
-from medseg_lab.inference.as_trained import AsTrained
+from medseg_lab.inference.images.as_trained import AsTrained
 from medseg_lab.show.contours import cut_slice, panels, per_slice, pictured, small_title
 from medseg_lab.show.style import house
 

@@ -10,8 +10,8 @@ import pytest
 from medseg_lab.data.catalogue import load_card
 from medseg_lab.data.choose import choose
 from medseg_lab.data.cohort import load_cohort
-from medseg_lab.data.draft import inspect_folder
 from medseg_lab.data.example import RESOLUTION, write_example
+from medseg_lab.data.own.inspection import inspect_folder
 from medseg_lab.data.virtual.settings import VirtualSettings
 from medseg_lab.data.virtual.subject import subject
 

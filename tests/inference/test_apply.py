@@ -18,10 +18,11 @@ from medseg_lab.data.cohort import Cohort
 from medseg_lab.data.preprocess import zscore
 from medseg_lab.data.readers.decode.volume import read_volume
 from medseg_lab.evaluation.judge import Judge
-from medseg_lab.inference import apply, large
+from medseg_lab.inference import apply
 from medseg_lab.inference.apply import Applied, segment
-from medseg_lab.inference.as_trained import AsTrained
-from medseg_lab.inference.image_files import cases_of
+from medseg_lab.inference.images import large
+from medseg_lab.inference.images.as_trained import AsTrained
+from medseg_lab.inference.images.image_files import cases_of
 from medseg_lab.inference.small_components import SmallComponents
 from medseg_lab.networks.unet import UNet
 from medseg_lab.training.fit import fit

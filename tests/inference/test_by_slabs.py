@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from medseg_lab.inference.slabs import by_slabs
+from medseg_lab.inference.images.slabs import by_slabs
 from medseg_lab.inference.windows import by_windows
 
 OVERLAP = 0.25

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from medseg_lab.data.cohort import load_cohort
-from medseg_lab.data.draft import inspect_folder, write_card
+from medseg_lab.data.own.inspection import inspect_folder, write_card
 from medseg_lab.publishing.inputs import data_identity
 from medseg_lab.sweeps.study import propose_grid, study_folder
 from tests.sweeps.sweep_toys import toy_folder

@@ -15,7 +15,7 @@ from PIL import Image
 from medseg_lab.data.card import Card
 from medseg_lab.data.choose import choose
 from medseg_lab.data.cohort import load_cohort
-from medseg_lab.data.draft import check_folder, guess_patient, inspect_folder, write_card
+from medseg_lab.data.own.inspection import check_folder, guess_patient, inspect_folder, write_card
 from medseg_lab.data.readers.folder import folder_card
 from tests.data.conftest import save
 

@@ -12,7 +12,7 @@ import numpy as np
 from medseg_lab.data import splits
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE
-from medseg_lab.data.draft_case import CaseSummary
+from medseg_lab.data.own.case_summary import CaseSummary
 from medseg_lab.data.readers.checks import some
 from medseg_lab.data.readers.decode.picture import KINDS, is_turned
 

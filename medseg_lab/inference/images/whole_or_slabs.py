@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medseg_lab.inference.image_files import ImageFiles
-from medseg_lab.inference.large import LargeCase, LargeImage, to_front
+from medseg_lab.inference.images.image_files import ImageFiles
+from medseg_lab.inference.images.large import LargeCase, LargeImage, to_front
 from medseg_lab.inference.predict import predict_case
 from medseg_lab.inference.sample import sample_case
 from medseg_lab.training.segmenter import Segmenter

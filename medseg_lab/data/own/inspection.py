@@ -20,11 +20,11 @@ import numpy as np
 from medseg_lab.data import describe
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE
-from medseg_lab.data.draft_card import card_toml
-from medseg_lab.data.draft_case import CaseSummary, summary
-from medseg_lab.data.draft_doubts import Remark, by, doubts, faults, turned
-from medseg_lab.data.mask_values import file_values, said
 from medseg_lab.data.obtain.disk import writing
+from medseg_lab.data.own.card_text import card_toml
+from medseg_lab.data.own.case_summary import CaseSummary, summary
+from medseg_lab.data.own.doubts import Remark, by, doubts, faults, turned
+from medseg_lab.data.own.mask_values import file_values, said
 from medseg_lab.data.preprocess import prepare
 from medseg_lab.data.readers.checks import patient_of
 from medseg_lab.data.readers.folder import folder_card, folder_doubts

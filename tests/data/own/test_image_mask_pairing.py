@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from medseg_lab.data.pairing import Pairing, propose
+from medseg_lab.data.own.pairing import Pairing, propose
 
 N = range(1, 13)
 

@@ -9,10 +9,10 @@ from typing import Literal
 
 from medseg_lab.data.card import Card
 from medseg_lab.data.describe import WORKERS
-from medseg_lab.data.draft import NAME, Inspection, inspect, refuse_card
-from medseg_lab.data.draft_doubts import Remark, turned
-from medseg_lab.data.mask_values import Meaning, meaning_of, said, stored
-from medseg_lab.data.pairing import Pairing, propose
+from medseg_lab.data.own.doubts import Remark, turned
+from medseg_lab.data.own.inspection import NAME, Inspection, inspect, refuse_card
+from medseg_lab.data.own.mask_values import Meaning, meaning_of, said, stored
+from medseg_lab.data.own.pairing import Pairing, propose
 from medseg_lab.data.readers.by_card import is_grey
 from medseg_lab.data.readers.checks import some
 from medseg_lab.data.readers.decode.grid import Grid

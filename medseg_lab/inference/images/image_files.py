@@ -14,8 +14,8 @@ from medseg_lab.data.readers.decode.grid import Grid, corners
 from medseg_lab.data.readers.decode.nifti import read_header
 from medseg_lab.data.readers.decode.volume import Volume, ending_of, read_volume
 from medseg_lab.data.readers.geometry import AGREE, arranged, arranged_grid, restored, smallest_edge
-from medseg_lab.inference.as_trained import AsTrained
-from medseg_lab.inference.large import is_nifti, read_image
+from medseg_lab.inference.images.as_trained import AsTrained
+from medseg_lab.inference.images.large import is_nifti, read_image
 from medseg_lab.training.segmenter import Segmenter
 
 CHANNEL = re.compile(r"(.+)_([0-9]{4})")

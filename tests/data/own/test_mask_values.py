@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from medseg_lab.data.mask_values import for_classes, meaning_of, said, stored
+from medseg_lab.data.own.mask_values import for_classes, meaning_of, said, stored
 from tests.data.readers.layouts import save_picture
 
 EDGE = 12

@@ -11,8 +11,8 @@ from PIL import Image
 
 from medseg_lab.data.choose import choose
 from medseg_lab.data.cohort import load_cohort
-from medseg_lab.data.draft import inspect_folder, write_card
-from medseg_lab.data.draft_pairs import home_of, inspect_pairs
+from medseg_lab.data.own.inspection import inspect_folder, write_card
+from medseg_lab.data.own.two_folders import home_of, inspect_pairs
 from medseg_lab.data.readers.reader import Raw
 from tests.data.readers.layouts import save_nifti, save_picture
 from tests.data.readers.series import save_series

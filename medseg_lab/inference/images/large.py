@@ -14,9 +14,9 @@ from medseg_lab.data.readers.decode.nifti import mapped, read_header, unpacked
 from medseg_lab.data.readers.decode.nifti_header import Header
 from medseg_lab.data.readers.decode.volume import Volume, ending_of, read_volume
 from medseg_lab.data.readers.geometry import arranged
-from medseg_lab.inference.as_trained import AsTrained, positions, rows_of, standardised
+from medseg_lab.inference.images.as_trained import AsTrained, positions, rows_of, standardised
+from medseg_lab.inference.images.slabs import Read, by_slabs
 from medseg_lab.inference.predict import VOXELS
-from medseg_lab.inference.slabs import Read, by_slabs
 from medseg_lab.inference.windows import Look, Place
 from medseg_lab.training.device import laid_out
 from medseg_lab.training.segmenter import Segmenter
