@@ -155,6 +155,14 @@ def load_cohort(
             used has none.
         RuntimeError: if there is no room to prepare them on disk.
     """
+    for name, number in (
+        ("cases", cases),
+        ("labelled", labelled),
+        ("draw", draw),
+        ("split_seed", split_seed),
+    ):
+        if not (isinstance(number, int) or (number is None and name in ("cases", "labelled"))):
+            raise ValueError(f"{name}: expected a whole number, got {number!r}")
     chosen = choose(dataset, prefer)
     with about(chosen.card.id):
         return _loaded(chosen, cases, labelled, draw, split_seed, mapped)

@@ -147,6 +147,10 @@ def named(methods: Sequence[str | Mapping[str, str | Recipe]]) -> dict[str, Reci
     """
     found: dict[str, Recipe] = {}
     for each in methods:
+        if not isinstance(each, str | Mapping):
+            raise ValueError(
+                f'methods: expected names ("U-Net"), or names of your own for recipes, got {each!r}'
+            )
         for name, said in {each: each}.items() if isinstance(each, str) else each.items():
             if name in found:
                 raise ValueError(f"methods: expected each name once, got {name!r} twice")

@@ -67,6 +67,12 @@ def test_a_capped_cohort_is_a_prefix_in_every_part(toy):
     assert "10 cases (capped: the data set has 20)" in capped.describe()
 
 
+@pytest.mark.parametrize("name", ["cases", "labelled", "draw"])
+def test_a_number_that_is_text_is_refused_by_name(toy, name):
+    with pytest.raises(ValueError, match=f"{name}: expected a whole number, got '3'"):
+        load_cohort(toy, **{name: "3"})
+
+
 def test_a_cap_leaves_every_part_a_patient_however_small_it_is(toy):
     cohort = load_cohort(toy, cases=2)
     assert (len(cohort.labelled), len(cohort.validation), cohort.test_size) == (3, 1, 1)

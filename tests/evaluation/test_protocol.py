@@ -53,6 +53,11 @@ def test_every_method_gets_every_seed_on_the_same_terms(fits):
     assert [len(found) for found in runs.values()] == [3, 3]
 
 
+def test_what_is_no_method_is_said():
+    with pytest.raises(ValueError, match=r"methods: expected names .*, got 3"):
+        protocol().run(3)
+
+
 def test_what_is_scored_is_part_of_the_judge():
     assert protocol().judge == recipe(Judge, parts=["validation"])
     assert protocol(samples=4).judge == recipe(SampleJudge, parts=["validation"], samples=4)
