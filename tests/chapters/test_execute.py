@@ -141,7 +141,7 @@ def test_failing_cell_is_named_and_the_notebook_kept(tmp_path: Path) -> None:
 def test_a_process_that_dies_is_a_failed_chapter_with_its_last_words(tmp_path: Path) -> None:
     crash = "import ctypes, faulthandler\nfaulthandler.enable()\nctypes.string_at(0)"
     house = small_house(tmp_path, cell(crash))
-    with pytest.raises(ChapterError, match=r"2\.1\.1_small\.ipynb, its process died.*; see ") as caught:
+    with pytest.raises(ChapterError, match=r"2\.1\.1_small\.ipynb, its process ended.*; see ") as caught:
         run(house)
     kept = house.executed / "2.1.1" / "kernel.log"
     assert str(caught.value).endswith(f"; see {kept}")
