@@ -141,7 +141,7 @@ def print_pairing(found: "Pairing") -> None:
 def print_inspection(found: "Inspection") -> None:
     """What was found in a folder, what to check, and how its cases were grouped by patient."""
     show(f"Found in {found.folder}", ("what", "found"), found.rows())
-    show("What to check", ("where", "what"), found.warnings)
+    show("What looks wrong, or was assumed", ("where", "what"), found.warnings)
     if patients := found.patients():
         show(f"Patients: {found.card.patient_rule}", ("patient", "cases"), patients)
     else:

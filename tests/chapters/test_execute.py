@@ -146,7 +146,7 @@ def test_a_process_that_dies_is_a_failed_chapter_with_its_last_words(tmp_path: P
     kept = house.executed / "2.1.1" / "kernel.log"
     assert str(caught.value).endswith(f"; see {kept}")
     assert "Fatal Python error: Segmentation fault" in kept.read_text()
-    assert "died" in caught.value.line
+    assert "its process ended" in caught.value.line
 
 
 COMMAND = """
