@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p", "*", "h")
+"""Three more than colours, so that those that have a colour in common have another mark."""
 LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 3)))
 
 
@@ -32,7 +33,7 @@ class Look:
 
 
 def look(index: int) -> Look:
-    """The look of the n-th of several; no two of the first 24 are the same."""
+    """The look of the n-th of several; no two of the first 24 are the same, nor colour and marker of 88."""
     return Look(COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)], LINES[index % len(LINES)])
 
 

@@ -1,6 +1,7 @@
 """A comparison as a table on a page."""
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 from medseg_lab.evaluation.comparison import Comparison
 from medseg_lab.evaluation.wording import p_text, with_interval
@@ -9,14 +10,20 @@ from medseg_lab.show.page import escape, show
 CSS = """
 .medseg-table { border-collapse: collapse; margin: .6em 0; font-size: .88em;
   font-variant-numeric: tabular-nums; }
-.medseg-table caption { caption-side: bottom; text-align: left; font-size: .9em; opacity: .85;
-  padding-top: .5em; white-space: normal; }
+.medseg-figure { margin: .6em 0; }
+.medseg-figure .medseg-table { margin: 0; }
+.medseg-table caption { caption-side: bottom; padding-top: .5em; white-space: normal; }
+.medseg-table caption, .medseg-figure figcaption { text-align: left; font-size: .9em; color: inherit; }
+.medseg-figure figcaption { font-size: .8em; padding-top: .5em; }
 .medseg-table th, .medseg-table td { padding: .25em .45em; text-align: right; border: 0; background: none;
   white-space: nowrap; }
 .medseg-table th:first-child { text-align: left; }
 .medseg-table thead th { border-bottom: 2px solid currentColor; vertical-align: bottom; white-space: normal; }
 .medseg-table tbody tr:last-child > * { border-bottom: 1px solid currentColor; }
 """
+
+_numbers = count(1)
+"""Each caption of a page has a name of its own."""
 
 
 def table(comparison: Comparison, extra: Mapping[str, Mapping[str, object]] | None = None) -> None:
@@ -74,12 +81,17 @@ def table_html(comparison: Comparison, extra: Mapping[str, Mapping[str, object]]
 
 
 def rows_html(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
-    """The markup of any table; the first cell of a row is its heading."""
+    """The markup of any table; the first cell of a row is its heading.
+
+    A table that is wider than the window scrolls in a box that the keyboard reaches; its caption stays.
+    """
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     body = "".join(
         f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(text)}</td>" for text in rest)}</tr>'
         for first, *rest in rows
     )
-    inside = f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    table = f'<div style="overflow-x:auto"><table class="medseg-table">{inside}</table></div>'
-    return f"<style>{CSS}</style>{table}"
+    name = f"medseg-caption-{next(_numbers)}"
+    table = f'<table class="medseg-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    box = f'<div style="overflow-x:auto" role="region" tabindex="0" aria-labelledby="{name}">{table}</div>'
+    below = f'<figcaption id="{name}">{escape(caption)}</figcaption>'
+    return f'<style>{CSS}</style><figure class="medseg-figure">{box}{below}</figure>'
