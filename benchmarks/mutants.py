@@ -57,7 +57,7 @@ class Subject:
 
 def in_head(head: int) -> Harm:
     """Bytes changed, half of them in the first ones."""
-    from tests.data.readers.mutants import damaged
+    from tests.data.readers.damage import damaged
 
     return lambda content, rng: damaged(content, rng, head)
 
@@ -165,8 +165,8 @@ def listing(layout: str) -> Callable[[Path], Subject]:
     def made(folder: Path) -> Subject:
         from medseg_lab.data.readers.folder import folder_card
         from medseg_lab.data.readers.open import open_reader
+        from tests.data.readers.damage import odd_text
         from tests.data.readers.layouts import build
-        from tests.data.readers.mutants import odd_text
         from tests.data.readers.test_fuzz import real
 
         _ = real(layout, ROOT, folder) or build(layout, folder)
@@ -193,7 +193,7 @@ def grid(folder: Path) -> Subject:
     """A sweep's grid."""
     from medseg_lab.data.example import write_example
     from medseg_lab.sweeps.plan import read_plan
-    from tests.data.readers.mutants import odd_text
+    from tests.data.readers.damage import odd_text
 
     write_example(folder / "data", 4)
     (folder / "grid.toml").write_text(
@@ -238,10 +238,10 @@ def run_file(
     """A file of a run that is read by `use(run, cohort)`."""
 
     def made(folder: Path) -> Subject:
-        from tests.data.readers import mutants
+        from tests.data.readers import damage
 
         run, cohort = stored(folder)
-        harms = in_head(head) if harm == "damaged" else getattr(mutants, harm)
+        harms = in_head(head) if harm == "damaged" else getattr(damage, harm)
 
         def read() -> str:
             return digest(use(type(run)(run.folder), cohort))
@@ -320,12 +320,12 @@ def checkpoint(name: str) -> Callable[[Path], Subject]:
 
         return Subject(folder / "kept" / "step-00000002" / name, read, harms[name], ("step-00000002",), write)
 
-    from tests.data.readers import mutants
+    from tests.data.readers import damage
 
     harms = {
-        "weights.safetensors": mutants.inside_safetensors,
+        "weights.safetensors": damage.inside_safetensors,
         "optimisers.pt": in_head(400),
-        "curves.json": mutants.odd_text,
+        "curves.json": damage.odd_text,
     }
     return made
 
@@ -336,7 +336,7 @@ def pack(folder: Path) -> Subject:
     from medseg_lab.record.listing import listed
     from medseg_lab.record.pack import SUFFIX, _digest
     from medseg_lab.record.store import SHIPPED, read_entries, read_record
-    from tests.data.readers.mutants import inside_xz
+    from tests.data.readers.damage import inside_xz
 
     shipped = min(SHIPPED.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_size)
     content = shipped.read_bytes()
@@ -361,7 +361,7 @@ def notebook(folder: Path) -> Subject:
     """A chapter: its title, and its parameters."""
     from medseg_lab.publishing.house import House
     from medseg_lab.publishing.parameters import checked
-    from tests.data.readers.mutants import odd_text
+    from tests.data.readers.damage import odd_text
 
     path = folder / "notebooks" / "2_a" / "2.2_losses.ipynb"
     path.parent.mkdir(parents=True)
@@ -379,7 +379,7 @@ def notebook(folder: Path) -> Subject:
 
 def readers() -> dict[str, tuple[float, Callable[[Path], Subject]]]:
     """By name, the share of the mutants and what makes the subject."""
-    from tests.data.readers.mutants import inside_gzip, inside_png
+    from tests.data.readers.damage import inside_gzip, inside_png
 
     return {
         "h5 (ACDC)": (8, of_layout("acdc-h5", "image", in_head(8192))),

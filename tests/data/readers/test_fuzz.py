@@ -21,8 +21,8 @@ from medseg_lab.data.readers.decode import h5
 from medseg_lab.data.readers.folder import folder_card
 from medseg_lab.data.readers.open import open_reader
 from medseg_lab.data.readers.reader import Files
+from tests.data.readers.damage import damaged, inside_gzip, inside_png
 from tests.data.readers.layouts import Made, build
-from tests.data.readers.mutants import damaged, inside_gzip, inside_png
 
 SECONDS = 8
 """No file is so bad that it may take longer; good ones take hundredths."""

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.readers.damage import png_chunks, png_file
 from tests.data.readers.layouts import save_picture
-from tests.data.readers.mutants import png_chunks, png_file
 from tests.data.readers.refusals import PNG, refused
 
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from medseg_lab.data.readers.decode.picture import is_turned, read_colours, read_values
 from medseg_lab.data.readers.decode.volume import read_mask, read_volume
+from tests.data.readers.damage import png_file
 from tests.data.readers.layouts import save_picture
-from tests.data.readers.mutants import png_file
 
 GREY = np.array([[0, 50, 100], [150, 200, 250]], np.uint8)
 COLOURS = np.stack([GREY, GREY // 2, GREY // 5], -1)
