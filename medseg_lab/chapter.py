@@ -22,13 +22,13 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 from medseg_lab.data.batches import patches
 from medseg_lab.data.coarser import coarser
 from medseg_lab.data.cohort import Cohort, load_cohort
+from medseg_lab.data.wording import counted
 from medseg_lab.evaluation.claims import judged
 from medseg_lab.evaluation.comparison import Comparison
 from medseg_lab.evaluation.judge import PARTS
 from medseg_lab.evaluation.ledger import ledger_of
 from medseg_lab.evaluation.protocol import Protocol, named
 from medseg_lab.evaluation.verdicts import Verdict
-from medseg_lab.evaluation.wording import counted
 from medseg_lab.record.comparison import NothingOnRecord, recorded
 from medseg_lab.record.comparison import wanted as wanted_of
 from medseg_lab.record.verdicts import Judged, judged_on_record

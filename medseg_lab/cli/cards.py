@@ -12,7 +12,7 @@ from medseg_lab.cli.tables import show
 from medseg_lab.data import catalogue, describe, locate
 from medseg_lab.data.card import Card
 from medseg_lab.data.choose import choose, path_of
-from medseg_lab.data.readers.checks import some
+from medseg_lab.data.wording import some
 
 if TYPE_CHECKING:
     from medseg_lab.data.own.inspection import Inspection

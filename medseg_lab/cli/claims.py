@@ -49,7 +49,7 @@ def claims(
     """The survey's claims, with the verdict on each: of the runs here, and of those on record."""
     from medseg_lab.cli.comparisons import read, read_recorded
     from medseg_lab.data.whole_file import write_whole
-    from medseg_lab.evaluation.wording import counted
+    from medseg_lab.data.wording import counted
     from medseg_lab.record.verdicts import judged_here, judged_on_record, verdicts_table
 
     wanted = _of_section(section)

@@ -56,6 +56,7 @@ def predict(
     data: DataFolder = None,
 ) -> None:
     """Segment images with a trained run; each mask has its image's own grid, place and format."""
+    from medseg_lab.data.wording import counted
     from medseg_lab.inference.apply import Applied
     from medseg_lab.inference.images.as_trained import card_at
     from medseg_lab.inference.images.image_files import cases_of
@@ -66,9 +67,10 @@ def predict(
     given = card or data
     applied = Applied(chosen, device=device, card=card_at(given) if given else None)
     cases = cases_of([image.expanduser() for image in images], len(applied.like.channels))
-    images_said = f"{len(cases)} image{'' if len(cases) == 1 else 's'}"
     method = names().get(chosen.record.method, chosen.record.method)
-    typer.echo(f"{method}, trained on {applied.like.data}: {images_said} on {applied.device}")
+    typer.echo(
+        f"{method}, trained on {applied.like.data}: {counted(len(cases), 'image')} on {applied.device}"
+    )
     there, failed = [], []
     for case, files in cases.items():
         try:

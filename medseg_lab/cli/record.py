@@ -46,7 +46,7 @@ def add(
     ] = None,
 ) -> None:
     """Put finished runs on record that are not there yet, with their cases' and patients' ids."""
-    from medseg_lab.evaluation.wording import counted
+    from medseg_lab.data.wording import counted
     from medseg_lab.record.add import add as put
     from medseg_lab.training.names import names
     from medseg_lab.training.runs import RunStore
@@ -88,7 +88,7 @@ def list_(
     ] = False,
 ) -> None:
     """List what is on record, by section, data set and method."""
-    from medseg_lab.evaluation.wording import counted
+    from medseg_lab.data.wording import counted
     from medseg_lab.record.listing import listed
     from medseg_lab.record.store import record_folder
     from medseg_lab.survey.methods import sections
@@ -155,8 +155,8 @@ def export(
 ) -> None:
     """Write all scores on record to a CSV file, with the runs' facts in each row."""
     from medseg_lab.data.whole_file import write_whole
+    from medseg_lab.data.wording import counted
     from medseg_lab.evaluation.export import check_name
-    from medseg_lab.evaluation.wording import counted
     from medseg_lab.record.export import exported
 
     check_name("--out", out, (".csv",))

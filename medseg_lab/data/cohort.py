@@ -16,8 +16,8 @@ from medseg_lab.data.choose import Chosen, choose
 from medseg_lab.data.fingerprint import fingerprint, refuse_duplicates
 from medseg_lab.data.loading import Loader
 from medseg_lab.data.mapped import MappedCase
-from medseg_lab.data.readers.checks import some
 from medseg_lab.data.task import Task
+from medseg_lab.data.wording import some
 
 
 @dataclass(eq=False)

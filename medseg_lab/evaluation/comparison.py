@@ -19,11 +19,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from medseg_lab.data.wording import counted
 from medseg_lab.evaluation.crossed import estimate
 from medseg_lab.evaluation.ranking import Ranking, rank_stability
 from medseg_lab.evaluation.results import Absent, Results, collect, grid, per_patient, with_penalty
 from medseg_lab.evaluation.statistics import Resampling, holm, signed_rank
-from medseg_lab.evaluation.wording import counted, joined, p_text, with_interval
+from medseg_lab.evaluation.wording import joined, p_text, with_interval
 from medseg_lab.survey.measures import measure
 
 DECIMALS = 12

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from medseg_lab.data.wording import counted
 from medseg_lab.evaluation.comparison import Comparison, compare
 from medseg_lab.evaluation.ledger import TERMS, Ledger, Origin
 from medseg_lab.evaluation.naming import names
 from medseg_lab.evaluation.summary import COSTS, Summary
-from medseg_lab.evaluation.wording import counted
 
 BASELINE = "U-Net"
 """The method that others are compared with, unless something else is asked for."""

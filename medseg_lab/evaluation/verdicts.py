@@ -26,9 +26,10 @@ from typing import Literal
 
 import numpy as np
 
+from medseg_lab.data.wording import counted
 from medseg_lab.evaluation.effects import Effect
 from medseg_lab.evaluation.pairing import ENOUGH
-from medseg_lab.evaluation.wording import counted, joined, p_text
+from medseg_lab.evaluation.wording import joined, p_text
 from medseg_lab.survey.claims import Claim
 
 State = Literal["supported", "not supported", "inconclusive", "not tested", "not run"]

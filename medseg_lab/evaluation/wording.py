@@ -21,11 +21,6 @@ def p_text(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def counted(number: int, noun: str) -> str:
-    """ "1 case", "3 cases"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def joined(names: Sequence[str]) -> str:
     """ "CSF, grey matter and white matter"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tomlkit
 
-from medseg_lab.evaluation.wording import counted
+from medseg_lab.data.wording import counted
 from medseg_lab.publishing.execute import RECORD, Executed, Record, Waiting, read_record
 from medseg_lab.publishing.house import House, find_house
 from medseg_lab.publishing.inputs import ROOT

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from medseg_lab.data.text import read_text
-from medseg_lab.training.own_files import first_line
+from medseg_lab.data.wording import one_line
 
 SECTION = re.compile(r"^(\d+(?:\.\d+)*)_")
 NAME = re.compile(r"^[a-z][a-z0-9_]*$")
@@ -56,7 +56,7 @@ class Chapter:
             found: dict[str, Any] = json.loads(text)
             _Notebook.model_validate(found)
         except (RecursionError, ValueError) as error:
-            said = first_line(error)
+            said = one_line(error)
             raise ValueError(f"{self.path}: expected a notebook (version 4), got the error: {said}") from None
         return found
 

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from medseg_lab.data.wording import one_line
 from medseg_lab.publishing.house import Chapter, source, tags
-from medseg_lab.training.own_files import first_line
 
 TYPES = {kind.__name__: kind for kind in (str, int, float, bool, list, tuple)} | {"Literal": Literal}
 
@@ -63,7 +63,7 @@ def declared(chapter: Chapter) -> dict[str, Parameter]:
         statements = ast.parse(source(cells[0])).body if cells else []
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(
-            f"{chapter.path.name}, parameters: expected Python, got {first_line(error)}"
+            f"{chapter.path.name}, parameters: expected Python, got {one_line(error)}"
         ) from error
     found = {}
     for statement in statements:
@@ -73,13 +73,13 @@ def declared(chapter: Chapter) -> dict[str, Parameter]:
                     default, annotation = ast.literal_eval(value), ast.unparse(written)
                     kind = eval(annotation, {"__builtins__": {}}, TYPES)
                 except Exception as error:  # what a strange annotation leads to is not bounded
-                    raise ValueError(f"{chapter.path.name}, parameter {name}: {first_line(error)}") from error
+                    raise ValueError(f"{chapter.path.name}, parameter {name}: {one_line(error)}") from error
                 found[name] = Parameter(name, annotation, kind, default)
             case _:
                 expected = f"an assignment with a type of {', '.join(TYPES)}"
                 raise ValueError(
                     f"{chapter.path.name}, parameters: expected {expected}, "
-                    f"got {first_line(repr(ast.unparse(statement)))}"
+                    f"got {one_line(repr(ast.unparse(statement)))}"
                 )
     return found
 

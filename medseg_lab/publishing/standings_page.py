@@ -8,10 +8,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from medseg_lab.data.catalogue import is_known, load_card
+from medseg_lab.data.wording import counted
 from medseg_lab.evaluation.comparison import Comparison
 from medseg_lab.evaluation.ledger import Ledger
 from medseg_lab.evaluation.standings import Standing, standings
-from medseg_lab.evaluation.wording import counted, with_interval
+from medseg_lab.evaluation.wording import with_interval
 from medseg_lab.publishing.markdown import bullets, escape, table
 from medseg_lab.record.basis import Basis
 from medseg_lab.record.store import ledger_of_entries, read_entries, record_folder

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from medseg_lab.data.wording import counted
 from medseg_lab.evaluation.standings import seeds_text
-from medseg_lab.evaluation.wording import counted
 from medseg_lab.record.entry import Entry
 
 

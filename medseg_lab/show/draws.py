@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from medseg_lab.data.wording import counted
 from medseg_lab.evaluation.ledger import Ledger
-from medseg_lab.evaluation.wording import counted
 from medseg_lab.show.names import fitted
 from medseg_lab.show.style import canvas, house, look
 

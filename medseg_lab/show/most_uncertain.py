@@ -10,8 +10,8 @@ from torch import Tensor
 
 from medseg_lab.data.case import IGNORE
 from medseg_lab.data.task import Task
+from medseg_lab.data.wording import counted
 from medseg_lab.evaluation.sampling import Drawn
-from medseg_lab.evaluation.wording import counted
 from medseg_lab.losses.entropy import entropy
 from medseg_lab.show.cases import case_dice
 from medseg_lab.show.contours import Cut, in_rows, painted, panel, small_title

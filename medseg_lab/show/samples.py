@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medseg_lab.data.task import Task
+from medseg_lab.data.wording import counted
 from medseg_lab.evaluation.sampling import Drawn
-from medseg_lab.evaluation.wording import counted
 from medseg_lab.show.contours import CONTOURS, Cut, handles, painted, panel, small_title
 from medseg_lab.show.disagreement import common_case, disagreement_window, filled_readings, row_heading
 from medseg_lab.show.heat_map import heat_map, ratio

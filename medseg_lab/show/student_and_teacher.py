@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from medseg_lab.data.case import IGNORE, Case
 from medseg_lab.data.task import Task
-from medseg_lab.evaluation.wording import counted
+from medseg_lab.data.wording import counted
 from medseg_lab.inference.predict import predict_case
 from medseg_lab.semi.teacher import TeacherStudent
 from medseg_lab.show.cases import case_dice

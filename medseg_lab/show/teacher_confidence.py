@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from medseg_lab.data.case import Case
 from medseg_lab.data.task import Task
-from medseg_lab.evaluation.wording import counted
+from medseg_lab.data.wording import counted
 from medseg_lab.semi.ua_mt import UAMT
 from medseg_lab.show.contours import Cut, handles, painted, panel, small_title
 from medseg_lab.show.heat_map import colour_bar, heat_map, ratio

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from medseg_lab.data.wording import counted
 from medseg_lab.evaluation.comparison import Comparison
 from medseg_lab.evaluation.protocol import named
-from medseg_lab.evaluation.wording import counted
 from medseg_lab.record.comparison import NothingOnRecord, recorded, wanted
 from medseg_lab.show.names import fitted
 from medseg_lab.show.style import MARKERS, canvas, house, look

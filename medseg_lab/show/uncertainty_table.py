@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from medseg_lab.data.wording import counted
 from medseg_lab.evaluation.comparison import Comparison
-from medseg_lab.evaluation.wording import counted, joined, with_interval
+from medseg_lab.evaluation.wording import joined, with_interval
 from medseg_lab.show.cost import check_passes, seconds_of, short
 from medseg_lab.show.page import escape, show
 from medseg_lab.show.table import CSS

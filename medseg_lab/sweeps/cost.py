@@ -3,7 +3,7 @@
 from medseg_lab.data.choose import choose
 from medseg_lab.data.cohort import Cohort
 from medseg_lab.data.loading import Loader
-from medseg_lab.evaluation.wording import counted
+from medseg_lab.data.wording import counted
 from medseg_lab.workers.cluster import cores
 from medseg_lab.workers.progress import spelled
 

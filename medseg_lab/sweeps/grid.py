@@ -17,11 +17,11 @@ from pydantic import (
 )
 
 from medseg_lab.data.text import read_toml
+from medseg_lab.data.wording import one_line
 from medseg_lab.survey.configurations import configuration
 from medseg_lab.training.budget import BUDGETS, Budget
 from medseg_lab.training.names import recipe_called
 from medseg_lab.training.notation import add_own_modules, written
-from medseg_lab.training.own_files import first_line
 
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
 ALL, OWN = "all", "own"
@@ -162,7 +162,7 @@ def read_grid(path: Path | str) -> Grid:
 
 def _said(problem: Any) -> str:
     """One of pydantic's problems, in the words of this library."""
-    where = first_line(".".join(map(str, problem["loc"])))
+    where = one_line(".".join(map(str, problem["loc"])))
     if problem["type"] == "extra_forbidden":
         budgets = [name for name in Budget.model_fields if name != "name"]
         known = budgets if where.startswith("budget.") else Grid.model_fields
@@ -170,7 +170,7 @@ def _said(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{where}: expected a value, got nothing"
     said = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{where}: {said}, got {first_line(repr(problem['input']))}" if where else said
+    return f"{where}: {said}, got {one_line(repr(problem['input']))}" if where else said
 
 
 def names(path: Path | str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medseg_lab.data.obtain.disk import writing
 from medseg_lab.data.whole_file import own_name, remove_abandoned
-from medseg_lab.evaluation.wording import counted
+from medseg_lab.data.wording import counted
 from medseg_lab.sweeps.execute import execute
 from medseg_lab.sweeps.plan import Plan, Training, read_plan
 from medseg_lab.sweeps.precheck import MARKER, Check, precheck

@@ -12,8 +12,8 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from medseg_lab.data.augment import Augmentation
+from medseg_lab.data.wording import one_line
 from medseg_lab.training.notation import paths
-from medseg_lab.training.own_files import first_line
 from medseg_lab.training.recipe import Recipe, in_monai, load
 
 SPARE = 2**24
@@ -49,7 +49,7 @@ def _require_known(data: object) -> None:
     if not in_monai(target) and not _is_part(target):
         raise ValueError(
             "recipe: expected a method, a network, a loss, an augmentation or a judge of this library, or a "
-            f"network or loss of MONAI, got {first_line(repr(target))}"
+            f"network or loss of MONAI, got {one_line(repr(target))}"
         )
     for each in data["arguments"].values():
         _require_known(each)
@@ -139,5 +139,5 @@ def stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             return {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise ValueError(
-            f"{path}: expected tensors (safetensors), got a damaged file ({first_line(error)})"
+            f"{path}: expected tensors (safetensors), got a damaged file ({one_line(error)})"
         ) from error

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from medseg_lab.training.own_files import first_line
+from medseg_lab.data.wording import one_line
 from medseg_lab.training.record import SCHEMA
 
 NAMED = 3
@@ -29,4 +29,4 @@ def a_few(reasons: Sequence[str]) -> str:
 
 def reason(folder: Path, error: Exception) -> str:
     """Why a folder is left out, in one line that names it."""
-    return f"{folder}: {first_line(error)}"
+    return f"{folder}: {one_line(error)}"

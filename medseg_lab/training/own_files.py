@@ -16,8 +16,6 @@ NOT_ITS_OWN = (
 )
 NPY_HEADER = 4096
 """Bytes before the numbers of an array, at most."""
-SAID = 200
-"""Characters of an error that are shown."""
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -60,12 +58,6 @@ def require_sizes(archive: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
                 claimed = math.prod(read(stream)[0]) if read else None
             if claimed is None or max(claimed, there.getinfo(f"{case}.npy").file_size) > most:
                 raise ValueError(f"{case}: expected {shapes[case]}, got a larger one")
-
-
-def first_line(error: object) -> str:
-    """What an exception or another object says, in one line that is not long."""
-    said = " ".join(str(error).split()) or type(error).__name__
-    return said if len(said) <= SAID else f"{said[:SAID]}..."
 
 
 def content(path: Path) -> bytes:

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from medseg_lab.data.card import Preprocessing
 from medseg_lab.data.task import Task
+from medseg_lab.data.wording import one_line
 from medseg_lab.training.budget import Budget
 from medseg_lab.training.hardware import Hardware
-from medseg_lab.training.own_files import first_line
 
 if TYPE_CHECKING:
     from medseg_lab.data.cohort import Cohort
@@ -178,9 +178,9 @@ def read_record(text: str | bytes) -> RunRecord:
         if isinstance(version, int) and version != SCHEMA:
             raise OtherVersion(version) from error
         first = error.errors(include_url=False)[0]
-        where = first_line(".".join(map(str, first["loc"])))
+        where = one_line(".".join(map(str, first["loc"])))
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        said = first_line(str(first["msg"]).removeprefix("Value error, "))
+        said = one_line(str(first["msg"]).removeprefix("Value error, "))
         raise ValueError(f"record: {f'{where}: ' if where else ''}{said}{more}") from error
 
 

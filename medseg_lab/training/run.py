@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medseg_lab.data.task import Task
+from medseg_lab.data.wording import one_line
 from medseg_lab.training.label_maps import LabelMap, read_label_maps
-from medseg_lab.training.own_files import content, first_line, require_own, require_sizes
+from medseg_lab.training.own_files import content, require_own, require_sizes
 from medseg_lab.training.recipe import Recipe
 from medseg_lab.training.record import RunRecord, read_record, title
 from medseg_lab.training.tables import read_curves, read_table
@@ -120,7 +121,7 @@ class Run:
         except Exception as error:  # what zipfile, zlib and numpy raise for damaged files is not bounded
             raise ValueError(
                 f"{path}: expected label maps of these cases, got a damaged file or others "
-                f"({first_line(error)})"
+                f"({one_line(error)})"
             ) from error
         return found
 
@@ -196,7 +197,7 @@ class Run:
             with limited(stored, name):
                 recipe.build(task)
         except Exception as error:  # what strange arguments lead to is not bounded
-            said = first_line(error)
+            said = one_line(error)
             raise ValueError(said if said.startswith(name) else f"{name}: {said}") from error
         return recipe
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medseg_lab.training.own_files import NOT_ITS_OWN, content, first_line
+from medseg_lab.data.wording import one_line
+from medseg_lab.training.own_files import NOT_ITS_OWN, content
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def read_table(path: Path) -> "pd.DataFrame":
         _rows(header, body)
         return _parsed(header, body)
     except ValueError as error:
-        raise ValueError(f"{path}: {first_line(error)}") from error
+        raise ValueError(f"{path}: {one_line(error)}") from error
 
 
 def read_curves(path: Path) -> "pd.DataFrame":
@@ -58,7 +59,7 @@ def read_curves(path: Path) -> "pd.DataFrame":
             raise ValueError(f"expected the columns {', '.join(STEPPED)}, got no {', '.join(missing)}")
         return found.astype({"step": int})
     except ValueError as error:
-        raise ValueError(f"{path}: {first_line(error)}") from error
+        raise ValueError(f"{path}: {one_line(error)}") from error
 
 
 def read_tables(
@@ -89,7 +90,7 @@ def read_tables(
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
-            broken[run] = first_line(error)
+            broken[run] = one_line(error)
     frames = []
     for header, tables in groups.items():
         try:
@@ -99,7 +100,7 @@ def read_tables(
                 try:
                     frames.append(_together(header, [table]))
                 except ValueError as error:
-                    broken[table.run] = first_line(error)
+                    broken[table.run] = one_line(error)
     if not frames:
         return pd.DataFrame(columns=["run", *TEXT], dtype=str), broken
     if len(frames) == 1:

@@ -12,9 +12,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from medseg_lab.data.obtain.disk import free, writing
+from medseg_lab.data.wording import one_line
 from medseg_lab.training.checkpoint import Checkpoints
 from medseg_lab.training.curves import Curves
-from medseg_lab.training.own_files import first_line
 
 LEAST = 1_000_000
 """With fewer free bytes a disk counts as full, where the library that wrote does not tell."""
@@ -50,7 +50,7 @@ class SafeCheckpoints(Checkpoints):
                 optimiser.load_state_dict(state)
             for folder in found:
                 shutil.rmtree(folder)
-            said = first_line(error)
+            said = one_line(error)
             warnings.warn(f"{found[-1]}: damaged ({said}); this training begins anew", stacklevel=2)
             return Curves()
         return curves
@@ -71,6 +71,6 @@ def whole_or_nothing(target: Path) -> Iterator[None]:
         full = free(folder) < LEAST or "os error 28" in str(error)
         shutil.rmtree(folder / f".writing-{target.name}", ignore_errors=True)
         if isinstance(error, SafetensorError) or (full and isinstance(error, RuntimeError)):
-            problem = "the disk is full" if full else f"it cannot be written ({first_line(error)})"
+            problem = "the disk is full" if full else f"it cannot be written ({one_line(error)})"
             raise RuntimeError(f"{folder}: {problem}") from error
         raise

@@ -13,8 +13,8 @@ from medseg_lab.data import splits
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE
 from medseg_lab.data.own.case_summary import CaseSummary
-from medseg_lab.data.readers.checks import some
 from medseg_lab.data.readers.decode.picture import KINDS, is_turned
+from medseg_lab.data.wording import by, counted, some
 
 FAR = 3.0
 """Spacings so many times larger or smaller than the median get a warning."""
@@ -57,11 +57,6 @@ def turned(pictures: Iterable[Path]) -> list[Remark]:
     return []
 
 
-def by(values: Iterable[float]) -> str:
-    """`1 x 1 x 2.5`."""
-    return " x ".join(f"{value:.4g}" for value in values)
-
-
 def _is_turned(path: Path) -> bool:
     try:
         return path.suffix.lower() in KINDS and is_turned(path)
@@ -77,7 +72,7 @@ def _with(value: int, cases: Cases) -> set[str]:
 def _too_few(card: Card, whose: Mapping[str, str]) -> Iterator[Remark]:
     patients, needed = len(set(whose.values())), splits.fewest(card.parts)
     if patients < needed:
-        many = "1 patient" if patients == 1 else f"{patients} patients"
+        many = counted(patients, "patient")
         by_rule = "" if patients == len(whose) else f" of {many} by the rule '{card.patient_rule}'"
         said = f"{len(whose)} cases{by_rule}; training, validation and test need {needed} patients"
         if by_rule:

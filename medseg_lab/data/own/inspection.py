@@ -23,7 +23,7 @@ from medseg_lab.data.case import IGNORE
 from medseg_lab.data.obtain.disk import writing
 from medseg_lab.data.own.card_text import card_toml
 from medseg_lab.data.own.case_summary import CaseSummary, summary
-from medseg_lab.data.own.doubts import Remark, by, doubts, faults, turned
+from medseg_lab.data.own.doubts import Remark, doubts, faults, turned
 from medseg_lab.data.own.mask_values import file_values, said
 from medseg_lab.data.preprocess import prepare
 from medseg_lab.data.readers.checks import patient_of
@@ -32,6 +32,7 @@ from medseg_lab.data.readers.open import open_reader
 from medseg_lab.data.readers.reader import FileReader, Reader
 from medseg_lab.data.splits import fewest
 from medseg_lab.data.whole_file import write_whole
+from medseg_lab.data.wording import by
 
 NAME = "card.toml"
 NO_SPACING = "not stated; if you know it, write it into the card, as `voxel_mm`"

@@ -14,13 +14,13 @@ from medseg_lab.data.own.inspection import NAME, Inspection, inspect, refuse_car
 from medseg_lab.data.own.mask_values import Meaning, meaning_of, said, stored
 from medseg_lab.data.own.pairing import Pairing, propose
 from medseg_lab.data.readers.by_card import is_grey
-from medseg_lab.data.readers.checks import some
 from medseg_lab.data.readers.decode.grid import Grid
 from medseg_lab.data.readers.decode.volume import NIFTI, ending_of, read_grid, read_volume
 from medseg_lab.data.readers.folder import preprocessing_for
 from medseg_lab.data.readers.geometry import is_flat
 from medseg_lab.data.readers.grid_doubts import grid_doubts
 from medseg_lab.data.readers.open import open_reader
+from medseg_lab.data.wording import some
 
 COLOURS = ("red", "green", "blue")
 

@@ -22,13 +22,6 @@ def visible(folder: Path, pattern: str) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith("."))
 
 
-def some(names: Iterable[str], most: int = 5) -> str:
-    """`a, b, c, d, e and 3 more`."""
-    names = list(names)
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
 def by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
     """Paths by the name that each has, sorted by name; two of one name are refused."""
     found: dict[str, Path] = {}

@@ -15,6 +15,7 @@ from nibabel import orientations
 from medseg_lab.data.readers.decode.grid import Grid, corners
 from medseg_lab.data.readers.decode.nifti_header import RANGE, SPACING_MM
 from medseg_lab.data.readers.decode.volume import Volume
+from medseg_lab.data.wording import by
 
 AGREE = 0.1
 """The corners of an image and of its label may be apart by this share of the smallest voxel edge."""
@@ -70,7 +71,7 @@ def arranged_grid(grid: Grid, dims: int, path: Path) -> Grid:
 def require_spacing(grid: Grid, path: Path) -> None:
     """Check that the spacing, if there is one, is a plausible length along every axis; `path` is named."""
     if grid.spacing and not all(SPACING_MM[0] <= edge <= SPACING_MM[1] for edge in grid.spacing):
-        raise ValueError(f"{path}: expected {RANGE}, got {_by(grid.spacing)} for shape {grid.shape}")
+        raise ValueError(f"{path}: expected {RANGE}, got {by(grid.spacing)} for shape {grid.shape}")
 
 
 def restored(array: np.ndarray, original: Volume) -> np.ndarray:
@@ -133,9 +134,9 @@ def _cause(
         if is_lost and not all(plain):
             return f"the {what}'s header has no place and spacing of its own (lost in a conversion?)"
     if np.linalg.norm(moves - moves.mean(0), axis=1).max() <= limit:
-        return f"origin {_by(image[:3, 3])} mm, the label's {_by(label[:3, 3])} mm"
+        return f"origin {by(image[:3, 3])} mm, the label's {by(label[:3, 3])} mm"
     edges, others = (np.linalg.norm(affine[:3, :3], axis=0) for affine in (image, label))
-    said = f"{_by(edges)} mm, the label's {_by(others)} mm"
+    said = f"{by(edges)} mm, the label's {by(others)} mm"
     ratio = edges / others
     if np.allclose(ratio, ratio[0], rtol=0.01) and abs(abs(np.log10(ratio[0])) - 3) < 0.01:
         return f"spacing {said} (metres or micrometres for mm?)"
@@ -159,8 +160,3 @@ def smallest_edge(grid: Grid) -> float:
 
 def _of(spacing: tuple[float, ...] | None, axes: Sequence[int]) -> tuple[float, ...] | None:
     return None if spacing is None else tuple(spacing[axis] for axis in axes)
-
-
-def _by(values: Sequence[float] | np.ndarray) -> str:
-    """`1 x 1 x 2.5`."""
-    return " x ".join(f"{value:.4g}" for value in values)

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from medseg_lab.data.readers.checks import some
 from medseg_lab.data.readers.decode.grid import Grid
 from medseg_lab.data.readers.geometry import AGREE, canonical_grid, is_flat, smallest_edge
+from medseg_lab.data.wording import some
 
 THICK = 1.5
 """A volume has thick slices if its largest spacing is so many times the next one."""

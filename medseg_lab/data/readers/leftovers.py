@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from medseg_lab.data.readers.checks import some
 from medseg_lab.data.readers.file_names import (
     CHANNEL,
     by_stem,
@@ -14,6 +13,7 @@ from medseg_lab.data.readers.file_names import (
     with_slashes,
 )
 from medseg_lab.data.readers.reader import Files
+from medseg_lab.data.wording import counted, some
 
 Doubt = tuple[str, str]
 """What a person should look at: where, and what."""
@@ -37,7 +37,7 @@ def doubts_of(
 def _wrong_number(table: dict[str, Any], files: Mapping[str, Files]) -> Iterator[str]:
     said = table.get("numTraining", len(files))
     if str(said) != str(len(files)):
-        yield f"numTraining is {said}, but {_cases(len(files))} can be used"
+        yield f"numTraining is {said}, but {counted(len(files), 'case')} can be used"
 
 
 def _unused(folder: Path, files: Mapping[str, Files], ending: str) -> Iterator[str]:
@@ -60,7 +60,7 @@ def _unused(folder: Path, files: Mapping[str, Files], ending: str) -> Iterator[s
     if further:
         yield f"does not name all channels; files of others are left out: {some(sorted(further))}"
     if cases:
-        yield f"leaves out {_cases(len(cases))} with files here: {some(sorted(cases))}"
+        yield f"leaves out {counted(len(cases), 'case')} with files here: {some(sorted(cases))}"
 
 
 def _bases(case: Files) -> Iterator[Path]:
@@ -81,10 +81,6 @@ def _moved(table: dict[str, Any]) -> Iterator[str]:
     moved = sum(is_absolute(text) and not is_file(text) for text in _texts(table))
     if moved:
         yield f"has {moved} paths of another machine: files of the same names in this folder are read"
-
-
-def _cases(n: int) -> str:
-    return "1 case" if n == 1 else f"{n} cases"
 
 
 def _texts(table: dict[str, Any]) -> Iterator[str]:

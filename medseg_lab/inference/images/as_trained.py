@@ -15,6 +15,7 @@ from medseg_lab.data.catalogue import is_known, load_card
 from medseg_lab.data.preprocess import LINEAR, middle, resample, resampled_shape, zscore
 from medseg_lab.data.readers.decode.file_checks import MAX_VOXELS
 from medseg_lab.data.readers.folder import folder_card, written_card
+from medseg_lab.data.wording import by
 from medseg_lab.training.run import Run
 
 FAR = 2.0
@@ -145,14 +146,14 @@ class AsTrained:
         if target is not None and spacing != target:
             if spacing is None:
                 raise ValueError(
-                    f"{name}: expected a known spacing, to resample to the training's {_by(target)} mm, "
+                    f"{name}: expected a known spacing, to resample to the training's {by(target)} mm, "
                     "got none"
                 )
             resampled = resampled_shape(resampled, spacing, target)
             if prod(resampled) > MAX_VOXELS:
                 raise ValueError(
-                    f"{name}: expected at most {MAX_VOXELS} voxels of {_by(target)} mm, got {resampled} from "
-                    f"a spacing of {_by(spacing)} mm"
+                    f"{name}: expected at most {MAX_VOXELS} voxels of {by(target)} mm, got {resampled} from "
+                    f"a spacing of {by(spacing)} mm"
                 )
         steps = self.thinned or (1,) * len(resampled)
         return resampled, tuple(-(-n // k) for n, k in zip(resampled, steps, strict=True))
@@ -202,11 +203,11 @@ class AsTrained:
         steps = self.thinned or (1,) * len(self.spacing)
         trained = tuple(edge / k for edge, k in zip(self.spacing, steps, strict=True))
         if spacing is None:
-            return [f"its spacing is not known; the training's was {_by(trained)} mm"]
+            return [f"its spacing is not known; the training's was {by(trained)} mm"]
         ratios = [max(a / b, b / a) for a, b in zip(spacing, trained, strict=True)]
         if max(ratios) < FAR:
             return []
-        return [f"its spacing, {_by(spacing)} mm, is far from the training's, {_by(trained)} mm"]
+        return [f"its spacing, {by(spacing)} mm, is far from the training's, {by(trained)} mm"]
 
 
 def card_at(path: Path) -> Card:
@@ -267,8 +268,3 @@ def _widened(maps: Tensor, steps: Sequence[int], shape: Sequence[int]) -> Tensor
         moved = maps.movedim(axis, 1)
         maps = rows_of(moved, 0, moved.shape[2:], place.to(maps.device)).movedim(1, axis)
     return maps
-
-
-def _by(values: Sequence[float]) -> str:
-    """`1 x 1 x 2.5`."""
-    return " x ".join(f"{value:.4g}" for value in values)

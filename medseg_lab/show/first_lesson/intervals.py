@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medseg_lab.data.wording import counted
 from medseg_lab.evaluation.crossed import Estimate, estimate
-from medseg_lab.evaluation.wording import counted
 from medseg_lab.show.contours import small_title
 from medseg_lab.show.style import COLOURS, canvas, house
 
