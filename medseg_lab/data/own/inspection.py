@@ -9,7 +9,6 @@ import re
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -29,6 +28,7 @@ from medseg_lab.data.preprocess import prepare
 from medseg_lab.data.readers.checks import patient_of
 from medseg_lab.data.readers.folder import folder_card, folder_doubts
 from medseg_lab.data.readers.open import open_reader
+from medseg_lab.data.readers.read_each import read_each
 from medseg_lab.data.readers.reader import FileReader, Reader
 from medseg_lab.data.splits import fewest
 from medseg_lab.data.whole_file import write_whole
@@ -172,24 +172,18 @@ def inspect(folder: Path, card: Card, reader: Reader, patients_said: bool = Fals
     """
     names, alone = list(reader.patients()), Lock()
 
-    def one(case: str) -> CaseSummary | str:
-        try:
-            raw = reader.read(case)
-            with alone:  # to prepare a case takes several times its size
-                return summary(raw, prepare(raw, card.preprocessing))
-        except ValueError as error:
-            return str(error)
+    def one(case: str) -> CaseSummary:
+        raw = reader.read(case)
+        with alone:  # to prepare a case takes several times its size
+            return summary(raw, prepare(raw, card.preprocessing))
 
-    with ThreadPoolExecutor(describe.WORKERS) as pool:
-        found = dict(zip(names, pool.map(one, names), strict=True))
-    cases = {case: each for case, each in found.items() if isinstance(each, CaseSummary)}
-    unreadable = [(case, error) for case, error in found.items() if isinstance(error, str)]
+    cases, reasons = read_each(names, one)
     if not cases:
-        raise ValueError(f"{folder}: no case can be read; the first: {unreadable[0][1]}")
+        raise ValueError(f"{folder}: no case can be read; the first: {next(iter(reasons.values()))}")
     expression, rule = (card.patient, card.patient_rule) if patients_said else guess_patient(names)
     grouped = card.model_copy(update={"patient": expression, "patient_rule": rule})
     whose = {case: patient_of(case, grouped) for case in names}
-    refused = [*unreadable, *faults(cases, grouped, whose)]
+    refused = [*reasons.items(), *faults(cases, grouped, whose)]
     return Inspection(folder, grouped, cases, whose, refused, doubts(cases, grouped, whose))
 
 

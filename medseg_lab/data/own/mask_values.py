@@ -1,7 +1,6 @@
 """Which classes the values in masks stand for: proposed from all masks of a data set, to be checked."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +9,9 @@ from scipy import ndimage
 
 from medseg_lab.data.card import Card
 from medseg_lab.data.case import IGNORE
-from medseg_lab.data.describe import WORKERS
 from medseg_lab.data.readers.decode.grid import Grid
 from medseg_lab.data.readers.decode.volume import NIFTI, ending_of, read_mask
+from medseg_lab.data.readers.read_each import readable
 from medseg_lab.data.readers.reader import FileReader, Reader
 
 MOST = 32
@@ -54,20 +53,7 @@ def stored(masks: Iterable[Path]) -> dict[Path, Stored]:
     Raises:
         ValueError: if no mask can be read: the first reason. A single one that cannot is left out.
     """
-    masks = list(masks)
-
-    def one(path: Path) -> Stored | str:
-        try:
-            return _stored(path)
-        except ValueError as error:
-            return str(error)
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        found = dict(zip(masks, pool.map(one, masks), strict=True))
-    readable = {path: what for path, what in found.items() if isinstance(what, Stored)}
-    if not readable:
-        raise ValueError(next(iter(found.values())))
-    return readable
+    return readable(masks, _stored)
 
 
 def _stored(path: Path) -> Stored:

@@ -2,13 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from medseg_lab.data.card import Card
-from medseg_lab.data.describe import WORKERS
 from medseg_lab.data.own.doubts import Remark, turned
 from medseg_lab.data.own.inspection import NAME, Inspection, inspect, refuse_card
 from medseg_lab.data.own.mask_values import Meaning, meaning_of, said, stored
@@ -20,6 +18,7 @@ from medseg_lab.data.readers.folder import preprocessing_for
 from medseg_lab.data.readers.geometry import is_flat
 from medseg_lab.data.readers.grid_doubts import grid_doubts
 from medseg_lab.data.readers.open import open_reader
+from medseg_lab.data.readers.read_each import readable
 from medseg_lab.data.wording import some
 
 COLOURS = ("red", "green", "blue")
@@ -92,19 +91,7 @@ def _looks(images: list[Path]) -> dict[Path, Look]:
     """
     pictures = [path for path in images if ending_of(path.name) not in (None, *NIFTI)]
 
-    def one(path: Path) -> Look | str:
-        try:
-            return _look(path)
-        except ValueError as error:
-            return str(error)
-
-    chosen = pictures or images[:1]
-    with ThreadPoolExecutor(WORKERS) as pool:
-        found = dict(zip(chosen, pool.map(one, chosen), strict=True))
-    looks = {path: look for path, look in found.items() if isinstance(look, Look)}
-    if not looks:
-        raise ValueError(next(iter(found.values())))
-    return looks
+    return readable(pictures or images[:1], _look)
 
 
 def _look(path: Path) -> Look:

@@ -15,6 +15,7 @@ from medseg_lab.data.readers.decode.volume import read_grid
 from medseg_lab.data.readers.geometry import arranged_grid, is_flat
 from medseg_lab.data.readers.grid_doubts import coarsest, grid_doubts
 from medseg_lab.data.readers.layout import read_layout
+from medseg_lab.data.readers.read_each import readable
 from medseg_lab.data.readers.reader import Files
 from medseg_lab.data.text import read_toml
 
@@ -137,15 +138,7 @@ def _label_grids(files: Mapping[str, Files]) -> dict[str, Grid]:
     Raises:
         ValueError: if none can be read: the first reason.
     """
-    grids, reasons = {}, []
-    for case, of in files.items():
-        try:
-            grids[case] = read_grid(of.labels[0])
-        except ValueError as error:
-            reasons.append(str(error))
-    if not grids:
-        raise ValueError(reasons[0])
-    return grids
+    return readable(files, lambda case: read_grid(files[case].labels[0]))
 
 
 def _zooms(grids: list[Grid]) -> np.ndarray | None:
